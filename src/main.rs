@@ -1,1 +1,3 @@
-fn main(){}
+//! The program: parse, dispatch, print the error, exit.
+
+fn main() {}
