@@ -1,6 +1,7 @@
 //! Arguments to a [`Command`], and the help text. Pure: no I/O, no exit.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -125,7 +126,8 @@ pub fn usage() -> String {
          usage: ecs-init VERB\n\nverbs:\n",
     );
     for verb in &VERBS {
-        text.push_str(&format!("  {:<13} {}\n", verb.name, verb.line));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:<13} {}", verb.name, verb.line);
     }
     text.push_str(
         "\nConfiguration: environment, /etc/ecs/ecs.config, /var/lib/ecs/ecs.config.\n\
