@@ -2,6 +2,7 @@
 //! no decision is taken below this line.
 
 pub mod signal;
+pub mod socket;
 
 /// The kernel's answer to a system call: its return value, or the error in `errno`.
 fn check(ret: libc::c_int) -> std::io::Result<libc::c_int> {
