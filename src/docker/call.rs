@@ -8,7 +8,8 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 
 use super::error::{ApiError, Lost};
-use crate::error::{Error, Result, Stopped};
+use crate::error::{Error, Result};
+use crate::http::transport::was_stopped;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -165,8 +166,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8]) -> Error {
 
 /// A failed exchange as an error: the order to stop is told from a lost connection.
 pub(super) fn lost(e: io::Error) -> Error {
-    let stopped = e.get_ref().is_some_and(|e| e.is::<Stopped>());
-    if stopped {
+    if was_stopped(&e) {
         Error::stopped()
     } else {
         Error::caused("talk to the Docker Engine", Lost(e))

@@ -97,8 +97,9 @@ impl Docker {
         self.version
     }
 
-    /// Whether dockerd takes connections and answers them, now. A dockerd that is shutting down
-    /// closes its socket first and stops its containers then.
+    /// Whether dockerd takes connections and answers them, now (within 2 s). A dockerd that is
+    /// shutting down closes its socket first and stops its containers then; where systemd holds
+    /// the socket, the connection is taken and nobody answers.
     ///
     /// # Errors
     /// [`Lost`] if not; [`ApiError`] if it answers that it is not well.
@@ -107,7 +108,7 @@ impl Docker {
             agent: &self.agent,
             method: Method::GET,
             path: "/_ping".into(),
-            patience: call::SHORT,
+            patience: Patience::Within(Duration::from_secs(2)),
             limit: SMALL,
         };
         call.succeed(Payload::Nothing)
@@ -115,11 +116,7 @@ impl Docker {
             .doing(|| "ask dockerd whether it is there")
     }
 
-    fn await_daemon(
-        socket: &Path,
-        limit: Option<Duration>,
-        stop: Option<&Stop>,
-    ) -> Result<Docker> {
+    fn await_daemon(socket: &Path, limit: Option<Duration>, stop: Option<&Stop>) -> Result<Docker> {
         /// How often a waiting is spoken of.
         const NEWS: Duration = Duration::from_secs(15);
         let agent = agent(socket, stop.cloned());
@@ -147,7 +144,10 @@ impl Docker {
             }
             if Instant::now() >= news {
                 let until = limit.map_or_else(String::new, |l| format!(", up to {l:?}"));
-                log::info!("waiting for dockerd at {}{until}: {error}", socket.display());
+                log::info!(
+                    "waiting for dockerd at {}{until}: {error}",
+                    socket.display()
+                );
                 news = Instant::now() + NEWS;
             }
             let pause_now = left.map_or(pause, |l| l.min(pause));

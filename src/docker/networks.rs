@@ -55,10 +55,7 @@ impl Docker {
     /// If dockerd cannot be asked, or names an interface that cannot be.
     pub fn default_bridge(&self) -> Result<Option<BridgeName>> {
         let doing = || "look for Docker's default bridge";
-        let path = format!(
-            "/networks?filters={}",
-            encode(r#"{"driver":["bridge"]}"#)
-        );
+        let path = format!("/networks?filters={}", encode(r#"{"driver":["bridge"]}"#));
         let json = self
             .get(&path, LARGE)
             .succeed(Payload::Nothing)
@@ -109,7 +106,16 @@ mod tests {
         for good in ["docker0", "br-0123456789ab", "a.1@b"] {
             assert!(BridgeName::new(good).is_ok(), "{good}");
         }
-        let bad = ["", "a234567890123456", "a/b", "a b", "..", "a\n", "br+", "é"];
+        let bad = [
+            "",
+            "a234567890123456",
+            "a/b",
+            "a b",
+            "..",
+            "a\n",
+            "br+",
+            "é",
+        ];
         for bad in bad {
             assert!(BridgeName::new(bad).is_err(), "{bad:?}");
         }

@@ -1,13 +1,9 @@
 //! The container to create, as `POST /containers/create` takes it (Engine API 1.25 to 1.44).
 //! What is `None` or empty is left out, so that dockerd's default holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-/// A JSON object without members: how the API writes "in the set".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Present {}
+use serde::{Serialize, Serializer};
 
 /// The body of `POST /containers/create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -25,10 +21,20 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// `51678/tcp`, for documentation only.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub exposed_ports: BTreeMap<String, Present>,
+    #[serde(
+        skip_serializing_if = "BTreeSet::is_empty",
+        serialize_with = "as_members"
+    )]
+    pub exposed_ports: BTreeSet<String>,
     /// How it is run on this host.
     pub host_config: HostConfig,
+}
+
+/// How the API writes a set: an object whose members are empty objects.
+fn as_members<S: Serializer>(set: &BTreeSet<String>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Empty {}
+    to.collect_map(set.iter().map(|name| (name, Empty {})))
 }
 
 /// `HostConfig`: how a container is run on this host.
@@ -163,7 +169,7 @@ pub struct BindOptions {
     pub read_only_force_recursive: bool,
 }
 
-/// `BindOptions.Propagation` (mount_namespaces(7)).
+/// `BindOptions.Propagation` (`mount_namespaces(7)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Propagation {
@@ -194,7 +200,7 @@ mod tests {
     fn names_are_written_as_the_api_has_them() {
         let spec = ContainerSpec {
             image: "a".into(),
-            exposed_ports: [("51678/tcp".to_owned(), Present {})].into(),
+            exposed_ports: ["51678/tcp".to_owned()].into(),
             host_config: HostConfig {
                 mounts: vec![
                     Mount::bind("/proc", "/host/proc")

@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn versions_are_numbers_not_text() {
         assert!("1.9".parse::<ApiVersion>().unwrap() < "1.10".parse().unwrap());
-        for bad in ["", "1", "1.", ".4", "1.4.2", "v1.4", "1.-4", "1.+4", "1.99999"] {
+        for bad in [
+            "", "1", "1.", ".4", "1.4.2", "v1.4", "1.-4", "1.+4", "1.99999",
+        ] {
             assert!(bad.parse::<ApiVersion>().is_err(), "{bad:?}");
         }
     }

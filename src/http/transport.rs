@@ -1,6 +1,7 @@
 //! The transports under `ureq`: a non-blocking stream whose every wait also waits for the order
 //! to stop. A wait that the order ends returns [`ureq::Error::Io`] with [`Stopped`] in it.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -134,6 +135,13 @@ fn stopped() -> Error {
     io::Error::other(Stopped).into()
 }
 
+/// Whether it was the order to stop that ended an exchange. `ureq::Error` hides its cause from
+/// `source()`; [`ureq::Error::into_io`] brings it out.
+#[must_use]
+pub fn was_stopped(e: &io::Error) -> bool {
+    (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Stopped>)
+}
+
 fn buffers(details: &ConnectionDetails) -> LazyBuffers {
     LazyBuffers::new(
         details.config.input_buffer_size(),
@@ -235,7 +243,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
                     let transport = StreamTransport::new(stream, buffers(details), stop);
                     return Ok(Some(Either::B(transport)));
                 }
-                Err(Error::Io(e)) if e.get_ref().is_some_and(|e| e.is::<Stopped>()) => {
+                Err(Error::Io(e)) if was_stopped(&e) => {
                     return Err(Error::Io(e));
                 }
                 Err(Error::Io(e)) => {
@@ -259,3 +267,6 @@ impl TcpConnector {
     }
 }
 
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! Stream sockets whose connect does not block, so that it can be waited for together with the
 //! order to stop (socket(2), connect(2), unix(7), ip(7), ipv6(7)).
 
+// The C types are wider or narrower than Rust's; families and sizes of addresses fit them all.
+#![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
+
 use std::io;
 use std::mem::{offset_of, size_of};
 use std::net::{SocketAddr, TcpStream};
