@@ -3,6 +3,7 @@
 
 pub mod fd;
 pub mod signal;
+pub mod socket;
 
 /// The kernel's answer to a system call: its return value, or the error in `errno`.
 fn check(ret: libc::c_int) -> std::io::Result<libc::c_int> {
