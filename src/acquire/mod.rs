@@ -1,1 +1,5 @@
-//! Under way.
+//! Which tar, from where.
+
+pub mod acquired;
+
+pub use acquired::{Acquired, Source};
