@@ -36,3 +36,13 @@ set_compiler() {
     command -v "$compiler" >/dev/null \
         || die "$compiler is missing; run image-build/toolchain/prerequisites as root"
 }
+
+# Sets lld_dir, where gcc finds ld.lld: rustc's own, else the system's. GNU ld
+# would do but for RELR on aarch64 (binutils 2.43) and dropping unwind tables.
+set_linker() {
+    lld_dir=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
+    [ -x "$lld_dir/ld.lld" ] && return
+    lld_dir=$(command -v ld.lld) \
+        || die "neither rustc nor the system has ld.lld; run as root: apt-get install --yes lld"
+    lld_dir=${lld_dir%/*}
+}

@@ -5,9 +5,10 @@
 # lib/self-contained/ the start files, musl's libc.a and libunwind.a.
 
 # rust-src must be of exactly rustc's version; musl is wanted as new as
-# rustup's own (from 1.2.4 on its resolver retries over TCP).
+# rustup's own: from 1.2.4 on its start code applies RELR relocations, which
+# cargo-musl links with, and its resolver retries over TCP.
 rust_src_suites='trixie-backports sid forky trixie'
-musl_suites='trixie sid bookworm'
+musl_suites='trixie forky sid'
 # gcc's libgcc_eh.a will not do: it relies on glibc's _dl_find_object.
 unwind_packages='libunwind-14-dev libunwind-15-dev libunwind-16-dev libunwind-19-dev'
 unwind_suites='bookworm trixie sid'

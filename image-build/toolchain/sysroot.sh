@@ -12,6 +12,9 @@ private_sysroot() {
     cache=$(cache_dir) || exit 1
     rust_version=$(rustc -vV | sed -n 's/^release: //p')
     [ -n "$rust_version" ] || die "rustc does not tell its version; is Rust installed?"
+    # Earlier ones bring musl 1.2.3, which cannot start what cargo-musl links.
+    printf '1.93.0\n%s\n' "$rust_version" | sort -CV \
+        || die "needs rustc 1.93 or newer, this is $rust_version; run: rustup update stable"
     key=$({ rustc -vV; rustc --print sysroot; echo "${ECS_INIT_STD:-any}"; cat "$here"/{sysroot,parts,debian}.sh \
         "$here/libunwind-glue.c"; "$compiler" --version; } | sha256sum | cut -c1-16)
     sysroot=$cache/sysroot-$arch-$rust_version-$key
