@@ -1,5 +1,6 @@
 # Packages from Debian suites that this machine does not itself follow.
-# Needs common.sh and $cache; to be sourced, not run.
+# Needs common.sh, $work (a scratch directory) and $manifest (a file that is
+# added to); to be sourced, not run.
 #
 # apt runs with lists and sources of its own, so the machine's configuration
 # is read (for the archive's address) and never changed.

@@ -1,5 +1,6 @@
 # A target's directory of the sysroot, made from Debian's packages, for where
-# rustup's cannot be had. Needs common.sh and debian.sh; to be sourced.
+# rustup's cannot be had. Needs common.sh, debian.sh and what sysroot.sh sets;
+# to be sourced, not run.
 #
 # What rustup would give: the standard library's crates in lib/, and in
 # lib/self-contained/ the start files, musl's libc.a and libunwind.a.
