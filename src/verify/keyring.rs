@@ -87,7 +87,9 @@ impl Keyring {
         };
         if let Some(newer) = further.remove(&expected) {
             pinned = pinned.merge_public(newer).map_err(|e| {
-                Error::new(format!("the keyring's copy of {fingerprint} is broken: {e}"))
+                Error::new(format!(
+                    "the keyring's copy of {fingerprint} is broken: {e}"
+                ))
             })?;
         }
         Ok(Keyring {
