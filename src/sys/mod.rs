@@ -2,6 +2,7 @@
 //! no decision is taken below this line.
 
 pub mod fd;
+pub mod netlink;
 pub mod signal;
 pub mod socket;
 
