@@ -64,5 +64,6 @@ pub(super) fn blocks(bytes: &[u8], kind: Kind) -> Result<Vec<Vec<u8>>, Broken> {
 
 /// Where `needle` begins.
 fn find(hay: &[u8], needle: &str) -> Option<usize> {
-    hay.windows(needle.len()).position(|w| w == needle.as_bytes())
+    hay.windows(needle.len())
+        .position(|w| w == needle.as_bytes())
 }

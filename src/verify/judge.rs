@@ -8,8 +8,8 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
+use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::parse::Parse;
@@ -74,11 +74,7 @@ pub(super) fn judge<'f>(
 }
 
 /// What can be said against a signature without its tar.
-fn at_first_sight(
-    signature: &Signature,
-    group: &Group<'_>,
-    now: SystemTime,
-) -> Result<(), Reason> {
+fn at_first_sight(signature: &Signature, group: &Group<'_>, now: SystemTime) -> Result<(), Reason> {
     // A text signature (RFC 9580, section 5.2.1.2) has its line ends normalised before hashing:
     // different tars would share it.
     if signature.typ() != SignatureType::Binary {

@@ -31,6 +31,12 @@ impl Refused {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// Why it is not trusted, to keep.
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        self.reason
+    }
 }
 
 impl fmt::Display for Refused {
@@ -160,7 +166,10 @@ impl fmt::Display for Reason {
                 f.write_str("its signature was cut short; fetch the .asc anew")
             }
             Reason::Malformed(why) => {
-                write!(f, "its signature cannot be used: {why}; fetch the .asc anew")
+                write!(
+                    f,
+                    "its signature cannot be used: {why}; fetch the .asc anew"
+                )
             }
             Reason::UnknownKey(key) => write!(
                 f,
@@ -203,9 +212,9 @@ impl fmt::Display for Reason {
                 "the certificate {certificate} that would vouch for it cannot be used: {why}; \
                  have its owner renew its self-signatures"
             ),
-            Reason::SignatureDecides => f.write_str(
-                "it has a signature, so that must be verified; nothing may go past it",
-            ),
+            Reason::SignatureDecides => {
+                f.write_str("it has a signature, so that must be verified; nothing may go past it")
+            }
             Reason::NotAnUpdate => {
                 f.write_str("it is not the agent's own update, so it needs a signature")
             }
