@@ -161,9 +161,10 @@ fn parse(bytes: &[u8]) -> Result<BTreeMap<Fingerprint, Cert>, String> {
         Broken::Malformed(why) => why,
     })?;
     let mut certs: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
+    let broken = |e| format!("it holds what is no usable certificate ({e})");
     for block in blocks {
-        for cert in CertParser::from_bytes(&block).map_err(|e| e.to_string())? {
-            let cert = cert.map_err(|e| format!("it holds no usable certificate ({e})"))?;
+        for cert in CertParser::from_bytes(&block).map_err(broken)? {
+            let cert = cert.map_err(broken)?;
             let fingerprint = cert.fingerprint();
             if cert.is_tsk() {
                 return Err(format!(

@@ -31,6 +31,12 @@ impl Refused {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// Why it is not trusted, to keep.
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        self.reason
+    }
 }
 
 impl fmt::Display for Refused {
