@@ -1,17 +1,17 @@
 //! `start`: the agent runs, and is kept running.
 
+use crate::agent;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::host::Host;
 use crate::supervise::{self, Outcome};
 use crate::sys::signal::Stop;
-use crate::{agent, sys};
 
 use super::provide::Provider;
 
 /// Until the agent is done, can never work here, or SIGTERM or SIGINT comes.
 pub fn run(config: &Config) -> Result<()> {
-    let stop = sys::signal::install()?;
+    let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
     supervise(config, &stop)
 }
 

@@ -9,7 +9,9 @@ use ecs_init::root::Root;
 
 fn saved_ip4() -> String {
     let all = saved();
-    let end = all.find("*nat").and_then(|nat| Some(nat + all[nat..].find("COMMIT\n")? + 7));
+    let end = all
+        .find("*nat")
+        .and_then(|nat| Some(nat + all[nat..].find("COMMIT\n")? + 7));
     all[..end.expect("a nat table")].to_owned()
 }
 

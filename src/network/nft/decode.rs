@@ -196,7 +196,9 @@ impl Parts {
         if data.be32(abi::IMMEDIATE_REGISTER)? != abi::REGISTER_VERDICT {
             return None;
         }
-        let verdict = data.nested(abi::IMMEDIATE_DATA)?.nested(abi::DATA_VERDICT)?;
+        let verdict = data
+            .nested(abi::IMMEDIATE_DATA)?
+            .nested(abi::DATA_VERDICT)?;
         let verdict = match verdict.be32(abi::VERDICT_CODE)? {
             abi::DROP => Verdict::Drop,
             abi::ACCEPT => Verdict::Accept,

@@ -40,7 +40,9 @@ pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> 
                 match talk.batch(batch::messages(now.generation, &steps)) {
                     Ok(()) => return Ok(steps.len()),
                     Err(Failure::Changed) => {}
-                    Err(Failure::Refused(index, refusal)) => return Err(refused(&steps, index, refusal)),
+                    Err(Failure::Refused(index, refusal)) => {
+                        return Err(refused(&steps, index, refusal));
+                    }
                     Err(failure) => return Err(failed("change the firewall's rules", failure)),
                 }
             }
@@ -175,9 +177,7 @@ fn needs(step: &Step) -> &'static str {
             " (it needs CONFIG_NFT_NAT, module nft_chain_nat)"
         }
         Step::Write(_, _, rule) => match (rule.verdict, &rule.states) {
-            (Verdict::Dnat(_), _) => {
-                " (it needs the modules nft_compat, nft_counter and xt_nat)"
-            }
+            (Verdict::Dnat(_), _) => " (it needs the modules nft_compat, nft_counter and xt_nat)",
             (Verdict::Redirect(_), _) => {
                 " (it needs the modules nft_compat, nft_counter and xt_REDIRECT)"
             }
