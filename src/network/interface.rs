@@ -68,7 +68,15 @@ mod tests {
             assert_eq!(Interface::new(good).unwrap().as_str(), good);
         }
         for bad in [
-            "", ".", "..", "a/b", "a b", "a:1", "br-+", "0123456789abcdef", "a\0",
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "a:1",
+            "br-+",
+            "0123456789abcdef",
+            "a\0",
         ] {
             assert!(Interface::new(bad).is_err(), "{bad:?}");
         }

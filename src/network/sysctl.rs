@@ -50,8 +50,7 @@ pub fn refuse_router_advertisements(root: &Root, bridge: &Interface) -> Result<(
 /// if somebody has seen to the value.
 fn set(root: &Root, path: &str, value: &str) -> Result<()> {
     let file = root.at(path);
-    let before =
-        fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
+    let before = fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
     if before.trim() == value {
         return Ok(());
     }

@@ -9,7 +9,9 @@ use ecs_init::root::Root;
 
 fn saved_ip4() -> String {
     let all = saved();
-    let end = all.find("*nat").and_then(|nat| Some(nat + all[nat..].find("COMMIT\n")? + 7));
+    let end = all
+        .find("*nat")
+        .and_then(|nat| Some(nat + all[nat..].find("COMMIT\n")? + 7));
     all[..end.expect("a nat table")].to_owned()
 }
 
@@ -70,7 +72,7 @@ in_namespace! {
         restore(&rules);
         apply();
         let after = saved();
-        assert_eq!(after.matches("10.").count(), 3000);
+        assert_eq!(after.matches("-s 10.").count(), 3000);
         // One for each family.
         assert_eq!(after.matches("! -i lo -p tcp").count(), 2);
     }

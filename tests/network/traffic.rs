@@ -59,10 +59,9 @@ impl Neighbour {
 
     /// Whether it can connect.
     fn reaches(&self, address: &str, port: u16) -> bool {
-        let script = format!(
-            "import socket; socket.create_connection((\"{address}\", {port}), 2)"
-        );
-        self.run(&format!("python3 -c \"{}\"", script.replace('"', "\\\""))).is_ok()
+        let script = format!("import socket; socket.create_connection((\"{address}\", {port}), 2)");
+        self.run(&format!("python3 -c \"{}\"", script.replace('"', "\\\"")))
+            .is_ok()
     }
 }
 

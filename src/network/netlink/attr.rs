@@ -80,9 +80,7 @@ impl<'a> Attributes<'a> {
             let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?) & TYPE_MASK;
             all.push((kind, bytes.get(HEADER..length)?));
             // The last attribute may lack its padding.
-            bytes = bytes
-                .get(length.next_multiple_of(4)..)
-                .unwrap_or_default();
+            bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         Some(Attributes(all))
     }

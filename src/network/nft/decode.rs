@@ -1,4 +1,4 @@
-//! nf_tables expressions back to the rule that they mean. Several encodings mean the same rule;
+//! `nf_tables` expressions back to the rule that they mean. Several encodings mean the same rule;
 //! what is not understood to the last expression is nobody of ours, and never touched.
 
 use std::collections::BTreeMap;
@@ -196,7 +196,9 @@ impl Parts {
         if data.be32(abi::IMMEDIATE_REGISTER)? != abi::REGISTER_VERDICT {
             return None;
         }
-        let verdict = data.nested(abi::IMMEDIATE_DATA)?.nested(abi::DATA_VERDICT)?;
+        let verdict = data
+            .nested(abi::IMMEDIATE_DATA)?
+            .nested(abi::DATA_VERDICT)?;
         let verdict = match verdict.be32(abi::VERDICT_CODE)? {
             abi::DROP => Verdict::Drop,
             abi::ACCEPT => Verdict::Accept,

@@ -47,7 +47,13 @@ mod tests {
         assert!(is_in(&write()));
         let comment = [&[0, 2, b'x', 0][..], &write()].concat();
         assert!(is_in(&comment));
-        for other in [&[][..], &[0], &[0, 9, 1], &[TYPE, 1, 0], b"\x00\x09ecs-init\0"] {
+        for other in [
+            &[][..],
+            &[0],
+            &[0, 9, 1],
+            &[TYPE, 1, 0],
+            b"\x00\x09ecs-init\0",
+        ] {
             assert!(!is_in(other), "{other:?}");
         }
         assert!(!is_in(&write()[..5]));

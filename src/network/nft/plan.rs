@@ -80,9 +80,8 @@ pub fn apply(now: &Snapshot, wanted: &RuleSet) -> Result<Vec<Step>> {
             None => steps.push(Step::MakeChain(place)),
             Some(chain) => check(chain)?,
         }
-        let write = |w: &super::super::rules::Wanted| {
-            Step::Write(place, w.position, w.rule.clone())
-        };
+        let write =
+            |w: &super::super::rules::Wanted| Step::Write(place, w.position, w.rule.clone());
         // Each goes before those that went to the head earlier: the last one first.
         let at = |position| move |w: &&_| is_at(w, position);
         steps.extend(wanted.at(place).rev().filter(at(Position::Head)).map(write));
