@@ -1,6 +1,9 @@
 //! The only `unsafe` and the only libc of the program. Everything here is a thin, safe wrapper:
 //! no decision is taken below this line.
 
+pub mod file;
+pub mod random;
+pub mod resolve;
 pub mod signal;
 
 /// The kernel's answer to a system call: its return value, or the error in `errno`.
