@@ -74,13 +74,14 @@ fn addresses(list: &List) -> Vec<IpAddr> {
     while let Some(entry) = unsafe { next.as_ref() } {
         match entry.ai_family {
             libc::AF_INET => {
-                // SAFETY: for AF_INET the address is a sockaddr_in (getaddrinfo(3)).
-                let v4 = unsafe { *entry.ai_addr.cast::<libc::sockaddr_in>() };
+                // SAFETY: for AF_INET the address is a sockaddr_in (getaddrinfo(3)); how it is
+                // aligned nobody says.
+                let v4 = unsafe { ptr::read_unaligned(entry.ai_addr.cast::<libc::sockaddr_in>()) };
                 all.push(Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)).into());
             }
             libc::AF_INET6 => {
-                // SAFETY: for AF_INET6 the address is a sockaddr_in6 (getaddrinfo(3)).
-                let v6 = unsafe { *entry.ai_addr.cast::<libc::sockaddr_in6>() };
+                // SAFETY: for AF_INET6 the address is a sockaddr_in6; as above.
+                let v6 = unsafe { ptr::read_unaligned(entry.ai_addr.cast::<libc::sockaddr_in6>()) };
                 all.push(Ipv6Addr::from(v6.sin6_addr.s6_addr).into());
             }
             _ => {}
