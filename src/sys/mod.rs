@@ -3,6 +3,9 @@
 
 pub mod fd;
 pub mod netlink;
+pub mod file;
+pub mod random;
+pub mod resolve;
 pub mod signal;
 pub mod socket;
 
