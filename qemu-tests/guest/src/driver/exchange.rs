@@ -30,8 +30,14 @@ pub fn exchange(
         io::copy(&mut File::open(path)?, &mut stream)?;
     }
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
+    match stream.read_to_end(&mut answer) {
+        // A peer that closes before it has read all it was sent (dockerd stops
+        // at an archive's end mark) resets the connection after its answer.
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset || answer.is_empty() => {
+            Err(error)
+        }
+        _ => Ok(answer),
+    }
 }
 
 fn connect(to: &str, timeout: Duration) -> io::Result<Box<dyn Stream>> {

@@ -1,0 +1,3 @@
+"""The cases, a file for each part of the issue; importing registers them."""
+
+from . import stage  # noqa: F401
