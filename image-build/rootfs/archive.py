@@ -33,12 +33,17 @@ def cache_root() -> Path:
     return Path(base) / "ecs-init"
 
 
-def machine_archive() -> str:
-    """The address of the main archive in the machine's own apt sources."""
-    codename = ""
+def _codename() -> str:
+    """This machine's suite."""
     for line in Path("/etc/os-release").read_text().splitlines():
         if line.startswith("VERSION_CODENAME="):
-            codename = line.split("=", 1)[1].strip('"')
+            return line.split("=", 1)[1].strip('"')
+    raise ArchiveError("/etc/os-release names no suite: this is no Debian")
+
+
+def machine_archive() -> str:
+    """The address of the main archive in the machine's own apt sources."""
+    codename = _codename()
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
          "Created-By: Packages"],
@@ -48,7 +53,7 @@ def machine_archive() -> str:
         if len(fields) == 3 and fields[1:] == [codename, "main"]:
             return fields[0]
     raise ArchiveError(
-        f"no main archive of {codename or 'this system'} in the machine's apt sources; "
+        f"no main archive of {codename} in the machine's apt sources; "
         "the guests are made of Debian packages: add a Debian archive and its keyring")
 
 
@@ -168,3 +173,28 @@ def _take(arch: str, kernel: str, packages: tuple[str, ...], work: Path) -> dict
                 "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
                            for path in [image, *debs]}}
     raise ArchiveError("the guests' packages could not be fetched:\n  " + "\n  ".join(errors))
+
+
+def install_on_machine(packages: list[str]) -> None:
+    """Installs packages on this machine, from its suite or that suite's backports.
+
+    The machine's own sources stay as they are: backports are added for this
+    one call only.
+    """
+    codename = _codename()
+    work = cache_root() / "apt-machine"
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    address = machine_archive()
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    suites = (codename, f"{codename}-updates", f"{codename}-backports")
+    (work / "sources.list").write_text(
+        "".join(f"deb {signed}{address} {suite} main\n" for suite in suites))
+    options = ["-q", "-o", f"Dir::Etc::SourceList={work}/sources.list",
+               "-o", "Dir::Etc::SourceParts=/dev/null", "-o", f"Dir::State::Lists={work}/lists",
+               "-o", "DPkg::Lock::Timeout=600", "-o", "APT::Install-Recommends=false"]
+    for words in (["update"], ["install", "-y", "-t", f"{codename}-backports", *packages]):
+        done = subprocess.run(
+            ["apt-get", *options, *words], capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode:
+            raise ArchiveError(f"apt-get {words[0]}: {done.stderr.strip()}")

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,15 @@ def build(arch: str, sort: str, driver: Path) -> Guest:
             # Another run was faster; what it made is the same.
             if not guest.directory.is_dir():
                 raise
+    _forget(guest)
     return guest
+
+
+def _forget(current: Guest) -> None:
+    """Removes what older inputs gave, if nobody has used it for a day."""
+    for old in current.directory.parent.glob(f"{current.arch}-{current.sort}-*"):
+        if old != current.directory and old.stat().st_ctime < time.time() - 86400:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 if __name__ == "__main__":
