@@ -5,17 +5,16 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import archive  # noqa: E402
+import cached  # noqa: E402
 import image  # noqa: E402
 import kernel  # noqa: E402
 import tree  # noqa: E402
@@ -63,36 +62,19 @@ def build(arch: str, sort: str, driver: Path) -> Guest:
     debian = tree.ARCHITECTURES[arch][0]
     taken = archive.fetch(debian, f"linux-image-cloud-{debian}", tree.PACKAGES)
     digest = _digest(taken, sort, driver)
-    guest = Guest(arch, sort, digest, archive.cache_root() / "guests" / f"{arch}-{sort}-{digest}")
-    if guest.directory.is_dir():
-        return guest
-    guest.directory.parent.mkdir(parents=True, exist_ok=True)
-    # Built beside its place and renamed: what is there is whole.
-    with tempfile.TemporaryDirectory(dir=guest.directory.parent, prefix=".building-") as temporary:
-        work = Path(temporary)
-        done = work / "done"
-        done.mkdir()
-        tree.unpack(taken["packages"], work / "packages")
-        tree.build(arch, sort, work / "packages", driver, done / "root")
-        image.ext4(done / "root", done / "root.ext4")
-        shutil.copyfile(kernel.unpack(taken["kernel"], work / "kernel"), done / "kernel")
-        image.initramfs(driver, kernel.modules(work / "kernel"), done / "initramfs")
-        (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
-        try:
-            os.rename(done, guest.directory)
-        except OSError:
-            # Another run was faster; what it made is the same.
-            if not guest.directory.is_dir():
-                raise
-    _forget(guest)
-    return guest
 
+    def make(done: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
+            work = Path(temporary)
+            tree.unpack(taken["packages"], work / "packages")
+            tree.build(arch, sort, work / "packages", driver, done / "root")
+            image.ext4(done / "root", done / "root.ext4")
+            shutil.copyfile(kernel.unpack(taken["kernel"], work / "kernel"), done / "kernel")
+            image.initramfs(driver, kernel.modules(work / "kernel"), done / "initramfs")
+            (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
 
-def _forget(current: Guest) -> None:
-    """Removes what older inputs gave, if nobody has used it for a day."""
-    for old in current.directory.parent.glob(f"{current.arch}-{current.sort}-*"):
-        if old != current.directory and old.stat().st_ctime < time.time() - 86400:
-            shutil.rmtree(old, ignore_errors=True)
+    place = archive.cache_root() / "guests"
+    return Guest(arch, sort, digest, cached.directory(place, f"{arch}-{sort}", digest, make))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import gzip
 from harness.archives import AGENT
 from harness.case import FAILURE, Scene, case
 from harness.errors import equal, expect
-from harness.faults import Changed, Cut, Refuse, Status
+from harness.faults import Changed, Cut, Refuse, Stall, Status
+from harness.host import SIGKILL
 from harness.world import PARTITION, REGIONAL
 
 CACHED = "/var/cache/ecs/ecs-agent.tar"
@@ -117,6 +118,24 @@ def changed_object_starts_over(t: Scene) -> None:
     statuses = [(r.range is not None, r.status) for r in t.bucket.requests(path)]
     expect((True, 200) in statuses, f"the resume did not start over: {statuses}")
     t.nothing_loaded()
+
+
+@case()
+def killed_in_mid_transfer(t: Scene) -> None:
+    """Killed while the tar comes in, the cache holds what it held; the next pre-start goes well."""
+    path = t.artifacts.publish(t.bucket)
+    t.bucket.fail(path, Stall(200_000))
+    process = t.spawn("pre-start")
+    t.host.until("the transfer has begun", lambda: any(
+        r.sent for r in t.bucket.requests(path)), process=process)
+    process.kill(SIGKILL)
+    process.wait(10)
+    t.nothing_loaded()
+    t.init("pre-start")
+    equal(t.host.read(CACHED), t.artifacts.tar, "the cached tar")
+    left = [name for name in t.host.list("/var/cache/ecs")
+            if name not in ("ecs-agent.tar", "ecs-agent.tar.asc", "state")]
+    equal(left, [], "files left behind in the cache")
 
 
 @case("full", "bare")

@@ -151,6 +151,22 @@ def switches(t: Scene) -> None:
     equal(t.chain("ip6tables", "filter", "INPUT"), [], "INPUT of IPv6")
 
 
+@case()
+def route_without_a_default(t: Scene) -> None:
+    """On a host without an IPv4 default route, 169.254.170.2 is routed to lo, and post-stop undoes it."""
+    def routed() -> str:
+        return t.host.output("/usr/bin/ip", "route", "show", "169.254.170.2").strip()
+    prepared(t)
+    equal(routed(), "", "the route on a host that has a default")
+    t.host.output("/usr/bin/ip", "route", "delete", "default")
+    t.init("pre-start")
+    equal(routed(), "169.254.170.2 dev lo scope link", "the route")
+    t.init("pre-start")
+    equal(routed(), "169.254.170.2 dev lo scope link", "the route after a second pre-start")
+    t.init("post-stop")
+    equal(routed(), "", "the route after post-stop")
+
+
 @case("full", "bare")
 def credentials_reach_tasks(t: Scene) -> None:
     """A task on the bridge and one on the host's network get their credentials at 169.254.170.2."""

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .faults import Changed, Cut, Fault, Refuse, Status
+from .faults import Changed, Cut, Fault, Refuse, Stall, Status
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         part = part if body else b""
-        if isinstance(fault, Cut) and body:
+        if isinstance(fault, Cut | Stall) and body:
             part = part[:fault.after]
             self.close_connection = True
         # Noted before it is sent: a client that has it all may look at once.
         self._note(status, len(part))
         self.wfile.write(part)
+        if isinstance(fault, Stall) and body:
+            self.wfile.flush()
+            self.rfile.read(1)
 
     def _start(self, data: bytes, etag: str) -> tuple[int, int]:
         """Where to begin, and the status (RFC 9110, sections 13.1.5 and 14.2)."""

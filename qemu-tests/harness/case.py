@@ -143,7 +143,17 @@ class Scene:
 
 
 def saved(text: str) -> list[str]:
-    """iptables-save's output without what changes by itself, empty chains of
-    no meaning kept: they are part of what was there."""
-    return [re.sub(r" \[\d+:\d+\]$", "", line) for line in text.splitlines()
-            if line and not line.startswith("#")]
+    """iptables-save's output as one line a rule, policy or chain, the table before it.
+
+    Left out is what changes by itself (counters) or changes nothing: an empty
+    built-in chain that accepts, and a table of such chains, do what none do.
+    """
+    lines, table = [], ""
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith(("-A", ":")):
+            line = re.sub(r" \[\d+:\d+\]$", "", line)
+            if not re.fullmatch(r":[A-Z]+ ACCEPT", line):
+                lines.append(f"{table} {line}")
+    return lines

@@ -7,10 +7,12 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
-from . import builds, namespaces
+from . import builds, namespaces, qemu, rootfs
 from .case import CASES, select
+from .demo import demo
 from .errors import HarnessError
 from .runner import Options, Tally, run_stage
 from .world import World
@@ -30,6 +32,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
                         help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
     parser.add_argument("--case", action="append", default=[], metavar="GLOB",
                         help="only the cases of this name; may be given again")
+    parser.add_argument("--demo", action="store_true",
+                        help="show the main job on one guest (x86_64, or the --stage given)")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--binary-dir", type=Path, metavar="DIR",
                         help="take ecs-init-ARCH or ecs-init from here")
@@ -37,6 +41,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
                         help="for ns take cargo's debug build")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run that passed")
     options = parser.parse_args(argv)
+    if options.demo and options.stage == ",".join(STAGES):
+        options.stage = "x86_64"
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
@@ -53,11 +59,14 @@ def main(argv: list[str]) -> int:
         for case in options.cases:
             print(f"{case.name:{width}}  {case.what}")
         return 0
+    # Whatever breaks out of here, it was no case that failed.
     try:
         return _run(options)
-    except HarnessError as error:
+    except (HarnessError, rootfs.archive.ArchiveError) as error:
         print(f"harness failure: {error}", file=sys.stderr)
-        return BROKEN
+    except Exception:
+        print(f"harness failure: {traceback.format_exc()}", file=sys.stderr)
+    return BROKEN
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,22 +79,25 @@ def _run(options: argparse.Namespace) -> int:
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
-        for sort in sorted({case.sort for case in options.cases}):
-            _build_guest(arch, sort, programs.driver)
+        for sort in ["full"] if options.demo else sorted({c.sort for c in options.cases}):
+            rootfs.guest.build(arch, sort, programs.driver)
     if any(stage != "ns" for stage in stages):
-        from .qemu import provide
-        provide([s for s in stages if s != "ns"])
+        qemu.provide([s for s in stages if s != "ns"])
     namespaces.enter_own_network()
 
     logs = Path(tempfile.mkdtemp(prefix="ecs-init-qemu-tests-"))
     tally = Tally()
     chosen = Options(options.binary_dir, options.debug, logs)
     with World() as world:
+        if options.demo:
+            shown = [demo(stage, world, chosen) for stage in stages]
+            shutil.rmtree(logs)
+            return 0 if all(shown) else FAILED
         # The quick stage alone, then the guests side by side: one keeps one core busy.
         if "ns" in stages:
             run_stage("ns", options.cases, world, chosen, tally)
         threads = [threading.Thread(target=run_stage,
-                                    args=(stage, options.cases, world, chosen, tally))
+                                    args=(stage, options.cases, world, chosen, tally), daemon=True)
                    for stage in stages if stage != "ns"]
         for thread in threads:
             thread.start()
@@ -103,8 +115,3 @@ def _run(options: argparse.Namespace) -> int:
     if tally.broken:
         return BROKEN
     return FAILED if tally.failed else 0
-
-
-def _build_guest(arch: str, sort: str, driver: Path) -> None:
-    from .runner import _rootfs
-    _rootfs().build(arch, sort, driver)

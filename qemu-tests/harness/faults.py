@@ -27,4 +27,11 @@ class Refuse:
     """Closes the connection before a word is said."""
 
 
-Fault = Status | Cut | Changed | Refuse
+@dataclass(frozen=True)
+class Stall:
+    """Sends this many bytes of the body, then nothing until the client is gone."""
+
+    after: int
+
+
+Fault = Status | Cut | Changed | Refuse | Stall

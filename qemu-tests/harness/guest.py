@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import docker, qemu
+from . import docker, qemu, rootfs
 from .channel import Channel
 from .docker import Docker
 from .errors import HarnessError
@@ -46,21 +46,16 @@ class Snapshot:
     def of(cls, guest) -> "Snapshot":
         """The guest's snapshot from the cache, or else a new one."""
         place = guest.directory.parent.parent / "snapshots"
-        place.mkdir(parents=True, exist_ok=True)
-        state = place / f"{guest.arch}-{guest.sort}-{_digest(guest)}"
-        if not state.is_dir():
-            with tempfile.TemporaryDirectory(dir=place, prefix=".saving-") as temporary:
-                made = Path(temporary)
-                _boot_and_save(guest, made)
-                for old in place.glob(f"{guest.arch}-{guest.sort}-*"):
-                    shutil.rmtree(old, ignore_errors=True)
-                (made / "done").rename(state)
-            return cls(guest, state / "state", _daemon(state), True)
-        return cls(guest, state / "state", _daemon(state), False)
+        fresh = False
 
+        def make(done: Path) -> None:
+            nonlocal fresh
+            fresh = True
+            with tempfile.TemporaryDirectory(dir=done.parent) as work:
+                _boot_and_save(guest, Path(work), done)
 
-def _daemon(place: Path) -> int:
-    return int((place / "dockerd.pid").read_text())
+        state = rootfs.cached.directory(place, f"{guest.arch}-{guest.sort}", _digest(guest), make)
+        return cls(guest, state / "state", int((state / "dockerd.pid").read_text()), fresh)
 
 
 def _digest(guest) -> str:
@@ -76,7 +71,8 @@ def _devices(guest, job: Path) -> qemu.Devices:
     return qemu.Devices(guest.kernel, guest.initramfs, guest.disk, job)
 
 
-def _boot_and_save(guest, work: Path) -> None:
+def _boot_and_save(guest, work: Path, done: Path) -> None:
+    """Boots in `work`; what is to stay goes to `done`."""
     blank = work / "job"
     with blank.open("wb") as file:
         file.truncate(SIZE)
@@ -97,8 +93,6 @@ def _boot_and_save(guest, work: Path) -> None:
         # The first container is slow where nothing of runc has been read yet.
         daemon.call("GET", "/info")
         connection.close()
-        done = work / "done"
-        done.mkdir()
         machine.save(done / "state")
         (done / "dockerd.pid").write_text(str(daemon.daemon.pid))
     finally:

@@ -5,11 +5,11 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import rootfs
 from .errors import HarnessError
 
 #: Debian 12's own QEMU 7.2 corrupts x86 guests under TCG (dockerd's own
@@ -47,13 +47,9 @@ def provide(archs: list[str]) -> None:
     if not missing:
         return
     packages = [PACKAGES[a] for a in missing]
-    path = str(Path(__file__).resolve().parents[2] / "image-build" / "rootfs")
-    if path not in sys.path:
-        sys.path.insert(0, path)
-    import archive
     try:
-        archive.install_on_machine(packages)
-    except archive.ArchiveError as error:
+        rootfs.archive.install_on_machine(packages)
+    except rootfs.archive.ArchiveError as error:
         raise HarnessError(f"QEMU {OLDEST[0]} or later is needed "
                            f"({' '.join(packages)}): {error}") from error
     for arch in missing:
@@ -77,7 +73,8 @@ def command(arch: str, devices: Devices, directory: Path, port: int | None) -> l
     `port` on loopback leads to the guest's introspection port."""
     forward = f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:51678" if port else ""
     return [
-        program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1", "-m", MEMORY,
+        # A guest does not outlive its harness, however that ends.
+        "setpriv", "--pdeathsig", "KILL", program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1", "-m", MEMORY,
         "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
         "-chardev", f"file,id=console,path={directory}/console.log",
         "-serial", "chardev:console",

@@ -1,7 +1,6 @@
 """Runs the cases of one stage, one after another, and says how each ended."""
 
 import http.client
-import sys
 import threading
 import time
 import traceback
@@ -9,11 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import builds
+from . import builds, rootfs
 from .case import Case, Scene
 from .channel import RemoteError
 from .docker import LOG
 from .errors import Failed, HarnessError
+from .guest import GuestHost, Snapshot
 from .job import Job
 from .namespaces import NamespaceHost
 from .world import Artifacts, Surroundings, World
@@ -53,7 +53,7 @@ def run_stage(stage: str, cases: list[Case], world: World, options: Options, tal
         logs = options.logs / stage
         logs.mkdir(parents=True, exist_ok=True)
         job = artifacts.job(binary).write(logs / "job.tar")
-        make = _maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally)
+        make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally)
         for number, case in enumerate(cases):
             _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
     except HarnessError as error:
@@ -64,13 +64,12 @@ def run_stage(stage: str, cases: list[Case], world: World, options: Options, tal
             tally.broken.append(f"{stage}: {traceback.format_exc().strip()}")
 
 
-def _maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tally: Tally):
+def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tally: Tally):
     """A function from sort and log directory to a fresh host."""
-    guests = {sort: _rootfs().build(arch, sort, driver) for sort in sorts}
+    guests = {sort: rootfs.guest.build(arch, sort, driver) for sort in sorts}
     if stage == "ns":
         return lambda sort, log: NamespaceHost(
             guests[sort].root, driver, job, sort, log / "driver.log")
-    from .guest import GuestHost, Snapshot
     snapshots = {}
     for sort in sorts:
         started = time.monotonic()
@@ -79,15 +78,6 @@ def _maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tal
             tally.say(f"      {stage}: a {sort} guest booted to dockerd and saved, "
                       f"{time.monotonic() - started:.1f} s")
     return lambda sort, log: GuestHost(snapshots[sort], job, log)
-
-
-def _rootfs():
-    """`image-build/rootfs/guest.py`, which is no package of ours."""
-    path = str(builds.REPOSITORY / "image-build" / "rootfs")
-    if path not in sys.path:
-        sys.path.insert(0, path)
-    import guest
-    return guest
 
 
 def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts, log: Path,
