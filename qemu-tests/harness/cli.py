@@ -14,6 +14,7 @@ from . import builds, namespaces, qemu, rootfs
 from .case import CASES, select
 from .demo import demo
 from .errors import HarnessError
+from .measure import measure
 from .runner import Options, Tally, run_stage
 from .world import World
 
@@ -34,6 +35,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
                         help="only the cases of this name; may be given again")
     parser.add_argument("--demo", action="store_true",
                         help="show the main job on one guest (x86_64, or the --stage given)")
+    parser.add_argument("--measure", action="store_true",
+                        help="wall times and memory on the stages, instead of the cases")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--binary-dir", type=Path, metavar="DIR",
                         help="take ecs-init-ARCH or ecs-init from here")
@@ -79,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
-        for sort in ["full"] if options.demo else sorted({c.sort for c in options.cases}):
+        for sort in ["full"] if options.demo or options.measure else sorted({c.sort for c in options.cases}):
             rootfs.guest.build(arch, sort, programs.driver)
     if any(stage != "ns" for stage in stages):
         qemu.provide([s for s in stages if s != "ns"])
@@ -93,6 +96,11 @@ def _run(options: argparse.Namespace) -> int:
             shown = [demo(stage, world, chosen) for stage in stages]
             shutil.rmtree(logs)
             return 0 if all(shown) else FAILED
+        if options.measure:
+            for stage in stages:
+                measure(stage, world, chosen)
+            shutil.rmtree(logs)
+            return 0
         # The quick stage alone, then the guests side by side: one keeps one core busy.
         if "ns" in stages:
             run_stage("ns", options.cases, world, chosen, tally)

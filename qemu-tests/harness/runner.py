@@ -14,7 +14,6 @@ from .channel import RemoteError
 from .docker import LOG
 from .errors import Failed, HarnessError
 from .guest import GuestHost, Snapshot
-from .job import Job
 from .namespaces import NamespaceHost
 from .world import Artifacts, Surroundings, World
 
