@@ -1,0 +1,55 @@
+//! # The map
+//!
+//! **ecs-init** takes a host with a kernel and a Docker socket to a running, supervised, verified
+//! Amazon ECS agent. A value goes one way through the house:
+//!
+//! ```text
+//! Config ─▶ Acquired ─▶ Verified ─▶ Loaded ─▶ rules in place ─▶ container ─▶ Outcome
+//! config    acquire     verify      image     network           agent         supervise
+//! ```
+//!
+//! Each arrow is a type that only the step before can make: code that loads an unverified tar does
+//! not compile. The stages never import one another; [`command`] hands the values on, so that a
+//! verb's file, read from top to bottom, is what the program does.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cli`] | arguments to a command; the help. No I/O |
+//! | [`config`] | files and environment to one immutable [`config::Config`]; every value knows where it came from |
+//! | [`error`] | one [`error::Error`]: what was being done, why it failed, which exit code |
+//! | [`command`] | one file a verb: nothing but the order of the steps |
+//! | [`acquire`] | which tar, from where: the cache, a file, a mirror, S3; the region; IMDS |
+//! | [`verify`] | an acquired tar and its signature become [`verify::Verified`]; nobody else can make one |
+//! | [`image`] | a verified archive becomes an image in Docker |
+//! | [`docker`] | the calls of the Engine API that we use, and the JSON we need of them |
+//! | [`network`] | the rules (pure), their nf_tables encoding, apply and undo; sysctls; the route |
+//! | [`host`] | what this host is; read once |
+//! | [`agent`] | pure: configuration and host to the container to create |
+//! | [`supervise`] | the loop around the container, and the pure policy that says what comes next |
+//! | [`root`] | the directory that stands for `/` |
+//! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |
+//! | [`logging`] | the reference's logfmt, on stderr or `/dev/kmsg` |
+//! | [`sys`] | the only `unsafe` and the only libc: netlink, signals, files |
+//!
+//! Decisions are pure functions from data to data, tested without root, Docker or a clock; effects
+//! are at the edges, each in one place, tested against the real thing.
+
+pub mod acquire;
+pub mod agent;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod docker;
+pub mod error;
+pub mod host;
+pub mod http;
+pub mod image;
+pub mod logging;
+pub mod network;
+pub mod root;
+pub mod supervise;
+#[allow(unsafe_code)]
+pub mod sys;
+#[doc(hidden)]
+pub mod testing;
+pub mod verify;

@@ -1,0 +1,5 @@
+//! Which tar, from where.
+
+pub mod acquired;
+
+pub use acquired::{Acquired, Source};

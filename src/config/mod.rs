@@ -1,0 +1,431 @@
+//! Files and environment to one immutable [`Config`]. Nothing else in the program reads the
+//! environment. A value that cannot be read is a warning that names its place, and the default.
+
+pub mod file;
+pub mod settings;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use settings::{Origin, Settings};
+pub use value::{AgentVersion, LogLevel};
+
+use crate::root::Root;
+
+/// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
+/// pointed out, so that a slip of the pen does not pass for a setting.
+pub const OWN: [&str; 13] = [
+    "ECS_INIT_AGENT_TAR",
+    "ECS_INIT_AGENT_VERSION",
+    "ECS_INIT_ALLOW_UNSIGNED",
+    "ECS_INIT_DOCKER_LOG_FILE_NUM",
+    "ECS_INIT_DOCKER_LOG_FILE_SIZE",
+    "ECS_INIT_DOCKER_WAIT",
+    "ECS_INIT_DOWNLOAD_LIMIT",
+    "ECS_INIT_KEYRING",
+    "ECS_INIT_MIRROR",
+    "ECS_INIT_REGION",
+    "ECS_INIT_REQUIRE_SIGNED_UPDATES",
+    "ECS_INIT_RETRY_TIME",
+    "ECS_INIT_ROOT",
+];
+
+/// A value and where it came from. Reads as the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    value: T,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    /// A value and its place.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Setting { value, origin }
+    }
+}
+
+impl<T> Deref for Setting<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Everything the program was told. Field docs name the variable and the default.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `ECS_INIT_ROOT`, `/`: the directory that stands for `/`.
+    pub root: Root,
+    /// `ECS_LOGLEVEL`, info.
+    pub log_level: LogLevel,
+    /// `DOCKER_HOST`, `unix:///var/run/docker.sock`: dockerd's socket, below no root.
+    pub docker_socket: Setting<PathBuf>,
+    /// The path that a `DOCKER_HOST` in the *files* names: where the agent will look for the
+    /// socket inside its container.
+    pub agent_docker_socket: Option<PathBuf>,
+    /// `ECS_INIT_DOCKER_WAIT`, 60 s: how long to wait for dockerd's socket at the start.
+    pub docker_wait: Duration,
+    /// `ECS_EXTERNAL`, false: the host is outside EC2.
+    pub external: bool,
+    /// `ECS_INIT_REGION`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: Option<Setting<String>>,
+
+    /// How the tar is found and trusted.
+    pub source: SourceConfig,
+    /// How HTTP leaves the host.
+    pub web: WebConfig,
+    /// What goes into the network.
+    pub network: NetworkConfig,
+    /// What goes into the agent's container.
+    pub agent: AgentConfig,
+}
+
+/// How the tar is found and trusted.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// `ECS_INIT_AGENT_VERSION`, latest.
+    pub version: AgentVersion,
+    /// `ECS_INIT_AGENT_TAR`: a tar on this host, its signature beside it as `<tar>.asc`.
+    pub tar: Option<Setting<PathBuf>>,
+    /// `ECS_INIT_MIRROR`: a URL below which the files lie under their S3 names.
+    pub mirror: Option<Setting<String>>,
+    /// `ECS_INIT_KEYRING`: a file of further trusted certificates.
+    pub keyring: Option<Setting<PathBuf>>,
+    /// `ECS_INIT_ALLOW_UNSIGNED`, false: a cached or local tar without a signature is loaded.
+    pub allow_unsigned: Setting<bool>,
+    /// `ECS_INIT_REQUIRE_SIGNED_UPDATES`, false: exit 42 loads only what is signed.
+    pub require_signed_updates: Setting<bool>,
+    /// `ECS_INIT_DOWNLOAD_LIMIT`, 1 GiB: the largest tar that is taken, in bytes.
+    pub download_limit: u64,
+    /// `ECS_INIT_RETRY_TIME`, 300 s: how long one source is tried while it fails in passing.
+    pub retry_time: Duration,
+}
+
+/// How HTTP leaves the host.
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// `HTTP_PROXY` / `http_proxy`.
+    pub http_proxy: Option<Setting<String>>,
+    /// `HTTPS_PROXY` / `https_proxy`.
+    pub https_proxy: Option<Setting<String>>,
+    /// `NO_PROXY` / `no_proxy`.
+    pub no_proxy: Option<Setting<String>>,
+    /// `AWS_CA_BUNDLE`, else `SSL_CERT_FILE`: PEM certificates trusted beside the compiled-in ones.
+    pub ca_bundle: Option<Setting<PathBuf>>,
+    /// `AWS_USE_DUALSTACK_ENDPOINT`, false.
+    pub dualstack: bool,
+    /// `AWS_USE_FIPS_ENDPOINT`, false.
+    pub fips: bool,
+    /// `AWS_ENDPOINT_URL_S3`: in place of every S3 endpoint.
+    pub s3_endpoint: Option<Setting<String>>,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`: in place of IMDS's address.
+    pub imds_endpoint: Option<Setting<String>>,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`, IPv4: `true` for `IPv6`.
+    pub imds_ipv6: bool,
+    /// `AWS_EC2_METADATA_DISABLED`, false.
+    pub imds_disabled: bool,
+}
+
+/// What goes into the network.
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// `ECS_SKIP_LOCALHOST_TRAFFIC_FILTER`, false.
+    pub skip_localhost_filter: bool,
+    /// `ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS`, false.
+    pub allow_offhost_introspection: bool,
+}
+
+/// What goes into the agent's container.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The variables that the two files set; they are the agent's environment.
+    pub environment: BTreeMap<String, String>,
+    /// `ECS_AGENT_RUN_PRIVILEGED`, false.
+    pub privileged: bool,
+    /// `ECS_AGENT_PID_NAMESPACE_HOST`, false.
+    pub pid_host: bool,
+    /// `ECS_AGENT_APPARMOR_PROFILE`, `ecs-agent-default`.
+    pub apparmor_profile: String,
+    /// `ECS_LOG_DRIVER`, json-file.
+    pub log_driver: String,
+    /// `ECS_LOG_OPTS`: the driver's options, if they are given.
+    pub log_opts: Option<BTreeMap<String, String>>,
+    /// `ECS_INIT_DOCKER_LOG_FILE_SIZE`, 16m: json-file's `max-size`.
+    pub log_file_size: String,
+    /// `ECS_INIT_DOCKER_LOG_FILE_NUM`, 4: json-file's `max-file`.
+    pub log_file_num: String,
+    /// `ECS_AGENT_LABELS`: labels of the container.
+    pub labels: BTreeMap<String, String>,
+    /// `ECS_GMSA_SUPPORTED`, false.
+    pub gmsa: bool,
+    /// `CREDENTIALS_FETCHER_HOST`: the gMSA daemon's socket.
+    pub credentials_fetcher: PathBuf,
+    /// `ECS_ENABLE_GPU_SUPPORT`, false.
+    pub gpu: bool,
+}
+
+impl Config {
+    /// Reads files and environment. Never fails: what cannot be read is in the warnings, to be
+    /// logged once the logger is up.
+    pub fn load(environment: impl IntoIterator<Item = (String, String)>) -> (Config, Vec<String>) {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let root = environment
+            .iter()
+            .find(|(name, value)| name == "ECS_INIT_ROOT" && !value.is_empty())
+            .map_or_else(Root::default, |(_, value)| Root::new(value));
+        let settings = Settings::read(&root, environment);
+        let mut reader = Reader(settings);
+        let config = reader.config(root);
+        reader.point_out_unknown();
+        (config, reader.0.into_warnings())
+    }
+}
+
+/// Turns settings into values, and remembers what it could not.
+struct Reader(Settings);
+
+impl Reader {
+    /// The first of `names` that is set and reads as a `T`.
+    fn any<T, E: std::fmt::Display>(
+        &mut self,
+        names: &[&str],
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Setting<T>> {
+        for name in names {
+            let Some(raw) = self.0.get(name) else {
+                continue;
+            };
+            match read(&raw.text) {
+                Ok(value) => return Some(Setting::new(value, raw.origin)),
+                // The value itself may be a secret that stands in the wrong place.
+                Err(why) => self.0.warn(format!(
+                    "{}: the value of {name} {why}; not used",
+                    raw.origin
+                )),
+            }
+        }
+        None
+    }
+
+    fn or<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+        default: T,
+    ) -> Setting<T> {
+        self.any(&[name], read)
+            .unwrap_or(Setting::new(default, Origin::Default))
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        *self.or(name, value::boolean, false)
+    }
+
+    fn text(&mut self, names: &[&str]) -> Option<Setting<String>> {
+        self.any(names, |text| Ok::<_, &str>(text.to_owned()))
+    }
+
+    fn path(&mut self, names: &[&str]) -> Option<Setting<PathBuf>> {
+        self.any(names, |text| {
+            if text.starts_with('/') {
+                Ok(PathBuf::from(text))
+            } else {
+                Err("is no absolute path")
+            }
+        })
+    }
+
+    fn text_or(&mut self, name: &str, default: &str) -> String {
+        self.text(&[name])
+            .map_or_else(|| default.to_owned(), |s| s.value)
+    }
+
+    fn config(&mut self, root: Root) -> Config {
+        let environment: BTreeMap<String, String> = self
+            .0
+            .of_files()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+        Config {
+            root,
+            log_level: *self.or("ECS_LOGLEVEL", str::parse, LogLevel::default()),
+            docker_socket: self.or(
+                "DOCKER_HOST",
+                value::docker_host,
+                PathBuf::from("/var/run/docker.sock"),
+            ),
+            agent_docker_socket: environment
+                .get("DOCKER_HOST")
+                .and_then(|text| value::docker_host(text).ok()),
+            docker_wait: *self.or(
+                "ECS_INIT_DOCKER_WAIT",
+                value::seconds,
+                Duration::from_secs(60),
+            ),
+            external: self.flag("ECS_EXTERNAL"),
+            region: self.any(
+                &["ECS_INIT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],
+                value::region,
+            ),
+            source: self.source(),
+            web: self.web(),
+            network: NetworkConfig {
+                skip_localhost_filter: self.flag("ECS_SKIP_LOCALHOST_TRAFFIC_FILTER"),
+                allow_offhost_introspection: self.flag("ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS"),
+            },
+            agent: self.agent(environment),
+        }
+    }
+
+    fn source(&mut self) -> SourceConfig {
+        SourceConfig {
+            version: self
+                .or("ECS_INIT_AGENT_VERSION", str::parse, AgentVersion::Latest)
+                .value,
+            tar: self.path(&["ECS_INIT_AGENT_TAR"]),
+            mirror: self.any(&["ECS_INIT_MIRROR"], value::url),
+            keyring: self.path(&["ECS_INIT_KEYRING"]),
+            allow_unsigned: self.or("ECS_INIT_ALLOW_UNSIGNED", value::boolean, false),
+            require_signed_updates: self.or(
+                "ECS_INIT_REQUIRE_SIGNED_UPDATES",
+                value::boolean,
+                false,
+            ),
+            download_limit: *self.or("ECS_INIT_DOWNLOAD_LIMIT", value::bytes, 1 << 30),
+            retry_time: *self.or(
+                "ECS_INIT_RETRY_TIME",
+                value::seconds,
+                Duration::from_secs(300),
+            ),
+        }
+    }
+
+    fn web(&mut self) -> WebConfig {
+        WebConfig {
+            http_proxy: self.text(&["HTTP_PROXY", "http_proxy"]),
+            https_proxy: self.text(&["HTTPS_PROXY", "https_proxy"]),
+            no_proxy: self.text(&["NO_PROXY", "no_proxy"]),
+            ca_bundle: self.path(&["AWS_CA_BUNDLE", "SSL_CERT_FILE"]),
+            dualstack: self.flag("AWS_USE_DUALSTACK_ENDPOINT"),
+            fips: self.flag("AWS_USE_FIPS_ENDPOINT"),
+            s3_endpoint: self.any(&["AWS_ENDPOINT_URL_S3"], value::url),
+            imds_endpoint: self.any(&["AWS_EC2_METADATA_SERVICE_ENDPOINT"], value::url),
+            imds_ipv6: *self.or(
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+                value::imds_mode,
+                false,
+            ),
+            imds_disabled: self.flag("AWS_EC2_METADATA_DISABLED"),
+        }
+    }
+
+    fn agent(&mut self, environment: BTreeMap<String, String>) -> AgentConfig {
+        AgentConfig {
+            environment,
+            privileged: self.flag("ECS_AGENT_RUN_PRIVILEGED"),
+            pid_host: self.flag("ECS_AGENT_PID_NAMESPACE_HOST"),
+            apparmor_profile: self.text_or("ECS_AGENT_APPARMOR_PROFILE", "ecs-agent-default"),
+            log_driver: self
+                .or("ECS_LOG_DRIVER", value::log_driver, "json-file".to_owned())
+                .value,
+            log_opts: self
+                .any(&["ECS_LOG_OPTS"], value::string_map)
+                .map(|s| s.value),
+            log_file_size: self.text_or("ECS_INIT_DOCKER_LOG_FILE_SIZE", "16m"),
+            log_file_num: self.text_or("ECS_INIT_DOCKER_LOG_FILE_NUM", "4"),
+            labels: self
+                .or("ECS_AGENT_LABELS", value::string_map, BTreeMap::new())
+                .value,
+            gmsa: self.flag("ECS_GMSA_SUPPORTED"),
+            credentials_fetcher: self.path(&["CREDENTIALS_FETCHER_HOST"]).map_or_else(
+                || PathBuf::from("/var/credentials-fetcher/socket/credentials_fetcher.sock"),
+                |s| s.value,
+            ),
+            gpu: self.flag("ECS_ENABLE_GPU_SUPPORT"),
+        }
+    }
+
+    fn point_out_unknown(&mut self) {
+        let unknown: Vec<_> = self
+            .0
+            .names()
+            .filter(|(name, _)| name.starts_with("ECS_INIT_") && !OWN.contains(name))
+            .map(|(name, origin)| format!("{origin}: {name} is no variable of ecs-init; ignored"))
+            .collect();
+        for warning in unknown {
+            self.0.warn(warning);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)], etc: &str, var: &str) -> (Config, Vec<String>) {
+        let dir = crate::testing::TempDir::new("config");
+        for (path, text) in [("etc/ecs", etc), ("var/lib/ecs", var)] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::write(path.join("ecs.config"), text).unwrap();
+        }
+        let mut all = vec![(
+            "ECS_INIT_ROOT".to_owned(),
+            dir.path().to_string_lossy().into_owned(),
+        )];
+        all.extend(environment.iter().map(|(k, v)| ((*k).into(), (*v).into())));
+        Config::load(all)
+    }
+
+    #[test]
+    fn environment_over_etc_over_var() {
+        let (c, warnings) = load(
+            &[("ECS_LOG_DRIVER", "syslog")],
+            "ECS_LOG_DRIVER=gelf\nAWS_REGION=eu-west-1",
+            "AWS_REGION=us-east-1\nECS_INIT_DOCKER_WAIT=7",
+        );
+        assert_eq!(c.agent.log_driver, "syslog");
+        let region = c.region.unwrap();
+        assert_eq!(*region, "eu-west-1");
+        assert!(
+            matches!(region.origin, Origin::File(ref p, 2) if p.ends_with("etc/ecs/ecs.config"))
+        );
+        assert_eq!(c.docker_wait, Duration::from_secs(7));
+        assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn bad_values_are_named_by_file_and_line_and_cost_only_themselves() {
+        let (c, warnings) = load(
+            &[],
+            "X=1\nECS_EXTERNAL=maybe\nECS_AGENT_LABELS={oops\nECS_INIT_MIROR=https://x\nnonsense",
+            "",
+        );
+        assert!(!c.external);
+        assert!(c.agent.labels.is_empty());
+        for expected in [
+            "ecs.config:2: the value of ECS_EXTERNAL is no boolean",
+            "ecs.config:3: the value of ECS_AGENT_LABELS is no JSON",
+            "ecs.config:4: ECS_INIT_MIROR is no variable of ecs-init",
+            "ecs.config:5: line ignored",
+        ] {
+            assert!(
+                warnings.iter().any(|w| w.contains(expected)),
+                "{expected}: {warnings:?}"
+            );
+        }
+        assert_eq!(warnings.len(), 4);
+    }
+
+    #[test]
+    fn an_empty_value_is_no_value() {
+        let (c, _) = load(&[("DOCKER_HOST", "")], "DOCKER_HOST=unix:///run/d.sock", "");
+        assert_eq!(*c.docker_socket, PathBuf::from("/run/d.sock"));
+        assert_eq!(c.agent_docker_socket, Some("/run/d.sock".into()));
+    }
+}

@@ -1,0 +1,235 @@
+//! Text to values. Each reader takes the text and answers the value or what would have been one.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A Go boolean (`strconv.ParseBool`): the reference's switches are read with it.
+///
+/// # Errors
+/// What would have been a boolean.
+pub fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("is no boolean (true or false)"),
+    }
+}
+
+/// A whole number of seconds, at most a day.
+///
+/// # Errors
+/// What would have been one.
+pub fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
+    match text.parse::<u32>() {
+        Ok(s) if s <= 86_400 => Ok(std::time::Duration::from_secs(s.into())),
+        _ => Err("is no whole number of seconds from 0 to 86400"),
+    }
+}
+
+/// A JSON object whose values are strings (`ECS_AGENT_LABELS`, `ECS_LOG_OPTS`).
+///
+/// # Errors
+/// What would have been one.
+pub fn string_map(text: &str) -> Result<std::collections::BTreeMap<String, String>, &'static str> {
+    serde_json::from_str(text).map_err(|_| "is no JSON object of strings")
+}
+
+/// A `DOCKER_HOST`: only a Unix socket will do.
+///
+/// # Errors
+/// What would have been one.
+pub fn docker_host(text: &str) -> Result<std::path::PathBuf, &'static str> {
+    match text.strip_prefix("unix://") {
+        Some(path) if path.starts_with('/') => Ok(path.into()),
+        _ => Err("is no unix:///path/to/socket"),
+    }
+}
+
+/// A region's name: lower-case letters, digits and dashes. It becomes a part of a host name, so
+/// nothing else may pass.
+///
+/// # Errors
+/// What would have been one.
+pub fn region(text: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.len() <= 63 && text.bytes().all(fits) && !text.starts_with('-') && !text.ends_with('-')
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("is no region's name (as eu-central-1)")
+    }
+}
+
+/// An `http://` or `https://` URL; without the slash at its end.
+///
+/// # Errors
+/// What would have been one.
+pub fn url(text: &str) -> Result<String, &'static str> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("is no http:// or https:// URL"),
+    }
+}
+
+/// A number of bytes.
+///
+/// # Errors
+/// What would have been one.
+pub fn bytes(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "is no whole number of bytes")
+}
+
+/// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`: whether it is IPv6.
+///
+/// # Errors
+/// What would have been one.
+pub fn imds_mode(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "ipv4" => Ok(false),
+        "ipv6" => Ok(true),
+        _ => Err("is no endpoint mode (IPv4 or IPv6)"),
+    }
+}
+
+/// Which agent to get. The names under which S3 keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AgentVersion {
+    /// Whatever the bucket calls `latest` today.
+    #[default]
+    Latest,
+    /// A release, with its `v`: `v1.99.0`.
+    Release(String),
+    /// A build, by the first eight hex digits of its commit.
+    Build(String),
+}
+
+impl FromStr for AgentVersion {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "latest" {
+            return Ok(AgentVersion::Latest);
+        }
+        if text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(AgentVersion::Build(text.to_ascii_lowercase()));
+        }
+        let number =
+            |n: &str| !n.is_empty() && n.len() <= 9 && n.bytes().all(|b| b.is_ascii_digit());
+        let release = text.strip_prefix('v').unwrap_or(text);
+        if release.split('.').count() == 3 && release.split('.').all(number) {
+            return Ok(AgentVersion::Release(format!("v{release}")));
+        }
+        Err("is no agent version (latest, v1.2.3, or a commit's first 8 hex digits)")
+    }
+}
+
+impl fmt::Display for AgentVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AgentVersion::Latest => f.write_str("latest"),
+            AgentVersion::Release(name) | AgentVersion::Build(name) => f.write_str(name),
+        }
+    }
+}
+
+/// How much is logged: `ECS_LOGLEVEL`, in the reference's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// One line a change of state.
+    #[default]
+    Info,
+    /// What is wrong but was got over.
+    Warn,
+    /// What failed. `error` and `crit` are one level here.
+    Error,
+    /// Nothing.
+    None,
+}
+
+impl FromStr for LogLevel {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "debug" => Ok(LogLevel::Debug),
+            "info" => Ok(LogLevel::Info),
+            "warn" => Ok(LogLevel::Warn),
+            "error" | "crit" => Ok(LogLevel::Error),
+            "none" => Ok(LogLevel::None),
+            _ => Err("is no log level (debug, info, warn, error, crit, none)"),
+        }
+    }
+}
+
+impl LogLevel {
+    /// The same in the `log` crate's terms.
+    #[must_use]
+    pub fn filter(self) -> log::LevelFilter {
+        match self {
+            LogLevel::Debug => log::LevelFilter::Debug,
+            LogLevel::Info => log::LevelFilter::Info,
+            LogLevel::Warn => log::LevelFilter::Warn,
+            LogLevel::Error => log::LevelFilter::Error,
+            LogLevel::None => log::LevelFilter::Off,
+        }
+    }
+}
+
+/// A log driver that the reference accepts for the agent's container.
+pub const LOG_DRIVERS: [&str; 8] = [
+    "awslogs",
+    "fluentd",
+    "gelf",
+    "json-file",
+    "journald",
+    "logentries",
+    "syslog",
+    "splunk",
+];
+
+/// A name out of [`LOG_DRIVERS`].
+///
+/// # Errors
+/// What would have been one.
+pub fn log_driver(text: &str) -> Result<String, &'static str> {
+    if LOG_DRIVERS.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err("is no log driver that the agent's container may use \
+             (awslogs, fluentd, gelf, json-file, journald, logentries, syslog, splunk)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let v = |t: &str| t.parse::<AgentVersion>();
+        assert_eq!(v("latest"), Ok(AgentVersion::Latest));
+        assert_eq!(v("1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
+        assert_eq!(v("v1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
+        assert_eq!(v("DEADBEEF"), Ok(AgentVersion::Build("deadbeef".into())));
+        for bad in [
+            "", "v1.2", "1.2.3.4", "v1..3", "../../x", "deadbee", "v1.2.x",
+        ] {
+            assert!(v(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn docker_hosts() {
+        assert_eq!(docker_host("unix:///run/d.sock"), Ok("/run/d.sock".into()));
+        for bad in ["tcp://1.2.3.4:2375", "unix://x", "/run/d.sock", ""] {
+            assert!(docker_host(bad).is_err(), "{bad}");
+        }
+    }
+}
