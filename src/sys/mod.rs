@@ -2,8 +2,8 @@
 //! no decision is taken below this line.
 
 pub mod fd;
-pub mod netlink;
 pub mod file;
+pub mod netlink;
 pub mod random;
 pub mod resolve;
 pub mod signal;
