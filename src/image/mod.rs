@@ -5,6 +5,7 @@
 //! it a mistake (the other architecture's tar, say) would come out only when the container fails.
 
 mod content;
+mod load;
 mod manifest;
 mod unfit;
 
@@ -13,6 +14,7 @@ mod tests;
 
 use std::io::{self, Read, Seek};
 
+pub use load::{Loaded, load};
 pub use unfit::{Reason, Unfit};
 
 use crate::host::Architecture;
