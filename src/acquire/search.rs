@@ -8,9 +8,10 @@ use super::cache::{Cache, beside, read_signature};
 use super::download::{self, Download, Terms, Trouble};
 use super::progress::Least;
 use super::retry::{Patience, Verdict, verdict};
-use super::urls::{Candidate, Machine, buckets, key, mirror};
+use super::urls::{Candidate, buckets, key, mirror};
 use crate::config::{AgentVersion, Config};
 use crate::error::{Context, Error, Result};
+use crate::host::Architecture;
 use crate::http::failure::Failure;
 use crate::http::url::redact;
 use crate::http::web::{Limits, Web};
@@ -62,7 +63,7 @@ enum Turn {
 pub struct Search<'a, R> {
     config: &'a Config,
     manners: Manners,
-    machine: Machine,
+    architecture: Architecture,
     stop: Option<&'a Stop>,
     /// Asks for the region; gone once it was asked.
     region: Option<R>,
@@ -77,7 +78,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// A search from the beginning. `region` is called at most once.
     pub fn new(
         config: &'a Config,
-        machine: Machine,
+        architecture: Architecture,
         manners: Manners,
         stop: Option<&'a Stop>,
         region: R,
@@ -85,7 +86,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
         Search {
             config,
             manners,
-            machine,
+            architecture,
             stop,
             region: Some(region),
             turn: Turn::File,
@@ -113,7 +114,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
                 self.failed(format!("{}: no such file ({})", path.display(), tar.origin));
             }
         }
-        let key = key(&self.config.source.version, self.machine);
+        let key = key(&self.config.source.version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
             let part = cache.part()?;
             let terms = self.terms();
@@ -132,7 +133,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// As [`Search::next`].
     pub fn signature(mut self, version: &AgentVersion) -> Result<Vec<u8>> {
         self.turn = Turn::Mirror;
-        let key = key(version, self.machine);
+        let key = key(version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
             let terms = self.terms();
             let signature = download::signature(self.web()?, &terms, &candidate);

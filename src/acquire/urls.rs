@@ -6,24 +6,7 @@ use std::fmt;
 
 use super::region::partition;
 use crate::config::{AgentVersion, WebConfig};
-
-/// A machine that the agent is built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    /// `x86_64`.
-    Amd64,
-    /// `aarch64`.
-    Arm64,
-}
-
-impl Machine {
-    /// The one that this program is built for.
-    pub const HERE: Machine = if cfg!(target_arch = "aarch64") {
-        Machine::Arm64
-    } else {
-        Machine::Amd64
-    };
-}
+use crate::host::Architecture;
 
 /// What kind of place a URL is; printed in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +48,10 @@ impl Candidate {
 
 /// The tar's name in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
 #[must_use]
-pub fn key(version: &AgentVersion, machine: Machine) -> String {
-    match machine {
-        Machine::Amd64 => format!("ecs-agent-{version}.tar"),
-        Machine::Arm64 => format!("ecs-agent-arm64-{version}.tar"),
+pub fn key(version: &AgentVersion, architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Amd64 => format!("ecs-agent-{version}.tar"),
+        Architecture::Arm64 => format!("ecs-agent-arm64-{version}.tar"),
     }
 }
 
@@ -200,10 +183,13 @@ mod tests {
     fn keys() {
         let release = AgentVersion::Release("v1.99.0".into());
         assert_eq!(
-            key(&AgentVersion::Latest, Machine::Amd64),
+            key(&AgentVersion::Latest, Architecture::Amd64),
             "ecs-agent-latest.tar"
         );
-        assert_eq!(key(&release, Machine::Arm64), "ecs-agent-arm64-v1.99.0.tar");
+        assert_eq!(
+            key(&release, Architecture::Arm64),
+            "ecs-agent-arm64-v1.99.0.tar"
+        );
         assert_eq!(
             mirror("https://m/x", "K").signature_url(),
             "https://m/x/K.asc"

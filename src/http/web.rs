@@ -5,13 +5,14 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Body};
 
 use super::failure::Failure;
 use super::proxy::Proxies;
 use super::resolve::StoppableResolver;
 use super::tls::{TlsConnector, client_config};
+use super::transport::TcpConnector;
 use super::url::{parse, redirect};
 use crate::config::WebConfig;
 use crate::error::Result;
@@ -152,10 +153,10 @@ fn agent(limits: Limits, stop: Option<Stop>, tls: TlsConnector) -> Agent {
         .max_idle_connections(0)
         .input_buffer_size(64 * 1024)
         .build();
-    let connector = ()
-        .chain(ConnectProxyConnector::default())
-        .chain(TcpConnector::default()) // swap for http::transport::TcpConnector (interruptible)
-        .chain(tls);
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector { stop: stop.clone() })
+            .chain(tls);
     Agent::with_parts(config, connector, StoppableResolver::new(stop))
 }
 

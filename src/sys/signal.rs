@@ -68,6 +68,13 @@ impl Stop {
     }
 }
 
+/// Another order than a signal: whatever makes the descriptor readable (or hangs it up) means stop.
+impl From<OwnedFd> for Stop {
+    fn from(fd: OwnedFd) -> Self {
+        Stop(Arc::new(fd))
+    }
+}
+
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

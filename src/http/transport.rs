@@ -1,0 +1,272 @@
+//! The transports under `ureq`: a non-blocking stream whose every wait also waits for the order
+//! to stop. A wait that the order ends returns [`ureq::Error::Io`] with [`Stopped`] in it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Limit;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+};
+
+use crate::error::Stopped;
+use crate::sys::signal::{Interest, Stop, Woken, wait};
+use crate::sys::socket;
+
+/// HTTP over a stream. The stream must be non-blocking.
+pub struct StreamTransport<S> {
+    stream: S,
+    buffers: LazyBuffers,
+    stop: Option<Stop>,
+    /// The peer takes no more of the request. It may have answered before it hung up.
+    deaf: bool,
+}
+
+impl<S> StreamTransport<S> {
+    /// A transport over a non-blocking stream.
+    pub fn new(stream: S, buffers: LazyBuffers, stop: Option<Stop>) -> Self {
+        StreamTransport {
+            stream,
+            buffers,
+            stop,
+            deaf: false,
+        }
+    }
+}
+
+impl<S> fmt::Debug for StreamTransport<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTransport").finish_non_exhaustive()
+    }
+}
+
+impl<S: Read + Write + AsFd + Send + Sync + 'static> Transport for StreamTransport<S> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut sent = 0;
+        while sent < amount && !self.deaf {
+            let limit = remaining(timeout, start).for_write();
+            until_ready(&self.stream, Interest::Write, self.stop.as_ref(), limit)?;
+            match self.stream.write(&self.buffers.output()[sent..amount]) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(n) => sent += n,
+                Err(e) if again(&e) => {}
+                // A server may refuse a body half-way, answer and hang up (RFC 9112, 9.3). What
+                // is left of the request is thrown away, and reading tells whether it did.
+                Err(e) if hung_up(&e) => self.deaf = true,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let start = Instant::now();
+        loop {
+            let limit = remaining(timeout, start).for_read();
+            until_ready(&self.stream, Interest::Read, self.stop.as_ref(), limit)?;
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(n) => {
+                    self.buffers.input_appended(n);
+                    return Ok(n > 0);
+                }
+                Err(e) if again(&e) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // Between two requests nothing may be there to read: a byte is a stray one, and none
+        // means that the peer has closed.
+        !self.deaf
+            && matches!(self.stream.read(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+fn again(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn hung_up(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// What is left of a time-out that began at `start`.
+fn remaining(mut timeout: NextTimeout, start: Instant) -> NextTimeout {
+    if let Limit::Exact(after) = timeout.after {
+        timeout.after = Limit::Exact(after.saturating_sub(start.elapsed()));
+    }
+    timeout
+}
+
+/// Waits until the stream is ready; the order to stop and the time-out are errors.
+fn until_ready(
+    stream: &impl AsFd,
+    interest: Interest,
+    stop: Option<&Stop>,
+    timeout: NextTimeout,
+) -> Result<(), Error> {
+    let time = match timeout.after {
+        Limit::Exact(time) if time.is_zero() => return Err(Error::Timeout(timeout.reason)),
+        Limit::Exact(time) => Some(time),
+        Limit::NotHappening => None,
+    };
+    match wait(Some((stream.as_fd(), interest)), stop, time)? {
+        Woken::Ready => Ok(()),
+        Woken::TimedOut => Err(Error::Timeout(timeout.reason)),
+        Woken::Stopped => Err(stopped()),
+    }
+}
+
+fn stopped() -> Error {
+    io::Error::other(Stopped).into()
+}
+
+/// Whether it was the order to stop that ended an exchange. `ureq::Error` hides its cause from
+/// `source()`; [`ureq::Error::into_io`] brings it out.
+#[must_use]
+pub fn was_stopped(e: &io::Error) -> bool {
+    (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Stopped>)
+}
+
+fn buffers(details: &ConnectionDetails) -> LazyBuffers {
+    LazyBuffers::new(
+        details.config.input_buffer_size(),
+        details.config.output_buffer_size(),
+    )
+}
+
+/// Connects to one Unix socket, whatever host the URL names.
+#[derive(Debug)]
+pub struct UnixConnector {
+    /// The socket.
+    pub path: PathBuf,
+    /// What interrupts every wait; `None`: nothing does.
+    pub stop: Option<Stop>,
+}
+
+impl<In: Transport> Connector<In> for UnixConnector {
+    type Out = StreamTransport<UnixStream>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        /// How often a full queue is tried again: the kernel has no event for it.
+        const RETRY: Duration = Duration::from_millis(50);
+        let start = Instant::now();
+        loop {
+            match socket::connect_unix(&self.path) {
+                Ok(stream) => {
+                    let stop = self.stop.clone();
+                    return Ok(Some(StreamTransport::new(stream, buffers(details), stop)));
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    let left = remaining(details.timeout, start);
+                    if left.after.is_zero() {
+                        return Err(Error::Timeout(left.reason));
+                    }
+                    let pause = (*left.after).min(RETRY);
+                    if wait(None, self.stop.as_ref(), Some(pause))? == Woken::Stopped {
+                        return Err(stopped());
+                    }
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+/// The resolver of a client that only ever talks to one socket.
+#[derive(Debug)]
+pub struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(
+        &self,
+        _uri: &ureq::http::Uri,
+        _config: &ureq::config::Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
+}
+
+/// Connects to the resolved addresses, one after the other, unless a connector before it in the
+/// chain (a proxy's) has connected already.
+#[derive(Debug)]
+pub struct TcpConnector {
+    /// What interrupts every wait; `None`: nothing does.
+    pub stop: Option<Stop>,
+}
+
+impl<In: Transport> Connector<In> for TcpConnector {
+    type Out = Either<In, StreamTransport<TcpStream>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
+        if let Some(transport) = chained {
+            return Ok(Some(Either::A(transport)));
+        }
+        let start = Instant::now();
+        let mut last = None;
+        for (index, addr) in details.addrs.iter().enumerate() {
+            let mut left = remaining(details.timeout, start);
+            if let Limit::Exact(time) = left.after {
+                // A silent address must not eat the time of those behind it.
+                let share = u32::try_from(details.addrs.len() - index).unwrap_or(1);
+                left.after = Limit::Exact(time / share);
+            }
+            match self.connect_one(*addr, left) {
+                Ok(stream) => {
+                    if details.config.no_delay() {
+                        stream.set_nodelay(true)?;
+                    }
+                    let stop = self.stop.clone();
+                    let transport = StreamTransport::new(stream, buffers(details), stop);
+                    return Ok(Some(Either::B(transport)));
+                }
+                Err(Error::Io(e)) if was_stopped(&e) => {
+                    return Err(Error::Io(e));
+                }
+                Err(Error::Io(e)) => {
+                    last = Some(io::Error::new(e.kind(), format!("connect to {addr}: {e}")).into());
+                }
+                Err(e) => last = Some(e),
+            }
+        }
+        Err(last.unwrap_or(Error::HostNotFound))
+    }
+}
+
+impl TcpConnector {
+    fn connect_one(&self, addr: SocketAddr, timeout: NextTimeout) -> Result<TcpStream, Error> {
+        let stream = socket::start_connect(addr)?;
+        until_ready(&stream, Interest::Write, self.stop.as_ref(), timeout)?;
+        match stream.take_error()? {
+            Some(e) => Err(e.into()),
+            None => Ok(stream),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

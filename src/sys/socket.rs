@@ -1,0 +1,109 @@
+//! Stream sockets whose connect does not block, so that it can be waited for together with the
+//! order to stop (socket(2), connect(2), unix(7), ip(7), ipv6(7)).
+
+// The C types are wider or narrower than Rust's; families and sizes of addresses fit them all.
+#![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
+
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::check;
+
+/// Connects to a Unix stream socket. The stream is non-blocking.
+///
+/// # Errors
+/// What socket(2) or connect(2) answered: `WouldBlock` if the peer's queue of connections is full
+/// (try again later), `InvalidInput` if the path is longer than the kernel takes (107 bytes).
+pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let bytes = path.as_os_str().as_bytes();
+    // SAFETY: sockaddr_un is plain data, for which all zeros are a valid value.
+    let mut addr: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    addr.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    // One byte less than there is: the path ends with a NUL.
+    if bytes.len() >= addr.sun_path.len() || bytes.contains(&0) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not the path of a socket: it has a NUL or is longer than 107 bytes",
+        ));
+    }
+    for (to, from) in addr.sun_path.iter_mut().zip(bytes) {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    let len = offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
+    let fd = stream_socket(libc::AF_UNIX)?;
+    // SAFETY: `addr` is an initialised sockaddr_un that outlives the call, and `len` is within it.
+    check(unsafe {
+        libc::connect(
+            fd.as_raw_fd(),
+            (&raw const addr).cast(),
+            len as libc::socklen_t,
+        )
+    })?;
+    Ok(UnixStream::from(fd))
+}
+
+/// Starts to connect to a TCP address. The stream is non-blocking; when it becomes writable the
+/// connect is over, and [`TcpStream::take_error`] tells how it ended.
+///
+/// # Errors
+/// What socket(2) or connect(2) answered.
+pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let (fd, connected) = match addr {
+        SocketAddr::V4(v4) => {
+            let addr = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            let fd = stream_socket(libc::AF_INET)?;
+            // SAFETY: `addr` is an initialised sockaddr_in of the size given; it outlives the call.
+            let ret = unsafe {
+                libc::connect(
+                    fd.as_raw_fd(),
+                    (&raw const addr).cast(),
+                    size_of::<libc::sockaddr_in>() as libc::socklen_t,
+                )
+            };
+            (fd, check(ret))
+        }
+        SocketAddr::V6(v6) => {
+            let addr = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: v6.ip().octets(),
+                },
+                sin6_scope_id: v6.scope_id(),
+            };
+            let fd = stream_socket(libc::AF_INET6)?;
+            // SAFETY: `addr` is an initialised sockaddr_in6 of the size given; it outlives the call.
+            let ret = unsafe {
+                libc::connect(
+                    fd.as_raw_fd(),
+                    (&raw const addr).cast(),
+                    size_of::<libc::sockaddr_in6>() as libc::socklen_t,
+                )
+            };
+            (fd, check(ret))
+        }
+    };
+    match connected {
+        Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+        _ => Ok(TcpStream::from(fd)),
+    }
+}
+
+fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: socket(2) takes no pointer; the descriptor that it returns is nobody else's.
+    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::socket(family, kind, 0))?)) }
+}
