@@ -2,6 +2,7 @@
 //! proxies, the instance metadata service, and a process that is killed in the middle.
 
 mod cut;
+mod kept;
 mod logs;
 mod metadata;
 mod places;
@@ -15,10 +16,10 @@ use std::time::Duration;
 
 use ecs_init::acquire::retry::Patience;
 use ecs_init::acquire::search::Manners;
-use ecs_init::acquire::urls::Machine;
 use ecs_init::acquire::{Acquired, Cache, Download, Found, Search};
 use ecs_init::config::Config;
 use ecs_init::error::Result;
+use ecs_init::host::Architecture;
 use ecs_init::testing::TempDir;
 
 /// A host of one's own: an empty root and its configuration.
@@ -65,7 +66,13 @@ impl Host {
     }
 
     fn search_in<R: FnOnce() -> Result<String>>(&self, region: R) -> Search<'_, R> {
-        Search::new(&self.config, Machine::Amd64, self.manners, None, region)
+        Search::new(
+            &self.config,
+            Architecture::Amd64,
+            self.manners,
+            None,
+            region,
+        )
     }
 
     fn fetch(&self) -> Result<Download> {

@@ -4,9 +4,11 @@ use std::env;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use ecs_init::acquire::Search;
+use ecs_init::host::Architecture;
 use ecs_init::sys::signal::Stop;
 
-use super::server::{Body, Object, Reply, Server};
+use super::server::{Body, Object, Reply, Request, Server, bind};
 use super::{Host, places};
 
 /// Environment of a process that is to be ended: the mirror that it asks.
@@ -30,6 +32,16 @@ fn wait_for(mut what: impl FnMut() -> bool) {
     }
 }
 
+/// Half a tar, and then nothing.
+fn stall(request: &Request, _: usize) -> Reply {
+    if request.is_tar() {
+        let tar = Object::new(2_000_000, 1, "\"one\"");
+        tar.get(request).body(Body::Stall(1_000_000))
+    } else {
+        Reply::new(200, "signature")
+    }
+}
+
 #[test]
 fn killed_in_the_middle_of_a_download() {
     if let Ok(mirror) = env::var(MIRROR) {
@@ -39,14 +51,7 @@ fn killed_in_the_middle_of_a_download() {
         let error = host.fetch().unwrap_err();
         panic!("not killed in the middle: {error}");
     }
-    let server = Server::http(|request, _| {
-        if request.is_tar() {
-            let tar = Object::new(2_000_000, 1, "\"one\"");
-            tar.get(request).body(Body::Stall(1_000_000))
-        } else {
-            Reply::new(200, "signature")
-        }
-    });
+    let server = Server::http(stall);
     let good = places::good();
     let host = Host::mirror(&good.url(), &[]);
     let mut child = child(
@@ -76,43 +81,87 @@ fn killed_in_the_middle_of_a_download() {
     assert!(host.names().is_empty());
 }
 
-#[test]
-fn sigterm_ends_the_wait_for_a_server() {
-    if let Ok(mirror) = env::var(MIRROR) {
-        // libtest runs this in a thread of its own, and the signal mask is a thread's: another
-        // thread would die of the signal. So the mask must come from the parent; see below.
-        let stop = Stop::install().unwrap();
-        let mut host = Host::mirror(&mirror, &[]);
-        host.manners.patience.first = Duration::from_secs(3600);
-        host.manners.patience.longest = Duration::from_secs(3600);
-        host.manners.patience.total = Duration::from_secs(86_400);
-        let mut search = ecs_init::acquire::Search::new(
-            &host.config,
-            ecs_init::acquire::urls::Machine::Amd64,
-            host.manners,
-            Some(&stop),
-            || panic!("no region is needed"),
-        );
-        let error = search.next(&host.cache).unwrap_err();
-        assert!(error.is_stopped(), "{error}");
-        assert!(host.names().is_empty());
-        return;
-    }
-    let server = Server::http(|_, _| Reply::new(503, "later"));
-    // `env --block-signal` starts the child with the signal blocked in every thread.
+/// The search of a process that is to be told to stop: it must end for that reason, and leave
+/// nothing behind.
+fn search_until_stopped(mirror: &str) {
+    let stop = Stop::install().unwrap();
+    let mut host = Host::mirror(mirror, &[]);
+    // Nothing but the signal may end it.
+    let hour = Duration::from_secs(3600);
+    host.manners.patience.first = hour;
+    host.manners.patience.longest = hour;
+    host.manners.patience.total = 2 * hour;
+    host.manners.limits.head = hour;
+    host.manners.limits.read = hour;
+    host.manners.limits.connect = hour;
+    let mut search = Search::new(
+        &host.config,
+        Architecture::Amd64,
+        host.manners,
+        Some(&stop),
+        || panic!("no region is needed"),
+    );
+    let error = search.next(&host.cache).unwrap_err();
+    assert!(error.is_stopped(), "{error}");
+    assert!(host.names().is_empty());
+}
+
+/// Runs this test in a process of its own, sends it SIGTERM at the given moment, and sees it end
+/// well.
+fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
+    // A signal mask is a thread's, and libtest has several: so the signal is blocked before the
+    // first one starts.
     let mut child = Command::new("env")
         .arg("--block-signal=TERM")
         .arg(env::current_exe().unwrap())
-        .args(["process::sigterm_ends_the_wait_for_a_server", "--exact"])
-        .env(MIRROR, server.url())
+        .args([&format!("process::{test}"), "--exact"])
+        .env(MIRROR, mirror)
         .stdout(Stdio::null())
         .spawn()
-        .unwrap();
-    wait_for(|| !server.asked().is_empty());
+        .expect("this test needs env(1) of coreutils 8.32 or later");
+    wait_for(moment);
     let killed = Command::new("kill")
         .args(["-TERM", &child.id().to_string()])
         .status()
         .unwrap();
     assert!(killed.success());
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn sigterm_ends_the_pause_between_two_tries() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let server = Server::http(|_, _| Reply::new(503, "later"));
+    stopped(
+        "sigterm_ends_the_pause_between_two_tries",
+        &server.url(),
+        || !server.asked().is_empty(),
+    );
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_a_body() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let server = Server::http(stall);
+    stopped("sigterm_ends_the_wait_for_a_body", &server.url(), || {
+        !server.tars().is_empty()
+    });
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_a_handshake() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let listener = bind();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let mut silent = None;
+    stopped("sigterm_ends_the_wait_for_a_handshake", &url, || {
+        silent = listener.accept().ok();
+        silent.is_some()
+    });
 }
