@@ -240,3 +240,19 @@ fn a_head_that_never_comes_is_waited_for_in_vain_only_so_long() {
     assert_eq!(host.content().unwrap().0.len(), 1000);
     assert!(server.tars().len() >= 2);
 }
+
+#[test]
+fn more_than_was_said_is_not_taken() {
+    let server = serve(|request, before| {
+        let tar = Object::new(SIZE, 1, "\"one\"");
+        if before == 0 {
+            return tar.get(request).body(Body::Cut(CUT));
+        }
+        Reply::new(206, vec![0; SIZE])
+            .with("Content-Range", format!("bytes {CUT}-2999999/{SIZE}"))
+            .with("ETag", "\"one\"")
+            .body(Body::Chunked)
+    });
+    let error = refused(&Host::mirror(&server.url(), &[]));
+    assert!(error.contains("more than the 3000000 bytes"), "{error}");
+}

@@ -1,6 +1,6 @@
 //! TLS: who is believed, and who is not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
@@ -58,8 +58,12 @@ impl Authority {
         }
     }
 
-    pub fn bundle(&self) -> PathBuf {
-        self.dir.path().join("ca.pem")
+    /// A host whose file /ca.pem is this authority, for a variable to name.
+    pub fn host(&self, mirror: &str, environment: &[(&str, &str)]) -> Host {
+        let host = Host::mirror(mirror, environment);
+        let bundle = host.dir.path().join("ca.pem");
+        std::fs::copy(self.dir.path().join("ca.pem"), bundle).unwrap();
+        host
     }
 }
 
@@ -100,10 +104,8 @@ fn an_unknown_authority_is_refused_at_once_and_loudly() {
 #[test]
 fn an_authority_of_ones_own_is_believed() {
     let server = Server::https(Arc::clone(&Authority::get().server), good);
-    let bundle = Authority::get().bundle();
-    let bundle = bundle.to_str().unwrap();
     for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-        let host = Host::mirror(&server.url(), &[(name, bundle)]);
+        let host = Authority::get().host(&server.url(), &[(name, "/ca.pem")]);
         assert!(host.content().unwrap().0 == tar().content);
     }
 }
@@ -112,11 +114,7 @@ fn an_authority_of_ones_own_is_believed() {
 fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new("subjectAltName=DNS:other.test");
     let server = Server::https(Arc::clone(&authority.server), good);
-    let bundle = authority.bundle();
-    let host = Host::mirror(
-        &server.url(),
-        &[("AWS_CA_BUNDLE", bundle.to_str().unwrap())],
-    );
+    let host = authority.host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
     let error = refused(&host);
     assert!(error.contains("TLS"), "{error}");
     assert!(server.asked().is_empty());
@@ -138,11 +136,7 @@ fn https_never_leads_to_http() {
     let server = Server::https(Arc::clone(&Authority::get().server), move |request, _| {
         Reply::new(302, "").with("Location", format!("{to}{}", request.path))
     });
-    let bundle = Authority::get().bundle();
-    let host = Host::mirror(
-        &server.url(),
-        &[("AWS_CA_BUNDLE", bundle.to_str().unwrap())],
-    );
+    let host = Authority::get().host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
     let error = refused(&host);
     assert!(error.contains("redirected from https to http"), "{error}");
     assert!(plain.asked().is_empty());
