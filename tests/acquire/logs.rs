@@ -21,12 +21,13 @@ impl log::Log for Collector {
     fn flush(&self) {}
 }
 
-/// Collects from now on, down to what ureq and rustls trace.
+/// Collects from now on, down to what ureq and rustls say for debugging. (Their traces are dumps of every byte: too much
+/// to look through again and again.)
 pub fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         log::set_logger(&LOGGER).unwrap();
-        log::set_max_level(log::LevelFilter::Trace);
+        log::set_max_level(log::LevelFilter::Debug);
     });
 }
 
@@ -42,6 +43,6 @@ pub fn wait_for(what: &[&str]) {
         .iter()
         .any(|line| what.iter().all(|w| line.contains(w)))
     {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
