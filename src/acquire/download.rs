@@ -284,6 +284,10 @@ impl Transfer<'_> {
                 Err(Trouble::CutShort { got: held.got, of })
             }
             (Some(failure), _) => Err(failure.into()),
+            // A part in chunks has no length of its own to end it.
+            (None, Some(of)) if held.got > of => Err(Trouble::Web(Failure::Protocol(format!(
+                "the server sent more than the {of} bytes that it said"
+            )))),
             (None, _) => Ok(()),
         }
     }

@@ -64,8 +64,10 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
         stopped if stopped.is_stopped() => stopped,
         why => unknown(&why.to_string()),
     })?;
-    let region =
-        value::region(region.trim()).map_err(|why| unknown(&format!("its answer {why}")))?;
+    let region = match region.trim() {
+        "" => return Err(unknown("its answer is empty")),
+        text => value::region(text).map_err(|why| unknown(&format!("its answer {why}")))?,
+    };
     log::info!("the region is {region}, says the instance metadata service");
     Ok(region)
 }

@@ -222,7 +222,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     fn web(&mut self) -> Result<&Web> {
         let web = match self.web.take() {
             Some(web) => web,
-            None => Web::new(&self.config.web, self.manners.limits, self.stop.cloned())?,
+            None => Web::new(self.config, self.manners.limits, self.stop.cloned())?,
         };
         Ok(self.web.insert(web))
     }

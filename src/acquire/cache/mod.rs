@@ -115,13 +115,16 @@ impl Cache {
         }
     }
 
-    /// Writes the state.
+    /// Writes the state. Makes the directory if it is not there: a tar that was no download
+    /// needs none.
     ///
     /// # Errors
     /// If it cannot be written; the old state is then there.
     pub fn set_state(&self, state: State) -> Result<()> {
         let path = self.dir.join("state");
-        part::replace(&path, state.digit().as_bytes()).doing(|| format!("write {}", path.display()))
+        fs::create_dir_all(&self.dir)
+            .and_then(|()| part::replace(&path, state.digit().as_bytes()))
+            .doing(|| format!("write {}", path.display()))
     }
 
     /// Opens the cached tar, and its signature if one lies beside it.
