@@ -220,10 +220,9 @@ fn a_container_that_is_gone_is_made_anew() {
 fn what_dockerd_cannot_do_now_is_tried_again() {
     let no = || answer(500, r#"{"message":"device or resource busy"}"#);
     let replies = move |call: &str, n| match (call, n) {
-        ("remove" | "create" | "start", 0) => no(),
+        ("remove" | "create" | "start", 0) | ("wait", 1) => no(),
         ("create", 1) => Reply::HangUp,
         ("wait", 0) => answer(200, r#"{"StatusCode":0,"Error":{"Message":"no shim"}}"#),
-        ("wait", 1) => no(),
         _ => usual(call),
     };
     let s = story(replies, |_| unreachable!());
@@ -258,6 +257,8 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
     assert_eq!(engine.calls()[2..], want);
 }
 
+type Step = fn() -> Result<()>;
+
 #[test]
 fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     let replies = |call: &str, _| match call {
@@ -265,7 +266,6 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
         "stop?t=10" => answer(404, ""),
         _ => usual(call),
     };
-    type Step = fn() -> Result<()>;
     let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::stopped()));
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
