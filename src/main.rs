@@ -1,3 +1,58 @@
-//! The program: parse, dispatch, print the error, exit.
+//! The program: parse, dispatch, print what went wrong, exit.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use ecs_init::cli::{self, Command};
+use ecs_init::config::Config;
+use ecs_init::error::{Exit, Result};
+use ecs_init::{command, logging};
+
+fn main() -> ExitCode {
+    logging::start();
+    let end = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help(verb)) => print(&cli::help(verb)),
+        Ok(Command::Version) => print(&format!("ecs-init version {}\n", command::VERSION)),
+        Ok(command) => run(&command),
+        Err(error) => {
+            eprint!("ecs-init: {error}\n\n{}", cli::usage());
+            error.exit()
+        }
+    };
+    ExitCode::from(end.code())
+}
+
+/// Reads the configuration, does what was asked, logs the error if there is one.
+fn run(command: &Command) -> Exit {
+    let environment = std::env::vars_os().map(|(name, value)| {
+        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+        (text(name), text(value))
+    });
+    let (config, warnings) = Config::load(environment);
+    logging::level(config.log_level.filter());
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
+    ended(command::dispatch(command, &config))
+}
+
+/// The one place where an error becomes an exit code.
+fn ended(result: Result<()>) -> Exit {
+    match result {
+        Ok(()) => Exit::Success,
+        Err(error) if error.is_stopped() => {
+            log::info!("{error}");
+            Exit::Success
+        }
+        Err(error) => {
+            log::error!("{error}");
+            error.exit()
+        }
+    }
+}
+
+/// Prints to stdout. A reader that went away is no failure of ours.
+fn print(text: &str) -> Exit {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Exit::Success
+}

@@ -1,6 +1,11 @@
 //! The only `unsafe` and the only libc of the program. Everything here is a thin, safe wrapper:
 //! no decision is taken below this line.
 
+pub mod fd;
+pub mod file;
+pub mod netlink;
+pub mod random;
+pub mod resolve;
 pub mod signal;
 pub mod socket;
 

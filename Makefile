@@ -1,0 +1,66 @@
+# make          both binaries, in target/dist/
+# make run      boots a guest, does the main job and shows it
+# make test     everything that is checked, in order
+# make help     the rest
+
+TOOLCHAIN := image-build/toolchain
+CARGO_MUSL := $(TOOLCHAIN)/cargo-musl
+ARCHES := x86_64 aarch64
+DIST := target/dist
+
+# One step after the other: a link with LTO takes all that the machine has.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: all $(ARCHES) prerequisites run test shape lint bench clean help
+
+all: $(ARCHES)
+
+# cargo knows best what is out of date, so it is always asked.
+$(ARCHES): prerequisites
+	$(CARGO_MUSL) $@ build --release --locked
+	$(call into_dist,$@)
+
+define into_dist
+@mkdir -p $(DIST)
+@ln -sfn ../$(1)-unknown-linux-musl/release/ecs-init $(DIST)/ecs-init-$(1)
+@ls -lL $(DIST)/ecs-init-$(1)
+endef
+
+prerequisites:
+	@$(TOOLCHAIN)/prerequisites build
+
+# From what fails fast to what takes long.
+test: lint
+	cargo test --locked
+	$(MAKE) all
+	$(MAKE) shape
+	qemu-tests/run
+
+shape:
+	$(TOOLCHAIN)/shape.py $(DIST)
+
+lint:
+	cargo fmt --all -- --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	$(TOOLCHAIN)/deny
+
+run: all
+	qemu-tests/run --demo
+
+bench: all
+	qemu-tests/run --bench
+
+# The cache outside the tree stays: see ECS_INIT_CACHE in the README.
+clean:
+	cargo clean
+
+help:
+	@echo 'make [all]     build ecs-init for x86_64 and aarch64 into $(DIST)/'
+	@echo 'make x86_64    only this one; make aarch64 likewise'
+	@echo 'make run       boot a guest, do the main job and show it'
+	@echo 'make test      lint, unit tests, both binaries and their shape, the guests'
+	@echo 'make lint      format, clippy, documentation, dependencies'
+	@echo 'make shape     what file, readelf and the sizes say of the two binaries'
+	@echo 'make bench     the figures: sizes, times, memory'
+	@echo 'make clean     remove what cargo built (the cache stays)'

@@ -1,0 +1,200 @@
+"""Debian packages of another suite or architecture, without touching the machine's own apt.
+
+apt itself resolves, downloads and checks the archive's signatures; it is only
+given a configuration of its own (lists, cache, an empty package state). The
+archive's address is taken from the machine's sources, so a local mirror is
+used where there is one.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+#: Tried in this order; the first suite that has every package wins. The guests
+#: want a stable suite, a later one is only for when the first has moved away.
+SUITES = ("trixie", "forky", "sid")
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+class ArchiveError(Exception):
+    """A package or the archive itself could not be had."""
+
+
+def cache_root() -> Path:
+    """Where downloads and built images live between runs."""
+    if path := os.environ.get("ECS_INIT_CACHE"):
+        return Path(path)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ecs-init"
+
+
+def _codename() -> str:
+    """This machine's suite."""
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.split("=", 1)[1].strip('"')
+    raise ArchiveError("/etc/os-release names no suite: this is no Debian")
+
+
+def machine_archive() -> str:
+    """The address of the main archive in the machine's own apt sources."""
+    codename = _codename()
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+         "Created-By: Packages"],
+        capture_output=True, text=True, check=True).stdout
+    for line in listed.splitlines():
+        fields = line.split()
+        if len(fields) == 3 and fields[1:] == [codename, "main"]:
+            return fields[0]
+    raise ArchiveError(
+        f"no main archive of {codename} in the machine's apt sources; "
+        "the guests are made of Debian packages: add a Debian archive and its keyring")
+
+
+class Suite:
+    """One suite of one architecture, as a private apt sees it."""
+
+    def __init__(self, suite: str, arch: str, work: Path):
+        self.suite, self.arch = suite, arch
+        self.dir = work / "apt" / f"{suite}-{arch}"
+        for sub in ("lists/partial", "archives/partial", "preferences.d"):
+            (self.dir / sub).mkdir(parents=True, exist_ok=True)
+        (self.dir / "status").touch()
+        signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+        (self.dir / "sources.list").write_text(
+            f"deb {signed}{machine_archive()} {suite} main\n")
+        conf = {
+            "APT::Architecture": arch,
+            "APT::Install-Recommends": "false",
+            "APT::Sandbox::User": "root",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            "Dir::Etc::SourceList": self.dir / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::Preferences": "/dev/null",
+            "Dir::Etc::PreferencesParts": self.dir / "preferences.d",
+            "Dir::State::Lists": self.dir / "lists",
+            "Dir::State::status": self.dir / "status",
+            "Dir::State::extended_states": self.dir / "extended_states",
+            "Dir::Cache": self.dir,
+            "Dir::Cache::archives": self.dir / "archives",
+            "Debug::NoLocking": "true",
+        }
+        lines = [f'{key} "{value}";' for key, value in conf.items()]
+        # The machine's hooks speak of the machine's packages.
+        lines += [f'APT::Architectures {{ "{arch}"; }};',
+                  "#clear DPkg::Post-Invoke;", "#clear APT::Update::Post-Invoke;",
+                  "#clear APT::Update::Post-Invoke-Success;"]
+        self.conf = self.dir / "apt.conf"
+        self.conf.write_text("\n".join(lines) + "\n")
+
+    def _apt(self, *args: str, cwd: Path | None = None) -> str:
+        # -c is read last, so it wins over the machine's own settings.
+        done = subprocess.run([args[0], "-c", str(self.conf), *args[1:]], cwd=cwd,
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise ArchiveError(f"{' '.join(args)} ({self.suite}, {self.arch}): "
+                               f"{done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def update(self) -> None:
+        self._apt("apt-get", "update", "-q")
+
+    def depends(self, package: str) -> list[str]:
+        """The packages a metapackage names directly."""
+        out = self._apt("apt-cache", "depends", package)
+        return [line.split(":", 1)[1].strip() for line in out.splitlines()
+                if line.strip().startswith("Depends:")]
+
+    def closure(self, *packages: str) -> list[str]:
+        """The packages and all they depend on, by name."""
+        out = self._apt("apt-get", "install", "--simulate", "-q", *packages)
+        return [line.split()[1] for line in out.splitlines() if line.startswith("Inst ")]
+
+    def download(self, packages: list[str]) -> list[Path]:
+        """The packages' files, kept in the cache; apt checks their digests."""
+        out = self._apt("apt-get", "download", "--print-uris", "-q", *packages)
+        wanted = [line.split()[1] for line in out.splitlines() if line.startswith("'")]
+        if any(not (self.dir / name).is_file() for name in wanted):
+            partial = self.dir / "incoming"
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            self._apt("apt-get", "download", "-q", *packages, cwd=partial)
+            for deb in partial.iterdir():
+                deb.rename(self.dir / deb.name)
+        return [self.dir / name for name in wanted]
+
+
+def fetch(arch: str, kernel: str, packages: tuple[str, ...]) -> dict:
+    """The guest's packages: those an earlier run took, or else from the archive.
+
+    `kernel` is a metapackage, of which only the image itself is taken. Returns
+    `{"suite", "arch", "kernel": path, "packages": [path …], "sha256": {name: digest}}`.
+    `ECS_INIT_REFRESH=1` in the environment asks the archive again.
+    """
+    work = cache_root() / "debs"
+    work.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(repr((SUITES, kernel, packages)).encode()).hexdigest()[:12]
+    manifest = work / f"manifest-{arch}-{key}.json"
+    # Several stages and several runs may want the same packages at once.
+    with (work / f"lock-{arch}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if manifest.is_file() and not os.environ.get("ECS_INIT_REFRESH"):
+            taken = json.loads(manifest.read_text())
+            if all(Path(p).is_file() for p in [taken["kernel"], *taken["packages"]]):
+                return taken
+        taken = _take(arch, kernel, packages, work)
+        manifest.write_text(json.dumps(taken, indent=1) + "\n")
+        return taken
+
+
+def _take(arch: str, kernel: str, packages: tuple[str, ...], work: Path) -> dict:
+    errors = []
+    for name in SUITES:
+        suite = Suite(name, arch, work)
+        try:
+            suite.update()
+            images = [p for p in suite.depends(kernel) if p.startswith("linux-image-")]
+            if not images:
+                raise ArchiveError(f"{kernel} ({name}, {arch}) names no kernel image")
+            image = suite.download(images[:1])[0]
+            debs = suite.download(suite.closure(*packages))
+        except ArchiveError as error:
+            errors.append(str(error))
+            continue
+        return {"suite": name, "arch": arch, "kernel": str(image),
+                "packages": sorted(map(str, debs)),
+                "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                           for path in [image, *debs]}}
+    raise ArchiveError("the guests' packages could not be fetched:\n  " + "\n  ".join(errors))
+
+
+def install_on_machine(packages: list[str]) -> None:
+    """Installs packages on this machine, from its suite or that suite's backports.
+
+    The machine's own sources stay as they are: backports are added for this
+    one call only.
+    """
+    codename = _codename()
+    work = cache_root() / "apt-machine"
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    address = machine_archive()
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    suites = (codename, f"{codename}-updates", f"{codename}-backports")
+    (work / "sources.list").write_text(
+        "".join(f"deb {signed}{address} {suite} main\n" for suite in suites))
+    options = ["-q", "-o", f"Dir::Etc::SourceList={work}/sources.list",
+               "-o", "Dir::Etc::SourceParts=/dev/null", "-o", f"Dir::State::Lists={work}/lists",
+               "-o", "DPkg::Lock::Timeout=600", "-o", "APT::Install-Recommends=false"]
+    for words in (["update"], ["install", "-y", "-t", f"{codename}-backports", *packages]):
+        done = subprocess.run(
+            ["apt-get", *options, *words], capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode:
+            raise ArchiveError(f"apt-get {words[0]}: {done.stderr.strip()}")

@@ -1,0 +1,81 @@
+"""What a guest boots from, built once for every set of inputs and kept.
+
+`python3 guest.py ARCH SORT DRIVER` builds it and prints where it is.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import archive  # noqa: E402
+import cached  # noqa: E402
+import image  # noqa: E402
+import kernel  # noqa: E402
+import tree  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One architecture and sort: kernel, initramfs, root image, root directory."""
+
+    arch: str
+    sort: str
+    digest: str
+    directory: Path
+
+    @property
+    def kernel(self) -> Path:
+        return self.directory / "kernel"
+
+    @property
+    def initramfs(self) -> Path:
+        return self.directory / "initramfs"
+
+    @property
+    def disk(self) -> Path:
+        return self.directory / "root.ext4"
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "root"
+
+
+def _digest(taken: dict, sort: str, driver: Path) -> str:
+    state = hashlib.sha256()
+    state.update(json.dumps([taken["sha256"], sort], sort_keys=True).encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(path.read_bytes())
+    state.update(driver.read_bytes())
+    return state.hexdigest()[:16]
+
+
+def build(arch: str, sort: str, driver: Path) -> Guest:
+    """Fetches and builds what is not in the cache yet."""
+    if sort not in ("full", "bare"):
+        raise ValueError(f"{sort}: neither full nor bare")
+    debian = tree.ARCHITECTURES[arch][0]
+    taken = archive.fetch(debian, f"linux-image-cloud-{debian}", tree.PACKAGES)
+    digest = _digest(taken, sort, driver)
+
+    def make(done: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
+            work = Path(temporary)
+            tree.unpack(taken["packages"], work / "packages")
+            tree.build(arch, sort, work / "packages", driver, done / "root")
+            image.ext4(done / "root", done / "root.ext4")
+            shutil.copyfile(kernel.unpack(taken["kernel"], work / "kernel"), done / "kernel")
+            image.initramfs(driver, kernel.modules(work / "kernel"), done / "initramfs")
+            (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
+
+    place = archive.cache_root() / "guests"
+    return Guest(arch, sort, digest, cached.directory(place, f"{arch}-{sort}", digest, make))
+
+
+if __name__ == "__main__":
+    print(build(sys.argv[1], sys.argv[2], Path(sys.argv[3])).directory)

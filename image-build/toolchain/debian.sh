@@ -1,0 +1,66 @@
+# Packages from Debian suites that this machine does not itself follow.
+# Needs common.sh, $work (a scratch directory) and $manifest (a file that is
+# added to); to be sourced, not run.
+#
+# apt runs with lists and sources of its own, so the machine's configuration
+# is read (for the archive's address) and never changed.
+
+# The archives this machine is set up for, one address a line.
+debian_archives() {
+    apt-get --print-uris update 2>/dev/null \
+        | sed -n "s,^'\(.*\)/dists/[^/]*/InRelease'.*,\1,p" | grep -v -- '-security$' | sort -u
+}
+
+# private_apt ROOT APT-GET-OR-APT-CACHE ARGS...
+private_apt() {
+    local root=$1 tool=$2
+    shift 2
+    "$tool" -q -o APT::Architecture="$apt_arch" -o APT::Architectures="$apt_arch" \
+        -o Dir::Etc::SourceList="$root/sources.list" -o Dir::Etc::SourceParts=- \
+        -o Dir::Etc::Preferences=- -o Dir::Etc::PreferencesParts=- \
+        -o Dir::State="$root" -o Dir::State::Lists="$root/lists" -o Dir::State::status=/dev/null \
+        -o Dir::Cache="$root/cache" -o APT::Sandbox::User= \
+        -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
+        -o Acquire::Retries=2 "$@"
+}
+
+# Fetches the lists of SUITE from ARCHIVE, once a run; prints the directory.
+suite_lists() {
+    local archive=$1 suite=$2 root signed=
+    root=$work/apt/$(printf '%s %s %s' "$archive" "$suite" "$apt_arch" | sha256sum | cut -c1-16)
+    if [ ! -e "$root/tried" ]; then
+        mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
+        : > "$root/tried"
+        [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] \
+            && signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+        echo "deb $signed $archive $suite main" > "$root/sources.list"
+        private_apt "$root" apt-get update >"$root/log" 2>&1 && : > "$root/ok"
+    fi
+    [ -e "$root/ok" ] && echo "$root"
+}
+
+# deb_unpack PACKAGE ARCH VERSION-PREFIX INTO SUITE...
+# Unpacks the newest version with that prefix (empty: any) from the first
+# suite that has one, and adds a line to the manifest. Fails if none has.
+deb_unpack() {
+    local package=$1 apt_arch=$2 prefix=$3 into=$4 archive suite root version deb
+    shift 4
+    for suite; do
+        for archive in $(debian_archives); do
+            root=$(suite_lists "$archive" "$suite") || continue
+            version=$(private_apt "$root" apt-cache madison "$package" \
+                | awk -F' *[|] *' -v p="$prefix" 'index($2, p) == 1 { print $2; exit }')
+            [ -n "$version" ] || continue
+            deb=$work/deb/$package-$apt_arch
+            mkdir -p "$deb" "$into"
+            # apt checks the package against the signed lists.
+            (cd "$deb" && private_apt "$root" apt-get download "$package=$version") \
+                >"$deb.log" 2>&1 || continue
+            dpkg-deb -x "$deb"/*.deb "$into" || continue
+            printf 'deb %s %s %s %s sha256:%s\n' "$package" "$apt_arch" "$version" "$suite" \
+                "$(sha256sum "$deb"/*.deb | cut -d' ' -f1)" >> "$manifest"
+            return 0
+        done
+    done
+    return 1
+}

@@ -1,0 +1,99 @@
+# A target's directory of the sysroot, made from Debian's packages, for where
+# rustup's cannot be had. Needs common.sh, debian.sh and what sysroot.sh sets;
+# to be sourced, not run.
+#
+# What rustup would give: the standard library's crates in lib/, and in
+# lib/self-contained/ the start files, musl's libc.a and libunwind.a.
+
+# rust-src must be of exactly rustc's version; musl is wanted as new as
+# rustup's own: from 1.2.4 on its start code applies RELR relocations, which
+# cargo-musl links with, and its resolver retries over TCP.
+rust_src_suites='trixie-backports sid forky trixie'
+musl_suites='trixie forky sid'
+# gcc's libgcc_eh.a will not do: it relies on glibc's _dl_find_object.
+unwind_packages='libunwind-14-dev libunwind-15-dev libunwind-16-dev libunwind-19-dev'
+unwind_suites='bookworm trixie sid'
+
+# parts_from_debian LIB: fills the directory LIB.
+parts_from_debian() {
+    local lib=$1 library package
+    for tool in apt-get apt-cache dpkg-deb; do
+        command -v "$tool" >/dev/null || die "cannot reach rustup's target, and without $tool" \
+            "Debian's packages neither; run: rustup target add $target"
+    done
+    note "no $target from rustup: making it from Debian's packages (once, a minute or two)"
+    mkdir -p "$lib/self-contained" "$work/deb"
+    fetch_self_contained "$lib/self-contained"
+    library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+    if [ -e "$library/Cargo.lock" ]; then
+        printf 'library %s\n' "$library" >> "$manifest"
+    else
+        # shellcheck disable=SC2086 # a list of suites
+        deb_unpack rust-src "$(dpkg --print-architecture)" "$rust_version+" "$work/src" $rust_src_suites \
+            || die "no Debian suite of ($rust_src_suites) has rust-src $rust_version;" \
+                "run: rustup component add rust-src (or: rustup target add $target)"
+        library=$work/src/usr/src/rustc-$rust_version/library
+    fi
+    build_std "$library" "$lib"
+}
+
+fetch_self_contained() {
+    local into=$1 package found=
+    # shellcheck disable=SC2086
+    deb_unpack musl-dev "$deb_arch" '' "$work/musl" $musl_suites \
+        || die "no Debian suite of ($musl_suites) gave musl-dev for $deb_arch"
+    cp "$work/musl/usr/lib/$arch-linux-musl/"{rcrt1,crt1,Scrt1,crti,crtn}.o \
+        "$work/musl/usr/lib/$arch-linux-musl/libc.a" "$into"
+    for package in crtbegin crtbeginS crtend crtendS; do
+        cp "$("$compiler" -print-file-name=$package.o)" "$into" \
+            || die "$compiler has no $package.o"
+    done
+    printf 'compiler %s\n' "$("$compiler" --version | head -n1)" >> "$manifest"
+    for package in $unwind_packages; do
+        # shellcheck disable=SC2086
+        deb_unpack "$package" "$deb_arch" '' "$work/unwind" $unwind_suites && found=1 && break
+    done
+    [ "$found" ] || die "no Debian suite of ($unwind_suites) gave any of: $unwind_packages"
+    cp -L "$work/unwind/usr/lib/$arch-linux-gnu/libunwind.a" "$into"
+    "$compiler" -Os -ffreestanding -fPIC -fno-stack-protector -c "$here/libunwind-glue.c" -o "$work/glue.o"
+    "${compiler%gcc}ar" r "$into/libunwind.a" "$work/glue.o"
+}
+
+# build_std LIBRARY LIB: compiles the standard library from its source, for
+# both ways to panic, with bitcode for LTO and code for builds without.
+build_std() {
+    local library=$1 lib=$2 std=$work/std commit stage
+    commit=$(rustc -vV | sed -n 's/^commit-hash: //p')
+    # The compiler looks for the start files beside the crates it is about to get.
+    stage=$work/stage
+    mkdir -p "$std/src" "$stage/lib/rustlib/$target"
+    ln -s "$lib" "$stage/lib/rustlib/$target/lib"
+    printf '[package]\nname = "std-only"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' > "$std/Cargo.toml"
+    echo '#![no_std]' > "$std/src/lib.rs"
+    # This one crate must be compiled for the strategy that it is.
+    cat > "$std/rustc" <<'END'
+#!/bin/sh
+case " $* " in
+    *" --crate-name panic_abort "*) exec "$@" -Cpanic=abort ;;
+    *) exec "$@" ;;
+esac
+END
+    chmod +x "$std/rustc"
+    if [ -d "$library/vendor" ]; then
+        mkdir -p "$std/.cargo"
+        printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' \
+            "$library/vendor" > "$std/.cargo/config.toml"
+    fi
+    (
+        cd "$std"
+        unset RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
+        flags=(-Cembed-bitcode=yes "--remap-path-prefix=$library=/rustc/$commit/library" "--sysroot=$stage")
+        sep=$(printf '\037')
+        CARGO_ENCODED_RUSTFLAGS=$(IFS=$sep; echo "${flags[*]}") \
+        RUSTC_WRAPPER=$std/rustc RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$library CARGO_TARGET_DIR=$std/target \
+            cargo build --quiet --release --target "$target" \
+            -Z build-std=std,panic_abort,panic_unwind,proc_macro
+    ) || die "the standard library does not compile for $target"
+    cp "$std/target/$target/release/deps/"*.rlib "$lib"
+    rm -f "$lib"/libstd_only-*.rlib
+}

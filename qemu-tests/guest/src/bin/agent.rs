@@ -1,0 +1,169 @@
+//! Stands in for the Amazon ECS agent: serves what tasks ask it for, and ends
+//! as it is told.
+//!
+//! `/data/agent-script` holds one action a line; the n-th start takes the n-th
+//! line, and `serve` when there is none:
+//!
+//! - `serve`: until SIGTERM, then exit 0
+//! - `stubborn`: until SIGKILL
+//! - `exit CODE [MILLISECONDS]`: after that time
+//!
+//! `/data/agent-events` gets one line for every start and SIGTERM, so that a
+//! test sees what happened to every one of its containers.
+
+use ecs_init_guest::{http, sys};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::process::exit;
+use std::thread;
+use std::time::Duration;
+
+const SCRIPT: &str = "/data/agent-script";
+const EVENTS: &str = "/data/agent-events";
+
+/// The credentials that any task of the tests gets.
+const CREDENTIALS: &str = r#"{"RoleArn":"arn:aws:iam::123456789012:role/stand-in","AccessKeyId":"ASIASTANDIN","SecretAccessKey":"not-a-secret","Token":"not-a-token","Expiration":"2099-01-01T00:00:00Z"}"#;
+
+/// What one line of the script asks for.
+#[derive(Debug, PartialEq)]
+enum Action {
+    Serve,
+    Stubborn,
+    Exit { code: i32, after: Duration },
+}
+
+impl Action {
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] | ["serve"] => Some(Self::Serve),
+            ["stubborn"] => Some(Self::Stubborn),
+            ["exit", code, rest @ ..] => Some(Self::Exit {
+                code: code.parse().ok()?,
+                after: match rest {
+                    [] => Duration::ZERO,
+                    [ms] => Duration::from_millis(ms.parse().ok()?),
+                    _ => return None,
+                },
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn record(event: &str) {
+    println!("stand-in agent: {event}");
+    let file = OpenOptions::new().append(true).create(true).open(EVENTS);
+    if let Err(error) = file.and_then(|mut file| writeln!(file, "{event}")) {
+        eprintln!("stand-in agent: {EVENTS}: {error}");
+    }
+}
+
+fn serve(listener: TcpListener, reply: fn(&str) -> (&'static str, String)) {
+    for stream in listener.incoming() {
+        let Ok(mut stream) = stream else { continue };
+        thread::spawn(move || {
+            if let Some(path) = http::request_path(&mut stream) {
+                let (status, body) = reply(&path);
+                // The peer may have gone; the next one is served all the same.
+                let _ = http::answer(&mut stream, status, &body);
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+            }
+        });
+    }
+}
+
+fn introspection(path: &str) -> (&'static str, String) {
+    if path != "/v1/metadata" {
+        return ("404 Not Found", "{}".to_owned());
+    }
+    let version = std::env::var("STAND_IN_VERSION").unwrap_or_else(|_| "unknown".to_owned());
+    let body = serde_json::json!({
+        "Cluster": "stand-in",
+        "ContainerInstanceArn": null,
+        "Version": format!("Amazon ECS Agent - {version} (stand-in)"),
+    });
+    ("200 OK", body.to_string())
+}
+
+fn credentials(path: &str) -> (&'static str, String) {
+    match path.strip_prefix("/v2/credentials/") {
+        Some(id) if !id.is_empty() => ("200 OK", CREDENTIALS.to_owned()),
+        _ => (
+            "400 Bad Request",
+            r#"{"code":"NoIdInRequest","message":"no credentials id"}"#.to_owned(),
+        ),
+    }
+}
+
+fn listen(address: &str) -> TcpListener {
+    TcpListener::bind(address).unwrap_or_else(|error| {
+        eprintln!("stand-in agent: {address}: {error}");
+        exit(1)
+    })
+}
+
+fn healthcheck() -> ! {
+    let answer = http::get("http://127.0.0.1:51678/v1/metadata", Duration::from_secs(5));
+    exit(i32::from(!answer.is_ok_and(|answer| answer.status == 200)))
+}
+
+fn main() -> io::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("--healthcheck") {
+        healthcheck();
+    }
+    let terminate = sys::Signals::block(&[libc::SIGTERM, libc::SIGINT])?;
+
+    let starts = fs::read_to_string(EVENTS)
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.starts_with("start "))
+        .count();
+    let script = fs::read_to_string(SCRIPT).unwrap_or_default();
+    let line = script.lines().nth(starts).unwrap_or("serve");
+    let Some(action) = Action::parse(line) else {
+        eprintln!("stand-in agent: {SCRIPT}: no such action: {line}");
+        exit(1)
+    };
+
+    // As the real agent: introspection on every address, credentials on loopback.
+    let everywhere = TcpListener::bind("[::]:51678").unwrap_or_else(|_| listen("0.0.0.0:51678"));
+    let loopback = listen("127.0.0.1:51679");
+    thread::spawn(move || serve(everywhere, introspection));
+    thread::spawn(move || serve(loopback, credentials));
+    record(&format!("start {line}"));
+
+    if let Action::Exit { code, after } = action {
+        thread::spawn(move || {
+            thread::sleep(after);
+            exit(code)
+        });
+    }
+    loop {
+        terminate.wait()?;
+        record("sigterm");
+        if action != Action::Stubborn {
+            exit(0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_read_word_by_word() {
+        assert_eq!(Action::parse("serve"), Some(Action::Serve));
+        assert_eq!(
+            Action::parse("exit 42 500"),
+            Some(Action::Exit {
+                code: 42,
+                after: Duration::from_millis(500)
+            })
+        );
+        assert_eq!(Action::parse("exit"), None);
+        assert_eq!(Action::parse("dance"), None);
+    }
+}

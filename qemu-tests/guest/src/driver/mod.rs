@@ -1,0 +1,10 @@
+//! The driver: how a host comes up, and how the harness drives it.
+
+pub mod boot;
+pub mod channel;
+pub mod exchange;
+pub mod files;
+pub mod netif;
+pub mod process;
+pub mod server;
+pub mod ustar;

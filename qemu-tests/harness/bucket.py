@@ -1,0 +1,156 @@
+"""An S3 of the tests' own: regional bucket, partition bucket and mirror over TLS.
+
+Answers as S3 does where it matters to a client: ETag, Range and If-Range, HEAD,
+403 for what is not there (a bucket that may not be listed). Every request goes
+into a journal; every path can be told to fail.
+"""
+
+import hashlib
+import re
+import ssl
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .faults import Changed, Cut, Fault, Refuse, Stall, Status
+
+
+@dataclass(frozen=True)
+class Request:
+    """A line of the journal. `sent` is how many bytes of a body went out."""
+
+    method: str
+    path: str
+    range: str | None
+    if_range: str | None
+    status: int
+    sent: int
+
+
+@dataclass
+class Bucket:
+    """Objects by path (`/bucket/key`), and what is to go wrong with each."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+    journal: list[Request] = field(default_factory=list)
+
+    def put(self, path: str, data: bytes) -> None:
+        self.objects[path] = data
+
+    def fail(self, path: str, *faults: Fault) -> None:
+        """The next requests for `path` fail so, in this order; then no more."""
+        self.faults.setdefault(path, []).extend(faults)
+
+    def requests(self, path: str) -> list[Request]:
+        return [request for request in self.journal if request.path == path]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "AmazonS3"
+    timeout = 60
+    bucket: Bucket
+
+    def do_GET(self):
+        self._serve(body=True)
+
+    def do_HEAD(self):
+        self._serve(body=False)
+
+    def _serve(self, body: bool) -> None:
+        path = self.path.split("?")[0]
+        queue = self.bucket.faults.get(path, [])
+        fault = queue.pop(0) if queue else None
+        data = self.bucket.objects.get(path)
+        if isinstance(fault, Refuse):
+            self._note(0, 0)
+            self.close_connection = True
+            return
+        if isinstance(fault, Status) or data is None:
+            code = fault.code if isinstance(fault, Status) else 403
+            return self._error(code, body)
+        if isinstance(fault, Changed):
+            data = self.bucket.objects[path] = data + b"\n"
+        etag = f'"{hashlib.md5(data).hexdigest()}"'
+        start, status = self._start(data, etag)
+        if status == 416:
+            return self._error(status, body)
+        part = data[start:]
+        self.send_response(status)
+        self.send_header("ETag", etag)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(part)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        part = part if body else b""
+        if isinstance(fault, Cut | Stall) and body:
+            part = part[:fault.after]
+            self.close_connection = True
+        # Noted before it is sent: a client that has it all may look at once.
+        self._note(status, len(part))
+        self.wfile.write(part)
+        if isinstance(fault, Stall) and body:
+            self.wfile.flush()
+            self.rfile.read(1)
+
+    def _start(self, data: bytes, etag: str) -> tuple[int, int]:
+        """Where to begin, and the status (RFC 9110, sections 13.1.5 and 14.2)."""
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if not match or self.headers.get("If-Range", etag) != etag:
+            return 0, 200
+        start = int(match[1])
+        return (start, 206) if start < len(data) else (0, 416)
+
+    def _error(self, code: int, body: bool) -> None:
+        text = b"<?xml version=\"1.0\"?><Error><Code>Test</Code></Error>"
+        self.send_response(code)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self._note(code, 0)
+        if body:
+            self.wfile.write(text)
+
+    def _note(self, status: int, sent: int) -> None:
+        self.bucket.journal.append(Request(
+            self.command, self.path.split("?")[0], self.headers.get("Range"),
+            self.headers.get("If-Range"), status, sent))
+
+    def log_message(self, *_args) -> None:
+        """The journal is the log."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_args) -> None:
+        """A client that goes away mid-transfer is part of the tests."""
+
+
+class Running:
+    """A handler class served on every address, on a port the kernel picks."""
+
+    def __init__(self, handler: type, context: ssl.SSLContext | None = None):
+        self.server = _Server(("0.0.0.0", 0), handler)
+        if context:
+            # The handshake belongs to the connection's own thread.
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def serve(bucket: Bucket, context: ssl.SSLContext) -> Running:
+    handler = type("Handler", (_Handler,), {"bucket": bucket})
+    return Running(handler, context)

@@ -1,0 +1,125 @@
+"""`qemu-tests/run`: which cases, on which stages, and the count at the end."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from . import builds, namespaces, qemu, rootfs
+from .case import CASES, select
+from .demo import demo
+from .errors import HarnessError
+from .measure import measure
+from .runner import Options, Tally, run_stage
+from .world import World
+
+STAGES = ("ns", "x86_64", "aarch64")
+
+#: A case failed; the command line was wrong; the harness itself failed.
+FAILED, USAGE, BROKEN = 1, 2, 3
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="qemu-tests/run",
+        description="ecs-init on whole hosts with a real dockerd and a real netfilter.",
+        epilog="Exit 0: all passed. 1: a case failed. 2: usage. 3: the harness failed.")
+    parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
+                        help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
+    parser.add_argument("--case", action="append", default=[], metavar="GLOB",
+                        help="only the cases of this name; may be given again")
+    parser.add_argument("--demo", action="store_true",
+                        help="show the main job on one guest (x86_64, or the --stage given)")
+    parser.add_argument("--measure", action="store_true",
+                        help="wall times and memory on the stages, instead of the cases")
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    parser.add_argument("--binary-dir", type=Path, metavar="DIR",
+                        help="take ecs-init-ARCH or ecs-init from here")
+    parser.add_argument("--debug", action="store_true",
+                        help="for ns take cargo's debug build")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of a run that passed")
+    options = parser.parse_args(argv)
+    if options.demo and options.stage == ",".join(STAGES):
+        options.stage = "x86_64"
+    options.stages = [s for s in options.stage.split(",") if s]
+    if unknown := [s for s in options.stages if s not in STAGES]:
+        parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
+    options.cases = select(options.case)
+    if not options.cases:
+        parser.error(f"no case is named {', '.join(options.case)}; --list names them")
+    return options
+
+
+def main(argv: list[str]) -> int:
+    options = arguments(argv)
+    if options.list:
+        width = max(len(case.name) for case in CASES)
+        for case in options.cases:
+            print(f"{case.name:{width}}  {case.what}")
+        return 0
+    # Whatever breaks out of here, it was no case that failed.
+    try:
+        return _run(options)
+    except (HarnessError, rootfs.archive.ArchiveError) as error:
+        print(f"harness failure: {error}", file=sys.stderr)
+    except Exception:
+        print(f"harness failure: {traceback.format_exc()}", file=sys.stderr)
+    return BROKEN
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    if os.geteuid() != 0:
+        raise HarnessError("the stages are made of namespaces: run as root")
+    if missing := builds.missing_tools(options.stages):
+        raise HarnessError(f"missing tools: apt-get install {' '.join(missing)}")
+    stages = list(options.stages)
+    # All that needs the machine's network comes first.
+    for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
+        programs = builds.guest_programs(arch)
+        for sort in ["full"] if options.demo or options.measure else sorted({c.sort for c in options.cases}):
+            rootfs.guest.build(arch, sort, programs.driver)
+    if any(stage != "ns" for stage in stages):
+        qemu.provide([s for s in stages if s != "ns"])
+    namespaces.enter_own_network()
+
+    logs = Path(tempfile.mkdtemp(prefix="ecs-init-qemu-tests-"))
+    tally = Tally()
+    chosen = Options(options.binary_dir, options.debug, logs)
+    with World() as world:
+        if options.demo:
+            shown = [demo(stage, world, chosen) for stage in stages]
+            shutil.rmtree(logs)
+            return 0 if all(shown) else FAILED
+        if options.measure:
+            for stage in stages:
+                measure(stage, world, chosen)
+            shutil.rmtree(logs)
+            return 0
+        # The quick stage alone, then the guests side by side: one keeps one core busy.
+        if "ns" in stages:
+            run_stage("ns", options.cases, world, chosen, tally)
+        threads = [threading.Thread(target=run_stage,
+                                    args=(stage, options.cases, world, chosen, tally), daemon=True)
+                   for stage in stages if stage != "ns"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    for problem in tally.broken:
+        print(f"harness failure: {problem}", file=sys.stderr)
+    if options.keep or tally.failed or tally.broken:
+        print(f"logs: {logs}")
+    else:
+        shutil.rmtree(logs)
+    seconds = time.monotonic() - started
+    print(f"{tally.passed} passed, {tally.failed} failed in {seconds:.0f} s")
+    if tally.broken:
+        return BROKEN
+    return FAILED if tally.failed else 0

@@ -1,0 +1,100 @@
+"""dockerd in a host, over its socket: what cases ask of it, not what ecs-init does."""
+
+import json
+import urllib.parse
+
+from .channel import RemoteError
+from .errors import Failed, HarnessError
+from .host import SIGKILL, SIGTERM, TOOLS, Host, Process, Result
+from .http import Answer
+
+SOCKET = "unix:/run/docker.sock"
+LOG = "/run/dockerd.log"
+
+#: Both sorts of host; the bare one has no iptables for dockerd to run.
+FLAGS = {
+    "full": ["--log-level=info"],
+    "bare": ["--log-level=info", "--iptables=false", "--ip6tables=false", "--ip-masq=false"],
+}
+
+
+class Docker:
+    """dockerd and its Engine API."""
+
+    def __init__(self, host: Host, daemon: Process | None = None):
+        self.host, self.daemon = host, daemon
+
+    def start(self, timeout: float = 180) -> None:
+        """Starts dockerd and waits until it answers."""
+        # A socket of a killed dockerd would not stop the new one, but would
+        # make "is it there yet" harder to tell.
+        self.host.remove("/run/docker.sock")
+        self.daemon = self.host.spawn(
+            ["/usr/sbin/dockerd", "--host=unix:///run/docker.sock", *FLAGS[self.host.sort]],
+            env=TOOLS | {"HOME": "/root"}, log=LOG)
+        try:
+            self.host.until("dockerd answers", self.answers, timeout, self.daemon)
+        except Failed as failed:
+            raise HarnessError(f"dockerd did not come up: {failed}") from failed
+
+    def stop(self, signal: int = SIGTERM, timeout: float = 60) -> None:
+        self.daemon.kill(signal)
+        if self.daemon.poll(timeout) is None:
+            self.daemon.kill(SIGKILL)
+            self.daemon.wait(timeout)
+
+    def answers(self) -> bool:
+        try:
+            return self.host.exchange(SOCKET, "GET", "/_ping", timeout=20).status == 200
+        except RemoteError:
+            return False
+
+    def call(self, method: str, path: str, body: dict | None = None, timeout: float = 90) -> Answer:
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        return self.host.exchange(SOCKET, method, f"/v1.41{path}", data, headers, timeout=timeout)
+
+    def ok(self, method: str, path: str, body: dict | None = None, timeout: float = 90):
+        """The answer's JSON (None if empty); a status from 400 on fails the case."""
+        answer = self.call(method, path, body, timeout)
+        if answer.status >= 400:
+            raise Failed(f"{method} {path}: {answer.status} {answer.body.decode(errors='replace')}")
+        return answer.json() if answer.body else None
+
+    def load(self, file: str) -> None:
+        """Loads an image archive that lies in the host."""
+        answer = self.host.exchange(SOCKET, "POST", "/v1.41/images/load?quiet=1", file=file,
+                                    headers={"Content-Type": "application/x-tar"}, timeout=120)
+        if answer.status != 200 or b'"error' in answer.body:
+            raise Failed(f"docker load {file}: {answer.status} {answer.body!r}")
+
+    def images(self) -> dict[str, str]:
+        """Tags and the images' ids."""
+        found = self.ok("GET", "/images/json?all=1")
+        return {tag: image["Id"] for image in found for tag in image["RepoTags"] or []}
+
+    def untag(self, name: str) -> None:
+        self.ok("DELETE", f"/images/{urllib.parse.quote(name, safe='')}?force=1")
+
+    def inspect(self, name: str) -> dict | None:
+        answer = self.call("GET", f"/containers/{name}/json")
+        return None if answer.status == 404 else answer.json()
+
+    def containers(self) -> list[str]:
+        """Names of all containers, those that ended too."""
+        found = self.ok("GET", "/containers/json?all=1")
+        return sorted(name.lstrip("/") for item in found for name in item["Names"])
+
+    def run(self, image: str, argv: list[str], network: str, timeout: float = 120) -> Result:
+        """Runs a container to its end and removes it."""
+        created = self.ok("POST", "/containers/create", {
+            "Image": image, "Cmd": argv, "Tty": True,
+            "HostConfig": {"NetworkMode": network}})["Id"]
+        try:
+            self.ok("POST", f"/containers/{created}/start")
+            code = self.ok("POST", f"/containers/{created}/wait", timeout=timeout)["StatusCode"]
+            logs = self.call("GET", f"/containers/{created}/logs?stdout=1&stderr=1").body
+        finally:
+            self.call("DELETE", f"/containers/{created}?force=1")
+        return Result(["docker", "run", f"--network={network}", image, *argv], code, None,
+                      logs.decode(errors="replace"), "")

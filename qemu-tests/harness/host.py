@@ -1,0 +1,168 @@
+"""A host as a case sees it, whatever stage it stands on."""
+
+import itertools
+import time
+from dataclasses import dataclass
+
+from .channel import Channel, RemoteError, pack, unpack
+from .errors import Failed
+from .http import Answer, parse, request
+
+#: A host has no more than this in its environment unless a case says so.
+#: ecs-init gets a PATH that leads nowhere: it must not run any program.
+NOWHERE = {"PATH": "/nonexistent"}
+TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+SIGTERM, SIGKILL = 15, 9
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended. `code` is None and `signal` set if a signal ended it."""
+
+    argv: list[str]
+    code: int | None
+    signal: int | None
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        how = f"signal {self.signal}" if self.code is None else f"exit {self.code}"
+        return f"{' '.join(self.argv)}: {how}\n{self.stdout}{self.stderr}".rstrip()
+
+
+class Process:
+    """A command running in the host."""
+
+    def __init__(self, host: "Host", argv: list[str], pid: int, out: str, err: str):
+        self.host, self.argv, self.pid, self.out, self.err = host, argv, pid, out, err
+        self._ended = None
+
+    def poll(self, timeout: float = 0) -> dict | None:
+        if self._ended is None:
+            self._ended = self.host.channel.request(
+                "wait", pid=self.pid, timeout_ms=int(timeout * 1000), wait=timeout + 60)
+        return self._ended
+
+    @property
+    def running(self) -> bool:
+        return self.poll() is None
+
+    def kill(self, signal: int = SIGTERM) -> None:
+        self.host.channel.request("kill", pid=self.pid, signal=signal)
+
+    def stderr(self) -> str:
+        return self.host.text(self.err)
+
+    def wait(self, timeout: float) -> Result:
+        """The result; a command that still runs after `timeout` fails the case."""
+        ended = self.poll(timeout)
+        if ended is None:
+            raise Failed(f"{' '.join(self.argv)} still ran after {timeout:g} s:\n{self.stderr()}")
+        return Result(self.argv, ended.get("code"), ended.get("signal"),
+                      self.host.text(self.out), self.host.text(self.err))
+
+
+class Host:
+    """Commands, files and connections in a host, over the driver's channel."""
+
+    def __init__(self, channel: Channel, arch: str, sort: str):
+        self.channel, self.arch, self.sort = channel, arch, sort
+        self._numbers = itertools.count(1)
+
+    # Processes
+
+    def spawn(self, argv: list[str], env: dict[str, str] | None = None,
+              log: str | None = None) -> Process:
+        """Starts a command. Its output goes to files of its own, or all to `log`."""
+        base = f"/run/output/{next(self._numbers)}"
+        self.channel.request("mkdir", path="/run/output")
+        out, err = (log, log) if log else (f"{base}.out", f"{base}.err")
+        pid = self.channel.request("spawn", argv=argv, env=env if env is not None else TOOLS,
+                                   stdout=out, stderr=err)
+        return Process(self, argv, pid, out, err)
+
+    def run(self, argv: list[str], env: dict[str, str] | None = None,
+            timeout: float = 60) -> Result:
+        return self.spawn(argv, env).wait(timeout)
+
+    def output(self, *argv: str) -> str:
+        """What a tool of the host prints; its failure fails the case."""
+        result = self.run(list(argv))
+        if result.code != 0:
+            raise Failed(str(result))
+        return result.stdout
+
+    # Files
+
+    def read(self, path: str) -> bytes:
+        data = b""
+        while chunk := unpack(self.channel.request("read", path=path, offset=len(data))):
+            data += chunk
+            if path.startswith(("/proc/", "/sys/")):
+                break
+        return data
+
+    def text(self, path: str) -> str:
+        return self.read(path).decode(errors="replace")
+
+    def write(self, path: str, data: bytes | str, mode: int | None = None) -> None:
+        data = data.encode() if isinstance(data, str) else data
+        extra = {} if mode is None else {"mode": mode}
+        self.channel.request("write", path=path, data=pack(data), **extra)
+
+    def exists(self, path: str) -> bool:
+        return self.stat(path) is not None
+
+    def stat(self, path: str) -> dict | None:
+        """`{"type", "size", "mode", "target"}`, links not followed; None for nothing."""
+        return self.channel.request("stat", path=path)
+
+    def list(self, path: str) -> list[str]:
+        return self.channel.request("list", path=path) if self.exists(path) else []
+
+    def remove(self, path: str) -> None:
+        self.channel.request("remove", path=path)
+
+    def symlink(self, path: str, target: str) -> None:
+        self.channel.request("symlink", path=path, target=target)
+
+    # Connections
+
+    def exchange(self, to: str, method: str, path: str, body: bytes = b"",
+                 headers: dict[str, str] | None = None, file: str | None = None,
+                 timeout: float = 60) -> Answer:
+        """One HTTP request made inside the host. `file` is a path there, sent as the body."""
+        size = self.channel.request("stat", path=file)["size"] if file else len(body)
+        head = request(method, path, size, headers or {}) + body
+        extra = {"body": file} if file else {}
+        raw = self.channel.request("exchange", to=to, head=pack(head), **extra,
+                                   timeout_ms=int(timeout * 1000), wait=3 * timeout + 30)
+        return parse(unpack(raw), method)
+
+    def get(self, to: str, path: str, timeout: float = 20) -> Answer | None:
+        """GET from inside the host; None when nobody answered."""
+        try:
+            return self.exchange(to, "GET", path, timeout=timeout)
+        except RemoteError:
+            return None
+
+    def outside(self, path: str, timeout: float = 5) -> Answer | None:
+        """GET on port 51678 from outside the host; None when nobody answered."""
+        raise NotImplementedError
+
+    def until(self, what: str, condition, timeout: float = 90, process: Process | None = None):
+        """Waits for a condition to give something true, and returns that.
+
+        An ended `process` that the condition depends on ends the waiting too.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            if found := condition():
+                return found
+            if process and not process.running:
+                raise Failed(f"{what}: not before the end of\n{process.wait(0)}")
+            if time.monotonic() > deadline:
+                said = f"\n{process.stderr()}" if process else ""
+                raise Failed(f"{what}: not within {timeout:g} s{said}")
+            time.sleep(0.05)

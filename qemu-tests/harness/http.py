@@ -1,0 +1,37 @@
+"""HTTP messages as bytes: the driver carries them, it does not read them."""
+
+import http.client
+import io
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def request(method: str, path: str, size: int, headers: dict[str, str]) -> bytes:
+    """A request's head, for a connection that ends with the answer."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: host", "Connection: close",
+             f"Content-Length: {size}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+class _Bytes:
+    def __init__(self, data: bytes):
+        self.data = data
+
+    def makefile(self, *_args, **_kwargs):
+        return io.BytesIO(self.data)
+
+
+def parse(raw: bytes, method: str = "GET") -> Answer:
+    """A whole answer; http.client.HTTPException if it is none."""
+    answer = http.client.HTTPResponse(_Bytes(raw), method=method)
+    answer.begin()
+    return Answer(answer.status, answer.read())

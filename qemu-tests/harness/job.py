@@ -1,0 +1,44 @@
+"""What a host is given: the binary under test, and the tests' own files.
+
+One tar of fixed size: a guest gets it as a disk, and a restored snapshot must
+find the disk it remembers.
+"""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Bytes; sparse, so a roomy one costs nothing.
+SIZE = 64 << 20
+
+#: Where the files are in the host.
+BINARY = "/job/ecs-init"
+KEYRING = "/job/keyring.asc"
+AUTHORITY = "/job/ca.pem"
+TASK = "/job/task.tar"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files' contents."""
+
+    binary: bytes
+    keyring: bytes
+    authority: bytes
+    task: bytes
+
+    def write(self, to: Path) -> Path:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for path, data, mode in (
+                (BINARY, self.binary, 0o755), (KEYRING, self.keyring, 0o644),
+                (AUTHORITY, self.authority, 0o644), (TASK, self.task, 0o644),
+            ):
+                entry = tarfile.TarInfo(Path(path).name)
+                entry.size, entry.mode = len(data), mode
+                archive.addfile(entry, io.BytesIO(data))
+        with to.open("wb") as file:
+            file.write(out.getvalue())
+            file.truncate(SIZE)
+        return to

@@ -1,0 +1,55 @@
+"""`run --measure`: how long, how big. Figures for the notes, not assertions."""
+
+import re
+import time
+from statistics import median
+
+from . import archives, builds
+from .case import Scene
+from .runner import Options, Tally, maker
+from .world import Artifacts, Surroundings, World
+
+#: About the size of the real agent's tar, in bytes.
+WEIGHT = 30 << 20
+
+ROUNDS = 3
+
+#: Seconds that `start` is left alone before its memory is read.
+SETTLED = 30
+
+
+def measure(stage: str, world: World, options: Options) -> None:
+    """Prints wall times of a cold start and the memory of `start`."""
+    arch = "x86_64" if stage == "ns" else stage
+    programs = builds.guest_programs(arch)
+    artifacts = Artifacts(world, programs, arch)
+    artifacts.tar = archives.agent(programs.agent, padding=WEIGHT)
+    artifacts.signature = world.trusted.sign(artifacts.tar)
+    binary = builds.under_test(arch, options.binary_directory, options.debug)
+    job = artifacts.job(binary).write(options.logs / f"job-{stage}.tar")
+    make = maker(stage, arch, ["full"], programs.driver, job, Tally())
+    prepared, up = [], []
+    for number in range(ROUNDS):
+        log = options.logs / f"{stage}-{number}"
+        log.mkdir(parents=True)
+        with Surroundings(world) as around, make("full", log) as host:
+            scene = Scene(host, artifacts, around)
+            artifacts.publish(around.bucket)
+            started = time.monotonic()
+            scene.init("pre-start", timeout=300)
+            prepared.append(time.monotonic() - started)
+            process = scene.start()
+            up.append(time.monotonic() - started)
+            if number == ROUNDS - 1:
+                time.sleep(SETTLED)
+                memory = _memory(scene, process.pid)
+    size = len(artifacts.tar) / (1 << 20)
+    print(f"{stage}: tar of {size:.1f} MiB, {ROUNDS} cold starts, median: "
+          f"pre-start {median(prepared):.2f} s, pre-start to agent up {median(up):.2f} s")
+    print(f"{stage}: start after {SETTLED} s: {memory}", flush=True)
+
+
+def _memory(scene: Scene, pid: int) -> str:
+    status = scene.host.text(f"/proc/{pid}/status")
+    fields = dict(re.findall(r"(\w+):\s+(.*)", status))
+    return ", ".join(f"{name} {fields[name]}" for name in ("VmRSS", "VmHWM", "RssAnon", "Threads"))

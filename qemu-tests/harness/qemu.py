@@ -1,0 +1,193 @@
+"""QEMU itself: which one, how it is started, and its monitor."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import rootfs
+from .errors import HarnessError
+
+#: Debian 12's own QEMU 7.2 corrupts x86 guests under TCG (dockerd's own
+#: cmpxchg16b is enough); 10.0 has run hundreds of boots.
+OLDEST = (9, 0)
+
+PACKAGES = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
+
+#: `-cpu max` is ten times slower for aarch64; the x86 one is what TCG has.
+MACHINES = {
+    "x86_64": ["-M", "q35", "-cpu", "max"],
+    "aarch64": ["-M", "virt", "-cpu", "cortex-a72"],
+}
+CONSOLES = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
+
+MEMORY = "768"
+
+
+def program(arch: str) -> str:
+    return f"qemu-system-{arch}"
+
+
+def version(arch: str) -> tuple[int, ...] | None:
+    """QEMU's version, or None where there is none."""
+    if not shutil.which(program(arch)):
+        return None
+    said = subprocess.run([program(arch), "--version"], capture_output=True, text=True).stdout
+    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, match.groups())) if match else None
+
+
+def provide(archs: list[str]) -> None:
+    """Installs what is missing or too old, from the distribution or its backports."""
+    missing = [a for a in archs if (version(a) or (0,)) < OLDEST]
+    if not missing:
+        return
+    packages = [PACKAGES[a] for a in missing]
+    try:
+        rootfs.archive.install_on_machine(packages)
+    except rootfs.archive.ArchiveError as error:
+        raise HarnessError(f"QEMU {OLDEST[0]} or later is needed "
+                           f"({' '.join(packages)}): {error}") from error
+    for arch in missing:
+        if (found := version(arch) or (0,)) < OLDEST:
+            raise HarnessError(f"{program(arch)} is {'.'.join(map(str, found))} even after "
+                               f"installing {PACKAGES[arch]}; {OLDEST[0]} or later is needed")
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a guest is given, by file."""
+
+    kernel: Path
+    initramfs: Path
+    root: Path
+    job: Path
+
+
+def command(arch: str, devices: Devices, directory: Path, port: int | None) -> list[str]:
+    """QEMU's command line. `directory` gets the sockets and the console's log;
+    `port` on loopback leads to the guest's introspection port."""
+    forward = f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:51678" if port else ""
+    return [
+        # A guest does not outlive its harness, however that ends.
+        "setpriv", "--pdeathsig", "KILL", program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1", "-m", MEMORY,
+        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        "-chardev", f"file,id=console,path={directory}/console.log",
+        "-serial", "chardev:console",
+        "-qmp", f"unix:{directory}/qmp,server=on,wait=off",
+        "-kernel", str(devices.kernel), "-initrd", str(devices.initramfs),
+        "-append", f"console={CONSOLES[arch]} quiet panic=-1",
+        "-drive", f"if=none,id=root,file={devices.root},format=raw,readonly=on",
+        "-device", "virtio-blk-pci,drive=root,serial=root",
+        "-drive", f"if=none,id=job,file={devices.job},format=raw,readonly=on",
+        "-device", "virtio-blk-pci,drive=job,serial=job",
+        "-device", "virtio-rng-pci",
+        "-netdev", f"user,id=net,ipv6=off{forward}",
+        "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=driver,path={directory}/driver,server=on,wait=off",
+        "-device", "virtserialport,chardev=driver,name=ecs-init.driver",
+    ]
+
+
+class Machine:
+    """A running QEMU and its monitor (QMP)."""
+
+    def __init__(self, argv: list[str], directory: Path):
+        self.directory = directory
+        self.log = directory / "qemu.log"
+        with self.log.open("wb") as log:
+            log.write((" ".join(argv) + "\n").encode())
+            log.flush()
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.monitor = self.connect("qmp")
+            self._lines = self.monitor.makefile("rb")
+            self._read()
+            self.execute("qmp_capabilities")
+        except BaseException:
+            self.end()
+            raise
+
+    def connect(self, name: str) -> socket.socket:
+        """A connection to one of QEMU's sockets, waited for."""
+        deadline = time.monotonic() + 30
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(str(self.directory / name))
+                return connection
+            except OSError as error:
+                connection.close()
+                if gone := self.gone():
+                    raise HarnessError(gone) from error
+                if time.monotonic() > deadline:
+                    raise HarnessError(f"QEMU's socket {name}: {error}") from error
+                time.sleep(0.02)
+
+    def gone(self) -> str | None:
+        """Why QEMU has ended, or None while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        console = self.directory / "console.log"
+        said = console.read_text(errors="replace")[-2000:] if console.exists() else ""
+        return (f"QEMU ended with {code}: {self.log.read_text(errors='replace')[-2000:]}\n"
+                f"console: {said}")
+
+    def _read(self) -> dict:
+        line = self._lines.readline()
+        if not line:
+            self.process.wait(10)
+            raise HarnessError(self.gone() or "QEMU closed its monitor")
+        return json.loads(line)
+
+    def execute(self, what: str, **arguments):
+        message = {"execute": what, "arguments": arguments}
+        self.monitor.sendall(json.dumps(message).encode() + b"\n")
+        while True:
+            answer = self._read()
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise HarnessError(f"QEMU, {what}: {answer['error']['desc']}")
+
+    def mapped(self) -> None:
+        """A saved state is laid out as memory is: sparse, and read back by page."""
+        self.execute("migrate-set-capabilities",
+                     capabilities=[{"capability": "mapped-ram", "state": True}])
+
+    def save(self, to: Path) -> None:
+        """Stops the guest and writes its memory and devices to a file."""
+        self.execute("stop")
+        self.mapped()
+        # The default is a bandwidth for a network.
+        self.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.execute("migrate", uri=f"file:{to}")
+        self._migrated("completed")
+
+    def restore(self, saved: Path) -> None:
+        """Takes up what another QEMU saved; started with `-incoming defer`."""
+        self.mapped()
+        self.execute("migrate-incoming", uri=f"file:{saved}")
+        self._migrated("completed")
+        self.execute("cont")
+
+    def _migrated(self, wanted: str) -> None:
+        deadline = time.monotonic() + 120
+        while (status := self.execute("query-migrate")).get("status") != wanted:
+            if status.get("status") == "failed" or time.monotonic() > deadline:
+                raise HarnessError(f"QEMU could not save or restore: "
+                                   f"{status.get('error-desc', status.get('status'))}")
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for name in ("_lines", "monitor"):
+            if part := getattr(self, name, None):
+                part.close()

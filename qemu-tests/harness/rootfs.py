@@ -1,0 +1,12 @@
+"""The door to `image-build/rootfs`, which is no package but a folder of scripts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "image-build" / "rootfs"))
+
+import archive  # noqa: E402
+import cached  # noqa: E402
+import guest  # noqa: E402
+
+__all__ = ["archive", "cached", "guest"]

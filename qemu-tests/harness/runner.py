@@ -1,0 +1,138 @@
+"""Runs the cases of one stage, one after another, and says how each ended."""
+
+import http.client
+import threading
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import builds, rootfs
+from .case import Case, Scene
+from .channel import RemoteError
+from .docker import LOG
+from .errors import Failed, HarnessError
+from .guest import GuestHost, Snapshot
+from .namespaces import NamespaceHost
+from .world import Artifacts, Surroundings, World
+
+#: Lines of a log that a failure shows.
+TAIL = 30
+
+
+@dataclass
+class Tally:
+    """What came of the cases. `broken` holds the harness's own failures."""
+
+    passed: int = 0
+    failed: int = 0
+    broken: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def say(self, text: str) -> None:
+        with self.lock:
+            print(text, flush=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    binary_directory: Path | None
+    debug: bool
+    logs: Path
+
+
+def run_stage(stage: str, cases: list[Case], world: World, options: Options, tally: Tally) -> None:
+    """All cases of one stage; a broken stage ends here and is noted."""
+    arch = "x86_64" if stage == "ns" else stage
+    try:
+        programs = builds.guest_programs(arch)
+        binary = builds.under_test(arch, options.binary_directory, options.debug and stage == "ns")
+        artifacts = Artifacts(world, programs, arch)
+        logs = options.logs / stage
+        logs.mkdir(parents=True, exist_ok=True)
+        job = artifacts.job(binary).write(logs / "job.tar")
+        make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally)
+        for number, case in enumerate(cases):
+            _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
+    except HarnessError as error:
+        with tally.lock:
+            tally.broken.append(f"{stage}: {error}")
+    except Exception:
+        with tally.lock:
+            tally.broken.append(f"{stage}: {traceback.format_exc().strip()}")
+
+
+def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tally: Tally):
+    """A function from sort and log directory to a fresh host."""
+    guests = {sort: rootfs.guest.build(arch, sort, driver) for sort in sorts}
+    if stage == "ns":
+        return lambda sort, log: NamespaceHost(
+            guests[sort].root, driver, job, sort, log / "driver.log")
+    snapshots = {}
+    for sort in sorts:
+        started = time.monotonic()
+        snapshots[sort] = Snapshot.of(guests[sort])
+        if snapshots[sort].fresh:
+            tally.say(f"      {stage}: a {sort} guest booted to dockerd and saved, "
+                      f"{time.monotonic() - started:.1f} s")
+    return lambda sort, log: GuestHost(snapshots[sort], job, log)
+
+
+def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts, log: Path,
+              tally: Tally) -> None:
+    log.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    problem, evidence = None, []
+    with ExitStack() as stack:
+        around = stack.enter_context(Surroundings(world))
+        host = stack.enter_context(make(case.sort, log))
+        scene = Scene(host, artifacts, around)
+        try:
+            case.body(scene)
+        except Failed as failed:
+            problem = str(failed)
+        except (RemoteError, http.client.HTTPException, LookupError, ValueError, TypeError):
+            # The host did not have what the case took for granted.
+            problem = traceback.format_exc().strip()
+        if problem:
+            evidence = _evidence(scene)
+    seconds = time.monotonic() - started
+    verdict = "FAIL" if problem else "ok"
+    text = f"{verdict:5} {stage} {case.name} ({seconds:.1f} s)"
+    if problem:
+        text += f": {case.what}\n" + _indent("\n".join([problem, *evidence]))
+    with tally.lock:
+        tally.failed += bool(problem)
+        tally.passed += not problem
+        print(text, flush=True)
+
+
+def _evidence(scene: Scene) -> list[str]:
+    """What the logs say, as far as the host can still tell."""
+    parts = []
+    try:
+        for process in scene.ran:
+            parts.append(_tail(f"{' '.join(process.argv)}, stderr", process.stderr()))
+        # containerd tells of its plugins by the page.
+        log = [line for line in scene.host.text(LOG).splitlines() if "plugin" not in line]
+        parts.append(_tail("dockerd", "\n".join(log)))
+        parts.append(_tail("the agents", "\n".join(scene.events())))
+    except (RemoteError, Failed, HarnessError) as error:
+        parts.append(f"(no more from the host: {error})")
+    requests = "\n".join(str(request) for request in scene.bucket.journal)
+    parts.append(_tail("requests", requests))
+    parts.append(_tail("metadata requests", "\n".join(map(str, scene.metadata.journal))))
+    return [part for part in parts if part]
+
+
+def _tail(title: str, text: str) -> str:
+    lines = text.rstrip().splitlines()
+    if not lines:
+        return ""
+    cut = f" (last {TAIL} lines)" if len(lines) > TAIL else ""
+    return "\n".join([f"--- {title}{cut}", *lines[-TAIL:]])
+
+
+def _indent(text: str) -> str:
+    return "\n".join("      " + line for line in text.splitlines())

@@ -1,0 +1,66 @@
+//! The handover from "which tar, from where" to "may it be trusted".
+
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// Where a tar came from; in the log and in every refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The cache, as a package or an earlier start left it.
+    Cache(PathBuf),
+    /// A tar that the configuration or the command line names.
+    File(PathBuf),
+    /// A download, by its URL.
+    Url(String),
+    /// The tar that the running agent fetched and asked for with exit 42.
+    Update(PathBuf),
+}
+
+/// Reads on after "the tar from ".
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Cache(path) => write!(f, "the cache ({})", path.display()),
+            Source::File(path) => write!(f, "file {}", path.display()),
+            Source::Url(url) => f.write_str(url),
+            Source::Update(path) => write!(f, "the agent's update ({})", path.display()),
+        }
+    }
+}
+
+/// An open tar and what is said to be its signature; nothing of it has been believed yet. It is
+/// the open file that goes on from here, never its name: what a name stands for can change.
+#[derive(Debug)]
+pub struct Acquired {
+    file: File,
+    signature: Option<Vec<u8>>,
+    source: Source,
+}
+
+impl Acquired {
+    /// A tar, open for reading; the bytes of its detached signature (armored or binary), if one
+    /// was found; and where both came from.
+    pub fn new(file: File, signature: Option<Vec<u8>>, source: Source) -> Self {
+        Acquired {
+            file,
+            signature,
+            source,
+        }
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The signature as it was found, unread.
+    pub fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+
+    /// Taken apart. Only verification and the cache, which keeps the signature, need the parts.
+    pub(crate) fn into_parts(self) -> (File, Option<Vec<u8>>, Source) {
+        (self.file, self.signature, self.source)
+    }
+}

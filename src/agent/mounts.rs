@@ -1,0 +1,197 @@
+//! What the agent sees of the host. A source that is not there is left out and said, never created
+//! behind the administrator's back (as Docker does with `Binds`).
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::docker::spec::Mount;
+use crate::host::Host;
+
+/// What it means that a source is not there.
+#[derive(Debug, Clone, Copy)]
+enum Missing {
+    /// Not worth a word: few hosts have it.
+    Usual,
+    /// The agent cannot do this.
+    Without(&'static str),
+}
+
+use Missing::{Usual, Without};
+
+struct Row {
+    source: &'static str,
+    target: &'static str,
+    read_only: bool,
+    missing: Missing,
+}
+
+const fn rw(source: &'static str, target: &'static str, missing: Missing) -> Row {
+    Row {
+        source,
+        target,
+        read_only: false,
+        missing,
+    }
+}
+
+const fn ro(source: &'static str, target: &'static str, missing: Missing) -> Row {
+    Row {
+        source,
+        target,
+        read_only: true,
+        missing,
+    }
+}
+
+/// For all hosts, in the reference's order.
+const ROWS: [Row; 24] = [
+    rw("/var/log/ecs", "/log", Without("logs on the host")),
+    rw(
+        "/var/lib/ecs/data",
+        "/data",
+        Without("state across restarts"),
+    ),
+    rw("/etc/ecs", "/etc/ecs", Without("its configuration file")),
+    rw("/var/cache/ecs", "/var/cache/ecs", Without("updates")),
+    rw(
+        "/sys/fs/cgroup",
+        "/sys/fs/cgroup",
+        Without("task resource limits"),
+    ),
+    rw(
+        "/var/lib/ecs",
+        "/var/lib/ecs",
+        Without("state of its helpers"),
+    ),
+    rw("/var/log/ecs/exec", "/log/exec", Without("ECS Exec logs")),
+    ro("/run/docker/plugins", "/run/docker/plugins", Usual),
+    ro("/etc/docker/plugins", "/etc/docker/plugins", Usual),
+    ro("/usr/lib/docker/plugins", "/usr/lib/docker/plugins", Usual),
+    ro("/proc", "/host/proc", Without("awsvpc task networking")),
+    // The host's own iptables with its libraries, which the agent runs for awsvpc tasks.
+    ro("/usr/lib", "/usr/lib", Without("the host's iptables")),
+    ro("/lib", "/lib", Without("the host's iptables")),
+    ro("/usr/lib64", "/usr/lib64", Usual),
+    ro("/lib64", "/lib64", Usual),
+    ro("/sbin", "/host/sbin", Without("the host's iptables")),
+    ro("/etc/alternatives", "/etc/alternatives", Usual),
+    ro("/usr/sbin", "/usr/sbin", Without("the host's iptables")),
+    rw(
+        "/usr/bin/lsblk",
+        "/usr/bin/lsblk",
+        Without("EBS volumes of tasks"),
+    ),
+    rw(
+        "/usr/bin/nsenter",
+        "/usr/bin/nsenter",
+        Without("fault injection"),
+    ),
+    ro("/var/lib/ecs/deps", "/managed-agents", Without("ECS Exec")),
+    rw(EXEC_CONFIG, "/managed-agents/execute-command/config", Usual),
+    rw("/sbin/modinfo", "/sbin/modinfo", Usual),
+    rw("/usr/sbin/modinfo", "/usr/sbin/modinfo", Usual),
+];
+
+const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
+const CLOUD_INIT_RESULT: &str = "/var/lib/cloud/data/result.json";
+const GPU: &str = "/var/lib/ecs/gpu";
+const ROTATING_CREDENTIALS: &str = "/root/.aws";
+/// A directory, so that the agent finds the socket of a dockerd that was started anew.
+const RUN: &str = "/var/run";
+/// systemd's sockets, for task resource limits with the systemd cgroup driver.
+const SYSTEMD: &str = "/run/systemd";
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+
+/// The paths whose existence decides about a mount or a variable.
+#[must_use]
+pub fn paths(config: &Config) -> Vec<PathBuf> {
+    let fixed = [
+        CLOUD_INIT_RESULT,
+        GPU,
+        ROTATING_CREDENTIALS,
+        RUN,
+        SYSTEMD,
+        crate::host::EBS_DIRECTORY,
+    ];
+    let pki = [crate::host::Pki::Pki, crate::host::Pki::Ssl].map(crate::host::Pki::directory);
+    ROWS.iter()
+        .map(|row| row.source)
+        .chain(fixed)
+        .chain(pki)
+        .map(PathBuf::from)
+        .chain([
+            config.docker_socket.to_path_buf(),
+            config.agent.credentials_fetcher.clone(),
+        ])
+        .collect()
+}
+
+/// The mounts of this host's agent; what is missing is said in `notes`.
+pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Mount> {
+    let mut mounts = Vec::new();
+    let mut add = |source: &Path, target: &Path, read_only: bool, missing: Missing| {
+        if host.has(source) {
+            let mount = Mount::bind(source.to_string_lossy(), target.to_string_lossy());
+            mounts.push(if read_only { mount.read_only() } else { mount });
+        } else if let Without(what) = missing {
+            notes.push(format!(
+                "{} is not there: the agent runs without {what}",
+                source.display()
+            ));
+        }
+    };
+    docker_socket(config, &mut add);
+    for row in &ROWS {
+        // One modinfo will do: the first.
+        if row.source == "/usr/sbin/modinfo" && host.has("/sbin/modinfo") {
+            continue;
+        }
+        add(
+            row.source.as_ref(),
+            row.target.as_ref(),
+            row.read_only,
+            row.missing,
+        );
+    }
+    if let Some(pki) = host.pki {
+        let directory = Path::new(pki.directory());
+        add(directory, directory, true, Usual);
+    }
+    if config.external {
+        let missing = Without("the rotating credentials of an external instance");
+        add(
+            ROTATING_CREDENTIALS.as_ref(),
+            "/rotatingcreds".as_ref(),
+            true,
+            missing,
+        );
+    } else {
+        let result = Path::new(CLOUD_INIT_RESULT);
+        add(result, result, true, Usual);
+    }
+    if config.agent.gpu {
+        add(GPU.as_ref(), GPU.as_ref(), false, Without("GPUs"));
+    }
+    if config.agent.gmsa {
+        let socket = &config.agent.credentials_fetcher;
+        add(socket, socket, false, Without("gMSA credentials"));
+    }
+    mounts
+}
+
+/// How the agent reaches Docker.
+fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, Missing)) {
+    let missing = Without("Docker");
+    if config.docker_socket.as_path() == Path::new(DOCKER_SOCKET) {
+        add(RUN.as_ref(), RUN.as_ref(), false, missing);
+        return;
+    }
+    // The agent looks where its own DOCKER_HOST says, which it has from the files.
+    let target = config
+        .agent_docker_socket
+        .as_deref()
+        .unwrap_or(DOCKER_SOCKET.as_ref());
+    add(&config.docker_socket, target, false, missing);
+    // /var/run, which is not mounted here, would have brought it.
+    add(SYSTEMD.as_ref(), SYSTEMD.as_ref(), false, Usual);
+}

@@ -1,0 +1,23 @@
+//! `pre-start`: the host is made ready for the agent.
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::sys::signal::Stop;
+use crate::{host, network};
+
+use super::provide::Provider;
+
+/// Directories, network, image. Doing it twice is the same as once.
+pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
+    host::make_directories(&config.root)?;
+    if let Err(error) = host::make_directory(&config.root, host::EBS_DIRECTORY, 0o755) {
+        log::warn!("{error}: tasks get no EBS volumes");
+    }
+    let docker = super::docker(config, stop)?;
+    let bridge = docker.default_bridge()?;
+    let bridge = bridge
+        .as_ref()
+        .map(crate::docker::networks::BridgeName::as_str);
+    let _in_place = network::apply(&config.root, &config.network, bridge)?;
+    Provider::new(config, docker, stop)?.ready()
+}

@@ -1,0 +1,148 @@
+//! The agent's image in Docker: from the cache, from where it is kept, or the one that the agent
+//! asked for; verified on the way, whichever it is.
+
+use std::time::SystemTime;
+
+use crate::acquire::cache::State;
+use crate::acquire::search::Manners;
+use crate::acquire::{Acquired, Cache, Found, Search, desired, imds};
+use crate::config::Config;
+use crate::docker::Docker;
+use crate::error::{Error, Result};
+use crate::host::Architecture;
+use crate::image::{self, Archive};
+use crate::sys::signal::Stop;
+use crate::verify::Gate;
+
+/// All that it takes to bring an image to Docker.
+pub struct Provider<'a> {
+    config: &'a Config,
+    docker: Docker,
+    gate: Gate,
+    cache: Cache,
+    stop: Option<&'a Stop>,
+}
+
+impl<'a> Provider<'a> {
+    /// Reads the keyring; nothing else is touched yet.
+    pub fn new(config: &'a Config, docker: Docker, stop: Option<&'a Stop>) -> Result<Self> {
+        Ok(Provider {
+            config,
+            docker,
+            gate: Gate::new(config)?,
+            cache: Cache::new(&config.root),
+            stop,
+        })
+    }
+
+    /// What the cache's state asks for: nothing, the cached tar, or a download.
+    pub fn ready(&self) -> Result<()> {
+        match self.cache.state() {
+            State::Uncached => self.fetch(),
+            State::ReloadNeeded => self.cached(),
+            State::Cached => match self.docker.image(image::IMAGE)? {
+                Some(image) => {
+                    log::info!("the agent's image is in Docker: {}", image.id);
+                    Ok(())
+                }
+                None => self.cached(),
+            },
+        }
+    }
+
+    /// The cached tar, whatever Docker has.
+    pub fn reload(&self) -> Result<()> {
+        match self.cache.state() {
+            State::Uncached => self.fetch(),
+            State::Cached | State::ReloadNeeded => self.cached(),
+        }
+    }
+
+    /// The tar that the agent fetched and asked for with exit 42.
+    pub fn desired(&self) -> Result<()> {
+        let archive = self.admit(desired::desired(&self.cache)?)?;
+        self.load(&archive)
+    }
+
+    /// The cached tar; where that one will not do, a new one.
+    fn cached(&self) -> Result<()> {
+        match self.open_cached() {
+            Ok(archive) => self.load(&archive),
+            Err(error) if error.is_stopped() => Err(error),
+            Err(refusal) => {
+                log::warn!("{refusal}; fetching another");
+                self.fetch()
+                    .map_err(|error| Error::caused(refusal.to_string(), error))
+            }
+        }
+    }
+
+    /// A tar that Amazon's package put there has no signature beside it: its version's is fetched.
+    fn open_cached(&self) -> Result<Archive> {
+        let tar = self.cache.open()?;
+        let wanted = (!tar.is_signed()).then(|| tar.version()).flatten();
+        let Some(version) = wanted else {
+            return self.admit(tar.acquired(None));
+        };
+        match self.search().signature(&version) {
+            Ok(signature) => {
+                let archive = self.admit(tar.acquired(Some(signature.clone())))?;
+                if let Err(error) = self.cache.keep_signature(&signature, archive.verified()) {
+                    log::warn!("{error}: it is fetched again next time");
+                }
+                Ok(archive)
+            }
+            Err(error) if error.is_stopped() => Err(error),
+            Err(error) => {
+                log::warn!("{error}");
+                self.admit(tar.acquired(None))
+            }
+        }
+    }
+
+    /// The first source that has a tar; it must be a good one.
+    fn fetch(&self) -> Result<()> {
+        let archive = match self.search().next(&self.cache)? {
+            Found::Local(acquired) => self.admit(acquired)?,
+            Found::Fetched(download) => {
+                let archive = self.admit(download.acquired()?)?;
+                self.cache.keep(download, archive.verified())?;
+                archive
+            }
+        };
+        self.load(&archive)
+    }
+
+    fn search(&self) -> Search<'_, impl FnOnce() -> Result<String>> {
+        let manners = Manners::new(self.config);
+        let region = || imds::region(self.config, self.stop);
+        Search::new(
+            self.config,
+            Architecture::here(),
+            manners,
+            self.stop,
+            region,
+        )
+    }
+
+    /// From unknown to fit for Docker, by the one door there is.
+    fn admit(&self, acquired: Acquired) -> Result<Archive> {
+        let verified = self
+            .gate
+            .admit(acquired, SystemTime::now())
+            .map_err(|refused| Error::new(refused.to_string()))?;
+        log::info!(
+            "verified {}: {}; sha256 {}",
+            verified.source(),
+            verified.provenance(),
+            verified.sha256()
+        );
+        image::check(verified, Architecture::here()).map_err(|unfit| Error::new(unfit.to_string()))
+    }
+
+    fn load(&self, archive: &Archive) -> Result<()> {
+        let loaded = image::load(&self.docker, archive)?;
+        log::info!("loaded {} as {}", image::IMAGE, loaded.id());
+        self.cache.set_state(State::Cached)
+    }
+}

@@ -1,0 +1,13 @@
+//! `reload-cache`: the cached image is loaded anew.
+
+use crate::config::Config;
+use crate::error::Result;
+
+use super::provide::Provider;
+
+/// Downloads it first if there is none.
+pub fn run(config: &Config) -> Result<()> {
+    crate::host::make_directories(&config.root)?;
+    let docker = super::docker(config, None)?;
+    Provider::new(config, docker, None)?.reload()
+}

@@ -1,0 +1,15 @@
+//! `run`: all of it in one process, for an init without hooks, or none.
+
+use crate::config::Config;
+use crate::error::{Context, Result};
+use crate::sys::signal::Stop;
+
+use super::{post_stop, pre_start, start};
+
+/// pre-start, start, and post-stop whatever came of them.
+pub fn run(config: &Config) -> Result<()> {
+    let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
+    let end = pre_start::run(config, Some(&stop)).and_then(|()| start::supervise(config, &stop));
+    post_stop::run(config);
+    end
+}

@@ -1,0 +1,232 @@
+//! What this host is. Read once, below the root; everything after it is a decision about data.
+
+mod os_release;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Result};
+use crate::root::Root;
+
+/// Directories that the agent needs and that are ours to make, with the modes that Amazon's
+/// packages give them.
+pub const DIRECTORIES: [(&str, u32); 6] = [
+    ("/etc/ecs", 0o755),
+    ("/var/cache/ecs", 0o755),
+    ("/var/lib/ecs", 0o755),
+    ("/var/lib/ecs/data", 0o755),
+    ("/var/log/ecs", 0o755),
+    ("/var/log/ecs/exec", 0o755),
+];
+
+/// Where EBS volumes of tasks are mounted.
+pub const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
+
+/// The instruction sets that the agent is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// `x86_64`.
+    Amd64,
+    /// `aarch64`.
+    Arm64,
+}
+
+impl Architecture {
+    /// What this binary was built for. The agent runs on the same kernel.
+    #[must_use]
+    pub const fn here() -> Self {
+        if cfg!(target_arch = "aarch64") {
+            Architecture::Arm64
+        } else {
+            Architecture::Amd64
+        }
+    }
+
+    /// The name in an image's configuration (OCI image-spec, `GOARCH`).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Amd64 => "amd64",
+            Architecture::Arm64 => "arm64",
+        }
+    }
+}
+
+/// Where a host keeps its certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pki {
+    /// Amazon Linux, RHEL and their family: `/etc/pki`.
+    Pki,
+    /// Debian, SUSE and their family: `/etc/ssl`.
+    Ssl,
+}
+
+impl Pki {
+    /// The directory to mount.
+    #[must_use]
+    pub fn directory(self) -> &'static str {
+        match self {
+            Pki::Pki => "/etc/pki",
+            Pki::Ssl => "/etc/ssl",
+        }
+    }
+
+    /// The directory of single certificates, `SSL_CERT_DIR`.
+    #[must_use]
+    pub fn certificates(self) -> &'static str {
+        match self {
+            Pki::Pki => "/etc/pki/tls/certs",
+            Pki::Ssl => "/etc/ssl/certs",
+        }
+    }
+}
+
+/// What this host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// `<ID>_<VERSION_ID>` of os-release, else `linux`: `ECS_DETAILED_OS_FAMILY`.
+    pub os_family: String,
+    /// Where certificates are, if anywhere.
+    pub pki: Option<Pki>,
+    /// AppArmor is enabled, with these profiles loaded.
+    pub apparmor: Option<BTreeSet<String>>,
+    /// There is IPv6 in the kernel.
+    pub ipv6: bool,
+    /// Of the paths asked about, those that exist.
+    present: BTreeSet<PathBuf>,
+}
+
+impl Host {
+    /// Looks at the host below `root`; `asked` are absolute paths whose existence matters.
+    pub fn read<P: AsRef<Path>>(root: &Root, asked: impl IntoIterator<Item = P>) -> Host {
+        let present = asked
+            .into_iter()
+            .filter(|path| root.at(path).exists())
+            .map(|path| path.as_ref().to_path_buf())
+            .collect();
+        let release = ["/etc/os-release", "/usr/lib/os-release"]
+            .iter()
+            .find_map(|path| fs::read_to_string(root.at(path)).ok())
+            .map(|text| os_release::OsRelease::parse(&text))
+            .unwrap_or_default();
+        Host {
+            pki: pki(root, &release),
+            os_family: release.family(),
+            apparmor: apparmor(root),
+            ipv6: root.at("/proc/sys/net/ipv6").exists(),
+            present,
+        }
+    }
+
+    /// Whether one of the paths asked about exists.
+    pub fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.present.contains(path.as_ref())
+    }
+}
+
+/// The directory of the host's own family if it is there, else the one that is.
+fn pki(root: &Root, release: &os_release::OsRelease) -> Option<Pki> {
+    let order = if release.is_like(&["amzn", "rhel", "fedora", "centos"]) {
+        [Pki::Pki, Pki::Ssl]
+    } else {
+        [Pki::Ssl, Pki::Pki]
+    };
+    // A Debian with p11-kit has an /etc/pki without certificates, hence their directory decides.
+    order
+        .into_iter()
+        .find(|pki| root.at(pki.certificates()).is_dir())
+}
+
+/// The loaded profiles, if AppArmor is enabled (Documentation/admin-guide/LSM/apparmor.rst).
+fn apparmor(root: &Root) -> Option<BTreeSet<String>> {
+    let enabled = fs::read_to_string(root.at("/sys/module/apparmor/parameters/enabled")).ok()?;
+    if enabled.trim() != "Y" {
+        return None;
+    }
+    let profiles =
+        fs::read_to_string(root.at("/sys/kernel/security/apparmor/profiles")).unwrap_or_default();
+    // One profile a line, its mode behind it: `docker-default (enforce)`.
+    let name = |line: &str| line.rsplit_once(" (").map(|(name, _)| name.to_owned());
+    Some(profiles.lines().filter_map(name).collect())
+}
+
+/// Makes the directories that must exist. Those that do are left as they are.
+///
+/// # Errors
+/// The first that could not be made, named.
+pub fn make_directories(root: &Root) -> Result<()> {
+    for (path, mode) in DIRECTORIES {
+        make_directory(root, path, mode)?;
+    }
+    Ok(())
+}
+
+/// Makes one directory and those above it, if it is not there.
+///
+/// # Errors
+/// What stopped it, with the path.
+pub fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = root.at(path);
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(&path)
+        .doing(|| format!("make the directory {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn tree(files: &[(&str, &str)]) -> (TempDir, Root) {
+        let dir = TempDir::new("host");
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let root = Root::new(dir.path());
+        (dir, root)
+    }
+
+    #[test]
+    fn the_certificates_of_the_family() {
+        let both = [("etc/pki/tls/certs/a", ""), ("etc/ssl/certs/a", "")];
+        let (_keep, root) = tree(&both);
+        assert_eq!(Host::read(&root, [""; 0]).pki, Some(Pki::Ssl));
+        fs::write(root.at("/etc/os-release"), "ID=amzn\nVERSION_ID=\"2023\"").unwrap();
+        let host = Host::read(&root, [""; 0]);
+        assert_eq!(host.pki, Some(Pki::Pki));
+        assert_eq!(host.os_family, "amzn_2023");
+        let (_keep, root) = tree(&[]);
+        let host = Host::read(&root, [""; 0]);
+        assert_eq!((host.pki, host.os_family.as_str()), (None, "linux"));
+    }
+
+    #[test]
+    fn apparmor_profiles() {
+        let (_keep, root) = tree(&[
+            ("sys/module/apparmor/parameters/enabled", "Y\n"),
+            (
+                "sys/kernel/security/apparmor/profiles",
+                "docker-default (enforce)\nsnap.x (y) (complain)\n",
+            ),
+        ]);
+        let profiles = Host::read(&root, [""; 0]).apparmor.unwrap();
+        assert!(profiles.contains("docker-default") && profiles.contains("snap.x (y)"));
+    }
+
+    #[test]
+    fn only_what_was_asked_about_and_exists_is_there() {
+        let (_keep, root) = tree(&[("usr/bin/lsblk", "")]);
+        let host = Host::read(&root, ["/usr/bin/lsblk", "/usr/bin/nsenter"]);
+        assert!(host.has("/usr/bin/lsblk"));
+        assert!(!host.has("/usr/bin/nsenter"));
+    }
+}

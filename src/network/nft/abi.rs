@@ -1,0 +1,168 @@
+//! `nf_tables`' numbers, from `linux/netfilter/nf_tables.h`, `nf_tables_compat.h`, `nfnetlink.h`,
+//! `nf_nat.h` and `linux/netfilter.h`. Without prefix: `TABLE_NAME` is `NFTA_TABLE_NAME`.
+
+use super::super::rule::{Chain, Family, Place, Table};
+
+/// `NFNL_SUBSYS_NFTABLES`.
+const SUBSYSTEM: u16 = 10;
+
+/// Message types: `NFT_MSG_*` with the subsystem, and the batch's two.
+pub mod message {
+    use super::SUBSYSTEM;
+
+    pub const BATCH_BEGIN: u16 = 0x10;
+    pub const BATCH_END: u16 = 0x11;
+    pub const NEW_TABLE: u16 = SUBSYSTEM << 8;
+    pub const GET_TABLE: u16 = SUBSYSTEM << 8 | 1;
+    pub const DELETE_TABLE: u16 = SUBSYSTEM << 8 | 2;
+    pub const NEW_CHAIN: u16 = SUBSYSTEM << 8 | 3;
+    pub const GET_CHAIN: u16 = SUBSYSTEM << 8 | 4;
+    pub const DELETE_CHAIN: u16 = SUBSYSTEM << 8 | 5;
+    pub const NEW_RULE: u16 = SUBSYSTEM << 8 | 6;
+    pub const GET_RULE: u16 = SUBSYSTEM << 8 | 7;
+    pub const DELETE_RULE: u16 = SUBSYSTEM << 8 | 8;
+    pub const NEW_GENERATION: u16 = SUBSYSTEM << 8 | 15;
+    pub const GET_GENERATION: u16 = SUBSYSTEM << 8 | 16;
+}
+
+pub const BATCH_GENERATION: u16 = 1;
+pub const GENERATION_ID: u16 = 1;
+
+pub const TABLE_NAME: u16 = 1;
+pub const TABLE_USE: u16 = 3;
+pub const TABLE_USERDATA: u16 = 6;
+
+pub const CHAIN_TABLE: u16 = 1;
+pub const CHAIN_NAME: u16 = 3;
+pub const CHAIN_HOOK: u16 = 4;
+pub const CHAIN_POLICY: u16 = 5;
+pub const CHAIN_USE: u16 = 6;
+pub const CHAIN_TYPE: u16 = 7;
+pub const CHAIN_USERDATA: u16 = 12;
+pub const HOOK_NUMBER: u16 = 1;
+pub const HOOK_PRIORITY: u16 = 2;
+
+pub const RULE_TABLE: u16 = 1;
+pub const RULE_CHAIN: u16 = 2;
+pub const RULE_HANDLE: u16 = 3;
+pub const RULE_EXPRESSIONS: u16 = 4;
+pub const RULE_COMPAT: u16 = 5;
+pub const RULE_USERDATA: u16 = 7;
+pub const COMPAT_PROTOCOL: u16 = 1;
+pub const COMPAT_FLAGS: u16 = 2;
+
+pub const LIST_ELEMENT: u16 = 1;
+pub const EXPRESSION_NAME: u16 = 1;
+pub const EXPRESSION_DATA: u16 = 2;
+pub const DATA_VALUE: u16 = 1;
+pub const DATA_VERDICT: u16 = 2;
+pub const VERDICT_CODE: u16 = 1;
+
+pub const META_REGISTER: u16 = 1;
+pub const META_KEY: u16 = 2;
+pub const META_IIFNAME: u32 = 6;
+pub const META_L4PROTO: u32 = 16;
+
+pub const CMP_REGISTER: u16 = 1;
+pub const CMP_OPERATION: u16 = 2;
+pub const CMP_DATA: u16 = 3;
+pub const CMP_EQUAL: u32 = 0;
+pub const CMP_NOT_EQUAL: u32 = 1;
+
+pub const PAYLOAD_REGISTER: u16 = 1;
+pub const PAYLOAD_BASE: u16 = 2;
+pub const PAYLOAD_OFFSET: u16 = 3;
+pub const PAYLOAD_LENGTH: u16 = 4;
+pub const BASE_NETWORK: u32 = 1;
+pub const BASE_TRANSPORT: u32 = 2;
+
+pub const BITWISE_SOURCE: u16 = 1;
+pub const BITWISE_DESTINATION: u16 = 2;
+pub const BITWISE_MASK: u16 = 4;
+pub const BITWISE_XOR: u16 = 5;
+pub const BITWISE_OPERATION: u16 = 6;
+
+pub const COUNTER_BYTES: u16 = 1;
+pub const COUNTER_PACKETS: u16 = 2;
+
+pub const IMMEDIATE_REGISTER: u16 = 1;
+pub const IMMEDIATE_DATA: u16 = 2;
+
+/// The same numbers for `match` and `target`.
+pub const XT_NAME: u16 = 1;
+pub const XT_REVISION: u16 = 2;
+pub const XT_INFO: u16 = 3;
+
+/// The register for verdicts, and the first for data.
+pub const REGISTER_VERDICT: u32 = 0;
+pub const REGISTER_1: u32 = 1;
+
+pub const DROP: u32 = 0;
+pub const ACCEPT: u32 = 1;
+
+/// Offsets in an IPv4 header (RFC 791), in bytes.
+pub const IP4_PROTOCOL: u32 = 9;
+pub const IP4_SOURCE: u32 = 12;
+pub const IP4_DESTINATION: u32 = 16;
+/// The destination port's offset in a TCP header (RFC 9293), in bytes.
+pub const TCP_DESTINATION: u32 = 2;
+pub const IPPROTO_TCP: u8 = 6;
+
+/// `NF_NAT_RANGE_MAP_IPS`: addresses are given.
+pub const NAT_ADDRESS: u32 = 1;
+/// `NF_NAT_RANGE_PROTO_SPECIFIED`: ports are given.
+pub const NAT_PORT: u32 = 2;
+
+/// What a built-in chain hangs on: `enum nf_inet_hooks`, and iptables' priority there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hook {
+    /// The hook's number.
+    pub number: u32,
+    /// The order among all that hangs there; lower comes first.
+    pub priority: i32,
+}
+
+impl Family {
+    /// `NFPROTO_*`.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Family::Ip4 => 2,
+            Family::Ip6 => 10,
+        }
+    }
+}
+
+impl Place {
+    /// The hook of this built-in chain.
+    pub(super) fn hook(self) -> Hook {
+        Hook {
+            number: match self.chain {
+                Chain::Prerouting => 0,
+                Chain::Input => 1,
+                Chain::Output => 3,
+            },
+            priority: match self.table {
+                Table::Filter => 0,
+                // `NF_IP_PRI_NAT_DST`.
+                Table::Nat => -100,
+            },
+        }
+    }
+}
+
+/// An nfnetlink message's body: `struct nfgenmsg`, then the attributes.
+pub(super) fn body(family: u8, resource: u16, attributes: &[u8]) -> Vec<u8> {
+    // Family, version 0, resource id in network byte order.
+    let mut body = vec![family, 0];
+    body.extend(resource.to_be_bytes());
+    body.extend(attributes);
+    body
+}
+
+/// `struct nfgenmsg`'s family, and the attributes behind it.
+pub(super) fn split(body: &[u8]) -> Option<(u8, &[u8])> {
+    Some((*body.first()?, body.get(4..)?))
+}
+
+/// The resource id that a batch's begin and end carry: the subsystem.
+pub(super) const BATCH_RESOURCE: u16 = SUBSYSTEM;

@@ -1,0 +1,203 @@
+//! The kernel's `nf_tables`: look, decide, change, and look again if somebody else was faster.
+
+use std::thread;
+use std::time::Duration;
+
+use super::super::netlink::attr::{Attributes, Writer};
+use super::super::netlink::message::{DUMP, Refusal};
+use super::super::netlink::talk::{Failure, Request, Talk};
+use super::super::rule::Family;
+use super::super::rules::PLACES;
+use super::plan::Step;
+use super::snapshot::{self, Snapshot};
+use super::{abi, batch};
+use crate::error::{Context, Error, Result};
+use crate::sys::netlink::Protocol;
+
+/// How often to look again. Whoever changes rules does it in bursts; a hundred changes in a row
+/// that each fall between our look and our batch is somebody who never stops.
+const ATTEMPTS: u32 = 100;
+/// How long to let the other one go ahead, at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Brings the kernel's rules to where `decide` wants them, in one batch; how many steps that took.
+///
+/// # Errors
+/// `decide`'s; the kernel's refusal, with the step that it refused (then nothing was changed); rules
+/// that never hold still.
+pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> {
+    let mut talk = Talk::open(Protocol::Netfilter).doing(
+        || "open a netlink socket to netfilter (does the kernel have nfnetlink, CONFIG_NETFILTER_NETLINK?)",
+    )?;
+    for attempt in 0..ATTEMPTS {
+        match look(&mut talk) {
+            Ok(now) => {
+                let steps = decide(&now)?;
+                if steps.is_empty() {
+                    return Ok(0);
+                }
+                log::debug!("nf_tables: {} steps in one batch", steps.len());
+                match talk.batch(batch::messages(now.generation, &steps)) {
+                    Ok(()) => return Ok(steps.len()),
+                    Err(Failure::Changed) => {}
+                    Err(Failure::Refused(index, refusal)) => {
+                        return Err(refused(&steps, index, refusal));
+                    }
+                    Err(failure) => return Err(failed("change the firewall's rules", failure)),
+                }
+            }
+            Err(Failure::Changed) => {}
+            Err(Failure::Refused(_, refusal)) => return Err(unreadable(refusal)),
+            Err(failure) => return Err(failed("read the firewall's rules", failure)),
+        }
+        log::debug!("nf_tables: somebody else changed the rules meanwhile; looking again");
+        thread::sleep(Duration::from_millis(attempt.into()).min(LONGEST_PAUSE));
+    }
+    Err(Error::new(format!(
+        "the firewall's rules changed {ATTEMPTS} times while ours were to be put in: find out who \
+         changes them all the time (nft monitor)"
+    )))
+}
+
+/// Reads what is there. The generation comes first: whatever changes after it makes the kernel
+/// refuse the batch.
+fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
+    let mut now = Snapshot::default();
+    let request = Request {
+        kind: abi::message::GET_GENERATION,
+        flags: 0,
+        body: abi::body(0, 0, &[]),
+    };
+    talk.ask(request, |kind, body| {
+        if kind == abi::message::NEW_GENERATION {
+            let (_, attributes) = abi::split(body)?;
+            now.generation = Attributes::read(attributes)?.be32(abi::GENERATION_ID)?;
+        }
+        Some(())
+    })?;
+    for family in [Family::Ip4, Family::Ip6] {
+        dump(
+            talk,
+            abi::message::GET_TABLE,
+            family,
+            &[],
+            |kind, body| match kind {
+                abi::message::NEW_TABLE => snapshot::table(&mut now, body),
+                _ => Some(()),
+            },
+        )?;
+        dump(
+            talk,
+            abi::message::GET_CHAIN,
+            family,
+            &[],
+            |kind, body| match kind {
+                abi::message::NEW_CHAIN => snapshot::chain(&mut now, body),
+                _ => Some(()),
+            },
+        )?;
+    }
+    for (place, _) in PLACES {
+        if now.chain(place).is_none() {
+            continue;
+        }
+        // A filter, for hosts with thousands of rules in other chains. Kernels that do not know it
+        // send them all, so what is not of this chain is passed over.
+        let mut filter = Writer::new();
+        filter
+            .text(abi::RULE_TABLE, place.table.name())
+            .text(abi::RULE_CHAIN, place.chain.name());
+        let (kind, filter) = (abi::message::GET_RULE, filter.finish());
+        dump(talk, kind, place.family, &filter, |kind, body| match kind {
+            abi::message::NEW_RULE => snapshot::rule(&mut now, place, body),
+            _ => Some(()),
+        })?;
+    }
+    Ok(now)
+}
+
+fn dump(
+    talk: &mut Talk,
+    kind: u16,
+    family: Family,
+    filter: &[u8],
+    each: impl FnMut(u16, &[u8]) -> Option<()>,
+) -> Result<(), Failure> {
+    let request = Request {
+        kind,
+        flags: DUMP,
+        body: abi::body(family.number(), 0, filter),
+    };
+    talk.ask(request, each)
+}
+
+/// The kernel would not even show its rules.
+fn unreadable(refusal: Refusal) -> Error {
+    let hint = match refusal.errno {
+        libc::EPERM => " (it takes CAP_NET_ADMIN: run as root)",
+        // nfnetlink's answer for a part of netfilter that is not there.
+        libc::EINVAL | libc::EOPNOTSUPP => {
+            " (the kernel has no nf_tables: CONFIG_NF_TABLES, module nf_tables)"
+        }
+        _ => "",
+    };
+    Error::caused(format!("read the firewall's rules{hint}"), refusal)
+}
+
+/// The kernel refused one step, and so did nothing at all.
+fn refused(steps: &[Step], index: usize, refusal: Refusal) -> Error {
+    let Some(step) = index.checked_sub(1).and_then(|i| steps.get(i)) else {
+        return Error::caused(
+            format!("change the firewall's rules{}", permission(&refusal)),
+            refusal,
+        );
+    };
+    let missing = match (refusal.errno, step) {
+        (libc::EPERM, _) => permission(&refusal),
+        (libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL, step) => needs(step),
+        _ => "",
+    };
+    Error::caused(
+        format!("the kernel refused to {step}; nothing was changed{missing}"),
+        refusal,
+    )
+}
+
+fn permission(refusal: &Refusal) -> &'static str {
+    if refusal.errno == libc::EPERM {
+        " (it takes CAP_NET_ADMIN, and a table that no other program has as its own)"
+    } else {
+        ""
+    }
+}
+
+/// What a step needs of the kernel.
+fn needs(step: &Step) -> &'static str {
+    use super::super::rule::{Table, Verdict};
+
+    match step {
+        Step::MakeTable(Family::Ip4, _) => " (it needs CONFIG_NF_TABLES_IPV4)",
+        Step::MakeTable(Family::Ip6, _) => " (it needs CONFIG_NF_TABLES_IPV6)",
+        Step::MakeChain(place) if place.table == Table::Nat => {
+            " (it needs CONFIG_NFT_NAT, module nft_chain_nat)"
+        }
+        Step::Write(_, _, rule) => match (rule.verdict, &rule.states) {
+            (Verdict::Dnat(_), _) => " (it needs the modules nft_compat, nft_counter and xt_nat)",
+            (Verdict::Redirect(_), _) => {
+                " (it needs the modules nft_compat, nft_counter and xt_REDIRECT)"
+            }
+            (_, Some(_)) => " (it needs the modules nft_compat, nft_counter and xt_conntrack)",
+            _ => " (it needs the module nft_counter)",
+        },
+        _ => "",
+    }
+}
+
+fn failed(doing: &str, failure: Failure) -> Error {
+    match failure {
+        Failure::Socket(error) => Error::caused(doing, error),
+        Failure::Refused(_, refusal) => Error::caused(doing, refusal),
+        Failure::Changed => Error::new(format!("{doing}: they changed meanwhile")),
+        Failure::Malformed => Error::new(format!("{doing}: the kernel's answer cannot be read")),
+    }
+}

@@ -1,0 +1,28 @@
+//! What a file descriptor is.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::linux::fs::MetadataExt;
+
+use super::check;
+
+/// Whether the process was started with its stderr closed. Rust's runtime then opens `/dev/null`
+/// in its place, for reading and writing; a person who sends stderr to `/dev/null` opens it for
+/// writing only, and means it.
+#[must_use]
+pub fn stderr_was_closed() -> bool {
+    let stderr = std::io::stderr();
+    // SAFETY: F_GETFL takes no pointer; on a descriptor that is not open it answers EBADF.
+    let flags = check(unsafe { libc::fcntl(stderr.as_raw_fd(), libc::F_GETFL) });
+    let Ok(flags) = flags else {
+        return true;
+    };
+    if flags & libc::O_ACCMODE != libc::O_RDWR {
+        return false;
+    }
+    // SAFETY: the descriptor is open, as fcntl just told; ManuallyDrop keeps it so.
+    let file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(stderr.as_raw_fd()) });
+    // /dev/null is character device 1:3 (Documentation/admin-guide/devices.txt).
+    file.metadata()
+        .is_ok_and(|m| m.st_rdev() == libc::makedev(1, 3))
+}

@@ -1,0 +1,329 @@
+//! An acquired tar becomes [`Verified`], and nobody else can make one.
+//!
+//! There are three doors, and [`Gate`] picks the right one:
+//!
+//! | door | for what | who vouches |
+//! |---|---|---|
+//! | [`signature`] | a tar with a detached OpenPGP signature | a certificate of the [`Keyring`] |
+//! | [`unsigned`] | a cached or local tar without one | the user: `ECS_INIT_ALLOW_UNSIGNED=true` |
+//! | [`agent_update`] | the tar that the agent asked for with exit 42 | the agent, verified when it was loaded; not with `ECS_INIT_REQUIRE_SIGNED_UPDATES=true` |
+//!
+//! Behind each, the tar was read from its first byte to its last, from the open file that goes on
+//! to Docker. What is signed is the bytes: not the name, and not that it is the newest version.
+//!
+//! **Changed in between?** A name may come to stand for another file; the open file stays the
+//! same. Its bytes could still be changed, so a file that others may write to is refused, and
+//! [`Verified::stream`] hashes again and holds the end back until the SHA-256 is right. What
+//! remains is root itself, and somebody who opened the file for writing before it was root's.
+
+mod armor;
+mod judge;
+mod keyring;
+mod permission;
+mod refusal;
+mod signatures;
+mod utc;
+mod whole;
+
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+use std::time::SystemTime;
+
+pub use keyring::Keyring;
+pub use permission::{AllowUnsigned, AllowUpdate};
+pub use refusal::{Reason, Refused, Subject};
+
+use crate::acquire::{Acquired, Source};
+use crate::config::Config;
+use crate::error::Result;
+
+/// Who vouches for a tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provenance {
+    /// A trusted key signed these bytes. Fingerprints are upper-case hex.
+    Signed {
+        /// The certificate, by the fingerprint of its primary key.
+        certificate: String,
+        /// The key or subkey that signed.
+        key: String,
+        /// When, as the signature says.
+        made: SystemTime,
+        /// The certificate's primary user ID; the fingerprint is what counts.
+        user: String,
+    },
+    /// Nobody; the configuration allows that.
+    Unsigned,
+    /// The agent, which fetched and checked it for itself.
+    AgentUpdate,
+}
+
+/// On one line, for the log.
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Provenance::Signed {
+                certificate,
+                key,
+                made,
+                user,
+            } => write!(
+                f,
+                "signed by {user} (certificate {certificate}, key {key}) on {}",
+                utc::utc(*made)
+            ),
+            Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
+            Provenance::AgentUpdate => f.write_str("not signed; fetched and checked by the agent"),
+        }
+    }
+}
+
+/// A tar that may be loaded: the open file, and who vouches for it. Only the doors of this module
+/// make one.
+#[derive(Debug)]
+pub struct Verified {
+    file: File,
+    length: u64,
+    digest: Vec<u8>,
+    provenance: Provenance,
+    source: Source,
+}
+
+impl Verified {
+    /// The file that was verified, at its first byte; for looking into it.
+    ///
+    /// # Errors
+    /// It cannot seek.
+    pub fn reader(&mut self) -> io::Result<&mut File> {
+        self.file.rewind()?;
+        Ok(&mut self.file)
+    }
+
+    /// The tar from its first byte to its last, exactly [`Verified::len`] bytes, for whoever acts
+    /// on it. The last 64 KiB come only once the digest has come out the same as before.
+    ///
+    /// # Errors
+    /// The digest is not available. The reader itself fails with `InvalidData` when the file was
+    /// changed since it was verified.
+    pub fn stream(&self) -> io::Result<impl Read + '_> {
+        whole::Rechecked::new(&self.file, self.length, &self.digest)
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // An empty tar is never verified.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Who vouches for it.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The SHA-256 of the whole tar, in lower-case hex, as `sha256sum` prints it.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        self.digest.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}"); // A String takes everything.
+            hex
+        })
+    }
+}
+
+/// What the verb `verify` prints: one line for each fact.
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "tar          {}", self.source)?;
+        writeln!(f, "sha256       {}", self.sha256())?;
+        match &self.provenance {
+            Provenance::Signed {
+                certificate,
+                key,
+                made,
+                user,
+            } => {
+                writeln!(f, "certificate  {certificate}")?;
+                writeln!(f, "signing key  {key}")?;
+                writeln!(f, "user ID      {user}")?;
+                write!(f, "signed on    {}", utc::utc(*made))
+            }
+            other => write!(f, "provenance   {other}"),
+        }
+    }
+}
+
+/// The door for a tar with a signature: accepted if any signature in it is good at `now`.
+///
+/// # Errors
+/// The tar is not trusted; why is in [`Refused`].
+pub fn signature(
+    acquired: Acquired,
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<Verified, Refused> {
+    let (file, signature, source) = acquired.into_parts();
+    match signed(&file, signature.as_deref(), keyring, now) {
+        Ok((good, length, digest)) => Ok(Verified {
+            file,
+            length,
+            digest,
+            provenance: Provenance::Signed {
+                certificate: good.certificate,
+                key: good.key,
+                made: good.made,
+                user: good.user,
+            },
+            source,
+        }),
+        Err(reason) => Err(Refused::new(source, reason)),
+    }
+}
+
+/// The verdict on an open file; its length and SHA-256 come from the same pass.
+fn signed(
+    file: &File,
+    signature: Option<&[u8]>,
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<(judge::Good, u64, Vec<u8>), Reason> {
+    let signatures = signatures::parse(signature.ok_or(Reason::Unsigned)?)?;
+    whole::fit_to_judge(file)?;
+    let verdict = judge::judge(&signatures, keyring, now, file);
+    let (good, whole) = verdict.map_err(|reason| match reason {
+        Reason::Altered if whole::lost_its_end(file).unwrap_or(false) => Reason::CutShort,
+        other => other,
+    })?;
+    let (length, digest) = whole.finish().map_err(Reason::Io)?;
+    Ok((good, length, digest))
+}
+
+/// The door for a cached or local tar without a signature, by the user's permission. A tar that
+/// has a signature does not pass here: a bad one must not be ignored.
+///
+/// # Errors
+/// The tar has a signature, came from elsewhere, or cannot be read.
+pub fn unsigned(acquired: Acquired, permission: AllowUnsigned) -> Result<Verified, Refused> {
+    let door = match acquired.source() {
+        Source::Cache(_) | Source::File(_) => Ok(Provenance::Unsigned),
+        Source::Url(_) | Source::Update(_) => Err(Reason::Unsigned),
+    };
+    log::warn!(
+        "the tar from {} has no signature and is taken as it is: ECS_INIT_ALLOW_UNSIGNED=true \
+         ({})",
+        acquired.source(),
+        permission.origin()
+    );
+    without_signature(acquired, door)
+}
+
+/// The door for the agent's own update (exit 42). A tar that has a signature does not pass here.
+///
+/// # Errors
+/// The tar is no update, has a signature, or cannot be read.
+pub fn agent_update(acquired: Acquired, _permission: AllowUpdate) -> Result<Verified, Refused> {
+    let door = match acquired.source() {
+        Source::Update(_) => Ok(Provenance::AgentUpdate),
+        _ => Err(Reason::NotAnUpdate),
+    };
+    without_signature(acquired, door)
+}
+
+/// What both of these doors do.
+fn without_signature(
+    acquired: Acquired,
+    door: Result<Provenance, Reason>,
+) -> Result<Verified, Refused> {
+    let (file, signature, source) = acquired.into_parts();
+    let checked = door.and_then(|provenance| {
+        if signature.is_some() {
+            return Err(Reason::SignatureDecides);
+        }
+        whole::fit_to_judge(&file)?;
+        let (length, digest) = whole::Whole::new(&file)
+            .and_then(whole::Whole::finish)
+            .map_err(Reason::Io)?;
+        Ok((provenance, length, digest))
+    });
+    match checked {
+        Ok((provenance, length, digest)) => Ok(Verified {
+            file,
+            length,
+            digest,
+            provenance,
+            source,
+        }),
+        Err(reason) => Err(Refused::new(source, reason)),
+    }
+}
+
+/// The keyring and the permissions of one configuration: who may pass, and by which door.
+#[derive(Debug)]
+pub struct Gate {
+    keyring: Keyring,
+    allow_unsigned: Option<AllowUnsigned>,
+    allow_update: Option<AllowUpdate>,
+}
+
+impl Gate {
+    /// Reads the keyring that the configuration names, below its root.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub fn new(config: &Config) -> Result<Gate> {
+        let further = config
+            .source
+            .keyring
+            .as_ref()
+            .map(|path| config.root.at(path.as_path()));
+        Ok(Gate {
+            keyring: Keyring::load(further.as_deref() as Option<&Path>)?,
+            allow_unsigned: AllowUnsigned::from_config(&config.source),
+            allow_update: AllowUpdate::from_config(&config.source),
+        })
+    }
+
+    /// The trusted certificates.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether a tar from here would be admitted without a signature, so that it need not be
+    /// looked for any further.
+    #[must_use]
+    pub fn admits_unsigned(&self, source: &Source) -> bool {
+        match source {
+            Source::Cache(_) | Source::File(_) => self.allow_unsigned.is_some(),
+            Source::Update(_) => self.allow_update.is_some(),
+            Source::Url(_) => false,
+        }
+    }
+
+    /// Lets a tar pass or not. A signature that is there decides alone; without one, the
+    /// permission that fits the tar's source does.
+    ///
+    /// # Errors
+    /// The tar is not trusted; why is in [`Refused`].
+    pub fn admit(&self, acquired: Acquired, now: SystemTime) -> Result<Verified, Refused> {
+        if acquired.signature().is_some() {
+            return signature(acquired, &self.keyring, now);
+        }
+        match (acquired.source(), &self.allow_unsigned, &self.allow_update) {
+            (Source::Update(_), _, Some(permission)) => agent_update(acquired, permission.clone()),
+            (Source::Cache(_) | Source::File(_), Some(permission), _) => {
+                unsigned(acquired, permission.clone())
+            }
+            // Says that there is none, and what to do.
+            _ => signature(acquired, &self.keyring, now),
+        }
+    }
+}

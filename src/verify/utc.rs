@@ -1,0 +1,68 @@
+//! A moment in words, for refusals and for what `verify` prints.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// `2026-11-22T16:32:05Z` (RFC 3339, whole seconds, UTC).
+///
+/// OpenPGP's moments are unsigned seconds since 1970 (RFC 9580, section 3.5), so a time before
+/// that is one of no signature; it is shown as 1970.
+pub(super) fn utc(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// The Gregorian year, month and day, so many days after 1970-01-01.
+fn civil(mut days: u64) -> (u64, u64, u64) {
+    // 400 years are always 146 097 days; what is left is small enough to count.
+    let mut year = 1970 + 400 * (days / 146_097);
+    days %= 146_097;
+    let leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
+    loop {
+        let length = if leap(year) { 366 } else { 365 };
+        if days < length {
+            break;
+        }
+        days -= length;
+        year += 1;
+    }
+    let february = if leap(year) { 29 } else { 28 };
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        // As `date -u -d @N +%FT%TZ` prints them.
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_525_128_201, "2018-04-30T22:43:21Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (16_725_225_600, "2500-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A test in a network namespace of its own: the test's program runs itself again, that one test
+//! only, below `unshare --net`.
+
+use std::fs;
+use std::process::{Command, Output};
+
+/// Set in the inner process: the network namespace of the outer one.
+const OUTSIDE: &str = "ECS_INIT_TEST_OUTSIDE";
+/// Allows these tests to be skipped.
+const SKIP: &str = "ECS_INIT_TEST_SKIP_PRIVILEGED";
+
+/// A test function whose body runs in a fresh network namespace, lo being up.
+macro_rules! in_namespace {
+    ($(#[$meta:meta])* fn $name:ident() $body:block) => {
+        $(#[$meta])*
+        #[test]
+        fn $name() {
+            let path = concat!(module_path!(), "::", stringify!($name));
+            crate::namespace::run(path, || $body);
+        }
+    };
+}
+pub(crate) use in_namespace;
+
+/// Runs `body` in a fresh namespace. `path` is the test's whole name, with the crate's before it.
+pub fn run(path: &str, body: fn()) {
+    let (_, name) = path.split_once("::").expect("a name within the crate");
+    let here = namespace();
+    if let Some(outside) = std::env::var_os(OUTSIDE) {
+        assert_ne!(*outside, *here, "still in the outer network namespace");
+        body();
+        return;
+    }
+    if !is_root() {
+        assert_eq!(
+            std::env::var(SKIP).as_deref(),
+            Ok("1"),
+            "{name} needs root, for a network namespace; {SKIP}=1 skips it"
+        );
+        println!("skipped: {name}: not root");
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--net", "sh", "-ec", "ip link set lo up; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().expect("our own program"))
+        .args(only(name))
+        .env(OUTSIDE, here)
+        .output()
+        .expect("run unshare (util-linux)");
+    let text = text(&output);
+    // Without this, a name that matches no test would pass.
+    assert!(
+        output.status.success() && text.contains("test result: ok. 1 passed"),
+        "in the namespace:\n{text}"
+    );
+}
+
+/// The arguments with which a test's program runs this test alone, and all that it says is seen.
+pub fn only(name: &str) -> [&str; 4] {
+    [name, "--exact", "--nocapture", "--test-threads=1"]
+}
+
+fn namespace() -> std::ffi::OsString {
+    fs::read_link("/proc/thread-self/ns/net")
+        .expect("/proc")
+        .into_os_string()
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc");
+    status
+        .lines()
+        .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
+fn text(output: &Output) -> String {
+    let part = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    part(&output.stdout) + &part(&output.stderr)
+}
+
+/// Runs a script; its output. Panics, with all that it said, if a command in it fails.
+pub fn sh(script: &str) -> String {
+    try_sh(script).unwrap_or_else(|said| panic!("{script}\n{said}"))
+}
+
+/// Runs a script; its output, or all that it said if a command in it failed.
+pub fn try_sh(script: &str) -> Result<String, String> {
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .output()
+        .expect("run sh");
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).expect("UTF-8"))
+    } else {
+        Err(text(&output))
+    }
+}
+
+/// Runs a script in a namespace beside this one.
+pub fn sh_elsewhere(script: &str) -> String {
+    let output = Command::new("unshare")
+        .args(["--net", "sh", "-ec", script])
+        .output()
+        .expect("run unshare");
+    assert!(output.status.success(), "{script}\n{}", text(&output));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}

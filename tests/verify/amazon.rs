@@ -1,0 +1,231 @@
+//! Amazon's certificate, and one of the same making whose secret keys are ours.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ecs_init::verify::{Keyring, Provenance, Reason, signature};
+use sequoia_openpgp as openpgp;
+
+use openpgp::crypto::KeyPair;
+use openpgp::packet::key::{Key4, PrimaryRole, SecretParts, SubordinateRole};
+use openpgp::packet::signature::SignatureBuilder;
+use openpgp::packet::{Key, UserID};
+use openpgp::serialize::MarshalInto;
+use openpgp::types::{HashAlgorithm, KeyFlags, SignatureType};
+use openpgp::{Cert, Packet};
+
+use crate::make::{Bench, DAY, Sign, days_ago, now, public, tar};
+
+/// Primary, and the two signing subkeys, in the certificate's order.
+const SIGNING_KEYS: [&str; 3] = [
+    "F34C3DDAE72926B079BEAEC6BCE9D9A42D51784F",
+    "EB3DF841E2C9212A2BD42232DE3CBD61ADAF8B8E",
+    "D64BB6F90CF377E9B5FB346F50DECCC4710E61AF",
+];
+
+#[test]
+fn all_three_signing_keys_are_accepted_in_2026_and_later() {
+    let keyring = Keyring::load(None).expect("the compiled-in certificate");
+    for year in [2026, 2030, 2040, 2070, 2100] {
+        let time = UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952);
+        assert_eq!(keyring.signing_keys(time), SIGNING_KEYS, "{year}");
+    }
+}
+
+#[test]
+fn the_pin_holds() {
+    let bench = Bench::new();
+    let other = crate::make::cert();
+    let error = Keyring::pinned_to(&public(&other), SIGNING_KEYS[0], None).unwrap_err();
+    assert!(error.to_string().contains(SIGNING_KEYS[0]), "{error}");
+    // Not even beside the right one.
+    let amazon = include_bytes!("../../src/verify/amazon-ecs.asc");
+    let two = [&amazon[..], &crate::make::public_armored(&other)].concat();
+    assert!(Keyring::pinned_to(&two, SIGNING_KEYS[0], None).is_err());
+    // Amazon's own certificate in the user's file stays the pinned one.
+    let file = bench.file("amazon.asc", amazon);
+    let keyring = Keyring::load(Some(&file)).unwrap();
+    assert_eq!(keyring.signing_keys(now()), SIGNING_KEYS);
+}
+
+/// 2018-03-23, as Amazon's.
+fn born() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_521_830_315)
+}
+
+fn key<R: openpgp::packet::key::KeyRole>() -> Key<SecretParts, R>
+where
+    Key<SecretParts, R>: From<Key4<SecretParts, R>>,
+{
+    let mut key: Key4<SecretParts, R> = Key4::generate_rsa(2048).expect("generate a key");
+    key.set_creation_time(born()).unwrap();
+    key.into()
+}
+
+fn pair<R: openpgp::packet::key::KeyRole + Clone>(key: &Key<SecretParts, R>) -> KeyPair {
+    key.clone().role_into_unspecified().into_keypair().unwrap()
+}
+
+fn binding(kind: SignatureType, hash: HashAlgorithm, flags: KeyFlags) -> SignatureBuilder {
+    SignatureBuilder::new(kind)
+        .set_hash_algo(hash)
+        .set_signature_creation_time(born() + Duration::from_secs(1))
+        .unwrap()
+        .set_key_flags(flags)
+        .unwrap()
+}
+
+/// A certificate as Amazon's: RSA, of 2018, the primary signing and certifying and its
+/// self-signature over SHA-1, a signing subkey bound over SHA-1 and another over SHA-256.
+fn like_amazons() -> Cert {
+    let primary: Key<SecretParts, PrimaryRole> = key();
+    let mut signer = pair(&primary);
+    let cert = Cert::try_from(vec![Packet::from(primary)]).unwrap();
+    let user = UserID::from("Like Amazon <like@example.org>");
+    let self_signature = binding(
+        SignatureType::PositiveCertification,
+        HashAlgorithm::SHA1,
+        KeyFlags::empty().set_certification().set_signing(),
+    )
+    .sign_userid_binding(&mut signer, None, &user)
+    .unwrap();
+    let mut packets: Vec<Packet> = vec![user.into(), self_signature.into()];
+    for hash in [HashAlgorithm::SHA1, HashAlgorithm::SHA256] {
+        let subkey: Key<SecretParts, SubordinateRole> = key();
+        let mut sub_signer = pair(&subkey);
+        let back = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
+            .set_hash_algo(hash)
+            .set_signature_creation_time(born() + Duration::from_secs(1))
+            .unwrap()
+            .sign_primary_key_binding(
+                &mut sub_signer,
+                &cert.primary_key().key().clone().take_secret().0,
+                &subkey,
+            )
+            .unwrap();
+        let signature = binding(
+            SignatureType::SubkeyBinding,
+            hash,
+            KeyFlags::empty().set_signing(),
+        )
+        .set_embedded_signature(back)
+        .unwrap()
+        .sign_subkey_binding(&mut signer, None, &subkey)
+        .unwrap();
+        packets.push(subkey.into());
+        packets.push(signature.into());
+    }
+    let cert = cert.insert_packets(packets).unwrap().0;
+    let digests: Vec<_> = cert
+        .userids()
+        .flat_map(|u| u.self_signatures().cloned().collect::<Vec<_>>())
+        .chain(
+            cert.keys()
+                .subkeys()
+                .flat_map(|k| k.self_signatures().cloned().collect::<Vec<_>>()),
+        )
+        .map(|s| s.hash_algo())
+        .collect();
+    assert_eq!(
+        digests
+            .iter()
+            .filter(|h| **h == HashAlgorithm::SHA1)
+            .count(),
+        2,
+        "{digests:?}"
+    );
+    cert
+}
+
+/// The mixed case: SHA-1 holds the certificate together, a better digest the data.
+#[test]
+fn sha1_is_good_enough_for_the_pinned_certificate_and_nothing_else() {
+    let (bench, tar, cert) = (Bench::new(), tar(1), like_amazons());
+    let fingerprint = cert.fingerprint().to_hex();
+    let pinned = Keyring::pinned_to(&public(&cert), &fingerprint, None).unwrap();
+    let keys: Vec<_> = cert.keys().map(|k| k.key().fingerprint()).collect();
+    assert_eq!(keys.len(), 3);
+    for key in keys {
+        let sign = Sign {
+            cert: &cert,
+            key: key.clone(),
+            made: days_ago(7),
+            hash: HashAlgorithm::SHA256,
+            kind: SignatureType::Binary,
+            valid_for: None,
+        };
+        // Pinned: accepted, by each of the three, today and much later.
+        for time in [now(), now() + 20 * 365 * DAY] {
+            let acquired = bench.acquired(&tar, Some(&sign.armored(&tar)));
+            let verified = signature(acquired, &pinned, time).expect("accepted");
+            assert!(
+                matches!(verified.provenance(), Provenance::Signed { key: k, certificate, .. }
+                    if *k == key.to_hex() && *certificate == fingerprint),
+                "{:?}",
+                verified.provenance()
+            );
+        }
+        // Altered data stays altered data.
+        let acquired = bench.acquired(&crate::make::tar(2), Some(&sign.armored(&tar)));
+        let refused = signature(acquired, &pinned, now()).unwrap_err();
+        assert!(matches!(refused.reason(), Reason::Altered), "{refused}");
+
+        // The same certificate in the user's file: refused, for what it is.
+        let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+        assert!(
+            matches!(&reason, Reason::WeakCertificate { certificate, why }
+                if *certificate == fingerprint && why.contains("SHA1")),
+            "{reason:?}"
+        );
+
+        // And data signed over SHA-1 is refused even from the pinned one.
+        let weak = Sign {
+            hash: HashAlgorithm::SHA1,
+            ..sign
+        };
+        let acquired = bench.acquired(&tar, Some(&weak.armored(&tar)));
+        let refused = signature(acquired, &pinned, now()).unwrap_err();
+        assert!(
+            matches!(refused.reason(), Reason::WeakDigest(_)),
+            "{refused}"
+        );
+    }
+}
+
+/// A newer edition of the pinned certificate brings its revocation with it.
+#[test]
+fn a_newer_edition_in_the_users_file_revokes() {
+    let (bench, tar, cert) = (Bench::new(), tar(3), like_amazons());
+    let fingerprint = cert.fingerprint().to_hex();
+    let mut primary = cert
+        .primary_key()
+        .key()
+        .clone()
+        .parts_into_secret()
+        .unwrap()
+        .into_keypair()
+        .unwrap();
+    let revocation = cert
+        .revoke(
+            &mut primary,
+            openpgp::types::ReasonForRevocation::KeyCompromised,
+            b"stolen",
+        )
+        .unwrap();
+    let newer = cert.clone().insert_packets(revocation).unwrap().0;
+    let file = bench.file(
+        "newer",
+        &newer.strip_secret_key_material().to_vec().unwrap(),
+    );
+    let keyring = Keyring::pinned_to(&public(&cert), &fingerprint, Some(&file)).unwrap();
+    let sign = Sign {
+        cert: &cert,
+        key: cert.fingerprint(),
+        made: days_ago(7),
+        hash: HashAlgorithm::SHA256,
+        kind: SignatureType::Binary,
+        valid_for: None,
+    };
+    let acquired = bench.acquired(&tar, Some(&sign.armored(&tar)));
+    let refused = signature(acquired, &keyring, now()).unwrap_err();
+    assert!(matches!(refused.reason(), Reason::Revoked(..)), "{refused}");
+}

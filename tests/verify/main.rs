@@ -1,0 +1,9 @@
+//! Verification, with real keys and real files.
+
+mod accepted;
+mod amazon;
+mod doors;
+mod files;
+mod gnupg;
+mod make;
+mod refused;
