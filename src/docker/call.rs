@@ -160,8 +160,7 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A refusal as an error.
 pub(super) fn refused(status: StatusCode, body: &[u8]) -> Error {
     let cause = ApiError::from_body(status.as_u16(), body);
-    // `caused` wants words of its own; the caller says what was being done.
-    Error::caused("the Docker Engine refused", cause)
+    Error::caused(format!("dockerd answered {}", cause.status), cause)
 }
 
 /// A failed exchange as an error: the order to stop is told from a lost connection.
@@ -169,7 +168,7 @@ pub(super) fn lost(e: io::Error) -> Error {
     if was_stopped(&e) {
         Error::stopped()
     } else {
-        Error::caused("talk to the Docker Engine", Lost(e))
+        Error::caused("no answer from dockerd", Lost(e))
     }
 }
 

@@ -35,11 +35,10 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dockerd answered {}", self.status)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        Ok(())
+        f.write_str(match self.message.as_str() {
+            "" => "it gives no reason",
+            message => message,
+        })
     }
 }
 
@@ -52,15 +51,11 @@ pub struct Lost(pub io::Error);
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no answer from dockerd")
+        self.0.fmt(f)
     }
 }
 
-impl StdError for Lost {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.0)
-    }
-}
+impl StdError for Lost {}
 
 /// At most 1000 characters of a foreign text, with no control character in it.
 pub(super) fn one_line(text: &str) -> String {
@@ -77,12 +72,13 @@ mod tests {
     #[test]
     fn the_message_is_found_in_json_and_in_plain_text() {
         let json = ApiError::from_body(409, br#"{"message":"in use\nby a","x":1}"#);
-        assert_eq!(json.to_string(), "dockerd answered 409: in use by a");
-        let text = ApiError::from_body(404, b"page not found\n");
-        assert_eq!(text.to_string(), "dockerd answered 404: page not found");
         assert_eq!(
-            ApiError::from_body(500, b"").to_string(),
-            "dockerd answered 500"
+            (json.status, json.to_string().as_str()),
+            (409, "in use by a")
         );
+        let text = ApiError::from_body(404, b"page not found\n");
+        assert_eq!(text.to_string(), "page not found");
+        let none = ApiError::from_body(500, b"");
+        assert_eq!(none.to_string(), "it gives no reason");
     }
 }

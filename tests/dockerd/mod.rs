@@ -1,0 +1,219 @@
+//! A real dockerd for a test: in network, mount and PID namespaces of its own, with its own data,
+//! gone with its owner. And an image for it, made by hand.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use ecs_init::docker::Docker;
+use ecs_init::docker::spec::{ContainerSpec, HostConfig, LogConfig, Mount};
+use ecs_init::sys::signal::Stop;
+use ecs_init::testing::TempDir;
+
+/// Whether a dockerd can be had here. If it cannot, the test fails, unless
+/// `ECS_INIT_TEST_SKIP` has the word `dockerd` in it: then it is skipped, and says so.
+pub fn wanted() -> bool {
+    let missing = ["dockerd", "docker-init", "unshare", "ip"]
+        .into_iter()
+        .find(|program| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            !std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+        });
+    // /proc/self belongs to who runs this.
+    let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
+    let why = match missing {
+        Some(program) => format!("there is no {program} (Debian: docker.io, util-linux, iproute2)"),
+        None if !root => "this needs root".to_owned(),
+        None => return true,
+    };
+    let skip = std::env::var("ECS_INIT_TEST_SKIP").unwrap_or_default();
+    assert!(
+        skip.split([',', ' ']).any(|word| word == "dockerd"),
+        "{why}; ECS_INIT_TEST_SKIP=dockerd skips the tests that need a dockerd"
+    );
+    eprintln!("SKIPPED: {why}");
+    false
+}
+
+/// What runs in the namespaces: it starts and ends dockerd on a line of input, and ends
+/// with its input, which ends all that is in them.
+const SCRIPT: &str = r#"
+mount -t proc proc /proc
+mount -t tmpfs tmpfs /run
+ip link set lo up
+while read -r order; do
+    case $order in
+    start)
+        dockerd -H "unix://$1/docker.sock" --data-root "$1/data" --exec-root "$1/exec" \
+            --pidfile "$1/pid" --group root --storage-driver vfs --iptables=false --bridge=none \
+            --shutdown-timeout 10 >>"$1/log" 2>&1 &
+        dockerd=$! ;;
+    TERM|KILL)
+        kill -s "$order" $dockerd; wait $dockerd ;;
+    esac
+    echo "$order"
+done
+"#;
+
+/// A dockerd of our own.
+pub struct Dockerd {
+    dir: TempDir,
+    child: Child,
+    orders: Option<ChildStdin>,
+    done: BufReader<ChildStdout>,
+}
+
+impl Dockerd {
+    /// Makes the namespaces and starts dockerd in them; it answers some time later.
+    pub fn start() -> Dockerd {
+        let mut dockerd = Dockerd::not_started();
+        dockerd.order("start");
+        dockerd
+    }
+
+    /// Makes the namespaces only.
+    pub fn not_started() -> Dockerd {
+        let dir = TempDir::new("dockerd");
+        let mut child = Command::new("unshare")
+            .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
+            // A dockerd that is killed leaves children behind: PID 1 has to reap them, or the
+            // next dockerd takes the dead containerd for one that lives.
+            .args(["--propagation", "private", "docker-init", "--"])
+            .args(["sh", "-c", SCRIPT, "dockerd"])
+            .arg(dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("run unshare");
+        let orders = child.stdin.take();
+        let done = BufReader::new(child.stdout.take().unwrap());
+        Dockerd {
+            dir,
+            child,
+            orders,
+            done,
+        }
+    }
+
+    /// `start`, or a signal for dockerd (`TERM`, `KILL`), whose end is waited for.
+    pub fn order(&mut self, order: &str) {
+        writeln!(self.orders.as_mut().unwrap(), "{order}").unwrap();
+        let mut line = String::new();
+        self.done.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), order, "{}", self.log());
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("docker.sock")
+    }
+
+    /// A client, when dockerd answers.
+    pub fn connect(&self, stop: Option<&Stop>) -> Docker {
+        let limit = Duration::from_secs(120);
+        match Docker::connect(&self.socket(), limit, stop) {
+            Ok(docker) => docker,
+            Err(e) => panic!("{e}\n{}", self.log()),
+        }
+    }
+
+    /// The end of what dockerd had to say.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The image that [`archive`] holds.
+pub const IMAGE: &str = "ecs-init/test:latest";
+
+/// A docker-archive as the real agent's is: no `architecture`, `config` twice. Its tree has
+/// nothing but empty directories: what runs in it comes with [`spec`]'s mounts.
+pub fn archive() -> Vec<u8> {
+    let mut layer = tar::Builder::new(Vec::new());
+    for dir in ["tmp/", "data/"] {
+        add(&mut layer, dir, tar::EntryType::Directory, &[]);
+    }
+    let layer = layer.into_inner().unwrap();
+    let config = format!(
+        r#"{{"config":{{}},"config":{{"Cmd":["/agent"]}},"os":"linux",
+        "rootfs":{{"type":"layers","diff_ids":["sha256:{}"]}}}}"#,
+        sha256(&layer)
+    );
+    let manifest =
+        format!(r#"[{{"Config":"c.json","RepoTags":["{IMAGE}"],"Layers":["l/layer.tar"]}}]"#);
+    let mut tar = tar::Builder::new(Vec::new());
+    let file = tar::EntryType::Regular;
+    add(&mut tar, "c.json", file, config.as_bytes());
+    add(&mut tar, "l/layer.tar", file, &layer);
+    add(&mut tar, "manifest.json", file, manifest.as_bytes());
+    tar.into_inner().unwrap()
+}
+
+fn add(tar: &mut tar::Builder<Vec<u8>>, path: &str, kind: tar::EntryType, data: &[u8]) {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_mode(0o755);
+    header.set_size(data.len() as u64);
+    tar.append_data(&mut header, path, data).unwrap();
+}
+
+/// The system's own tool: a test has no hash crate.
+fn sha256(bytes: &[u8]) -> String {
+    let mut child = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("run sha256sum");
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    let out = child.wait_with_output().unwrap().stdout;
+    String::from_utf8(out[..64].to_vec()).unwrap()
+}
+
+/// Loads the image.
+pub fn load(docker: &Docker) {
+    let tar = archive();
+    docker
+        .load_image(&mut tar.as_slice(), tar.len() as u64)
+        .expect("load the image");
+}
+
+/// A container that runs a shell script with this host's programs, and has a directory of the
+/// host as its `/data`.
+pub fn spec(script: &str, data: &Path) -> ContainerSpec {
+    let programs = ["/bin", "/lib", "/lib64", "/usr"].map(Path::new);
+    let mut mounts: Vec<_> = programs
+        .iter()
+        .filter(|dir| dir.is_dir())
+        .map(|dir| Mount::bind(dir.to_str().unwrap(), dir.to_str().unwrap()).read_only())
+        .collect();
+    mounts.push(Mount::bind(data.to_str().unwrap(), "/data"));
+    ContainerSpec {
+        image: IMAGE.into(),
+        env: vec!["PATH=/usr/bin:/bin".into(), "WORD=from the spec".into()],
+        cmd: vec!["/bin/sh".into(), "-c".into(), script.into()],
+        labels: [("a".to_owned(), "b".to_owned())].into(),
+        exposed_ports: ["51678/tcp".to_owned()].into(),
+        host_config: HostConfig {
+            mounts,
+            cap_add: vec!["NET_ADMIN".into()],
+            network_mode: Some("host".into()),
+            userns_mode: Some("host".into()),
+            init: Some(true),
+            log_config: Some(LogConfig {
+                r#type: "json-file".into(),
+                config: [("max-size".to_owned(), "16m".to_owned())].into(),
+            }),
+            ..HostConfig::default()
+        },
+    }
+}

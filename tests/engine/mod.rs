@@ -1,0 +1,144 @@
+//! An Engine that answers as a test tells it, over a real Unix socket, one request a connection.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use ecs_init::docker::Docker;
+use ecs_init::sys::signal::Stop;
+use ecs_init::testing::TempDir;
+
+/// What a request gets.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// A status and a body.
+    Answer(u16, String),
+    /// The connection's end, instead of an answer.
+    HangUp,
+    /// The head of an answer, and then the connection's end.
+    Cut,
+    /// The head of an answer, and then nothing until the client hangs up.
+    Silence,
+}
+
+/// A status and a body.
+pub fn answer(status: u16, body: &str) -> Reply {
+    Reply::Answer(status, body.to_owned())
+}
+
+/// The answer to `wait` after an exit.
+pub fn exit(code: i64) -> Reply {
+    answer(200, &format!(r#"{{"Error":null,"StatusCode":{code}}}"#))
+}
+
+/// What an Engine says on a good day; the agent exits with 0 as soon as it is waited for.
+pub fn usual(call: &str) -> Reply {
+    match call {
+        "ping" => answer(200, "OK"),
+        "version" => answer(200, r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#),
+        "create" => answer(201, r#"{"Id":"c0ffee","Warnings":[]}"#),
+        "look" => answer(200, r#"{"Id":"c0ffee","State":{"Running":true}}"#),
+        "wait" => exit(0),
+        _ => answer(204, ""),
+    }
+}
+
+/// The Engine.
+pub struct Engine {
+    dir: TempDir,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Engine {
+    /// Starts one. `reply` gets each request's short name ([`name`]) and how often it was made
+    /// before. Its thread ends with the process.
+    pub fn start(mut reply: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Engine {
+        let dir = TempDir::new("engine");
+        let listener = UnixListener::bind(dir.path().join("s")).unwrap();
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&calls);
+        thread::spawn(move || {
+            let mut counts = HashMap::new();
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                let Some(call) = read_request(&stream) else {
+                    continue;
+                };
+                let count: &mut usize = counts.entry(call.clone()).or_default();
+                let answer = reply(&call, *count);
+                *count += 1;
+                seen.lock().unwrap().push(call);
+                send(stream, answer);
+            }
+        });
+        Engine { dir, calls }
+    }
+
+    /// A client.
+    pub fn connect(&self, stop: Option<&Stop>) -> Docker {
+        Docker::connect(&self.dir.path().join("s"), Duration::from_secs(60), stop).unwrap()
+    }
+
+    /// The short names of the requests so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+/// Reads a request to its end; its short name. `None`: the client has gone.
+fn read_request(stream: &UnixStream) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let (mut line, mut len) = (String::new(), 0);
+    while reader.read_line(&mut line).ok()? > 2 {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            len = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    std::io::copy(&mut reader.take(len), &mut std::io::sink()).ok()?;
+    name(&first)
+}
+
+/// `POST /v1.41/containers/c0ffee/stop?t=10 HTTP/1.1` is `stop?t=10`, and so on.
+fn name(request: &str) -> Option<String> {
+    let mut words = request.split(' ');
+    let (method, path) = (words.next()?, words.next()?);
+    let last = path.rsplit('/').next()?;
+    let name = match (method, last) {
+        ("GET", "_ping") => "ping",
+        ("GET", "json") => "look",
+        ("DELETE", "ecs-agent?force=1&v=1") => "remove",
+        ("POST", "create?name=ecs-agent") => "create",
+        _ => last,
+    };
+    // All but the first two carry the version agreed on.
+    let right = matches!(name, "ping" | "version") != path.starts_with("/v1.41/containers/");
+    assert!(right, "{request}");
+    Some(name.to_owned())
+}
+
+fn send(mut stream: UnixStream, reply: Reply) {
+    // A client that was told to stop does not wait for its answer.
+    let _ = match reply {
+        Reply::HangUp => Ok(()),
+        Reply::Answer(status, body) => write!(
+            stream,
+            "HTTP/1.1 {status} X\r\nApi-Version: 1.41\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        Reply::Cut => write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ),
+        Reply::Silence => write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        .and_then(|()| stream.read(&mut [0]).map(drop)),
+    };
+}
