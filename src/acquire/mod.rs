@@ -1,5 +1,24 @@
-//! Which tar, from where.
+//! Which tar, from where. Everything that it finds is unverified: [`Acquired`] for the verifier,
+//! [`Download`] for the cache once the verifier is content.
+//!
+//! The order: the cache by its state ([`cache::Cache::state`]; the caller decides), then a
+//! [`Search`]: the tar that the configuration names, the mirror, the region's bucket, the
+//! partition's bucket. The region is asked for only when a bucket's turn comes.
 
 pub mod acquired;
+pub mod cache;
+pub mod desired;
+pub mod download;
+pub mod imds;
+mod progress;
+pub mod region;
+mod resume;
+pub mod retry;
+pub mod search;
+pub mod urls;
 
-pub use acquired::{Acquired, Source};
+pub use acquired::*;
+pub use cache::Cache;
+pub use download::Download;
+pub use progress::Least;
+pub use search::{Found, Search};

@@ -130,14 +130,14 @@ impl<'a> Provider<'a> {
         let verified = self
             .gate
             .admit(acquired, SystemTime::now())
-            .map_err(Error::refused)?;
+            .map_err(|refused| Error::new(refused.to_string()))?;
         log::info!(
             "verified {}: {}; sha256 {}",
             verified.source(),
             verified.provenance(),
             verified.sha256()
         );
-        image::check(verified, Architecture::here())
+        image::check(verified, Architecture::here()).map_err(|unfit| Error::new(unfit.to_string()))
     }
 
     fn load(&self, archive: &Archive) -> Result<()> {

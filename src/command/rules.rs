@@ -16,7 +16,7 @@ pub fn run(config: &Config) -> Result<()> {
     for (family, tool) in [(Family::Ip4, "iptables"), (Family::Ip6, "ip6tables")] {
         let saved = rules.saved(family).to_string();
         if !saved.is_empty() {
-            text.push_str(&format!("# {tool}\n{saved}"));
+            text.extend(["# ", tool, "\n", &saved]);
         }
     }
     std::io::stdout()

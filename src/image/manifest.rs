@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::IMAGE;
-use super::architecture::Architecture;
 use super::unfit::Reason;
+use crate::host::Architecture;
 
 /// The entry that makes a tar a docker-archive (Docker's image specification v1.2, "Combined
 /// Image JSON + Filesystem Changeset Format").
@@ -67,9 +67,7 @@ pub(super) fn check_config(name: &str, json: &[u8], wanted: Architecture) -> Res
     }
     match config.get("architecture") {
         None | Some(Value::Null) => Ok(()),
-        Some(Value::String(is)) if is.is_empty() || Architecture::named(is) == Some(wanted) => {
-            Ok(())
-        }
+        Some(Value::String(is)) if is.is_empty() || names(is, wanted) => Ok(()),
         Some(Value::String(is)) => Err(Reason::OtherArchitecture {
             is: is.clone(),
             wanted,
@@ -78,4 +76,14 @@ pub(super) fn check_config(name: &str, json: &[u8], wanted: Architecture) -> Res
             "has an architecture that is no string".to_owned(),
         )),
     }
+}
+
+/// Whether this is a name of the architecture: Go's (the OCI image specification) or the kernel's,
+/// which some builders write.
+fn names(name: &str, architecture: Architecture) -> bool {
+    name == architecture.name()
+        || match architecture {
+            Architecture::Amd64 => name == "x86_64" || name == "x86-64",
+            Architecture::Arm64 => name == "aarch64",
+        }
 }

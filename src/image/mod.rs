@@ -4,8 +4,8 @@
 //! Verification says who vouches for the bytes; this says that they are the right ones. Without
 //! it a mistake (the other architecture's tar, say) would come out only when the container fails.
 
-mod architecture;
 mod content;
+mod load;
 mod manifest;
 mod unfit;
 
@@ -14,9 +14,10 @@ mod tests;
 
 use std::io::{self, Read, Seek};
 
-pub use architecture::Architecture;
+pub use load::{Loaded, load};
 pub use unfit::{Reason, Unfit};
 
+use crate::host::Architecture;
 use crate::verify::{Provenance, Verified};
 use content::Content;
 

@@ -7,9 +7,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use super::{Architecture, Archive, IMAGE, Reason, Unfit, check};
+use super::{Archive, IMAGE, Reason, Unfit, check};
 use crate::acquire::{Acquired, Source};
 use crate::config::Config;
+use crate::host::Architecture;
 use crate::testing::TempDir;
 use crate::verify::{AllowUnsigned, unsigned};
 

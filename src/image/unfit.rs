@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 
 use super::IMAGE;
-use super::architecture::Architecture;
 use crate::acquire::Source;
+use crate::host::Architecture;
 
 /// A tar that is not loaded: which, and why.
 #[derive(Debug)]
@@ -99,7 +99,8 @@ impl fmt::Display for Reason {
             }
             Reason::OtherArchitecture { is, wanted } => write!(
                 f,
-                "it is for {is:?}, and this host is {wanted}; get the one for {wanted}"
+                "it is for {is:?}, and this host is {0}; get the one for {0}",
+                wanted.name()
             ),
         }
     }

@@ -2,7 +2,10 @@
 //! no decision is taken below this line.
 
 pub mod fd;
+pub mod file;
 pub mod netlink;
+pub mod random;
+pub mod resolve;
 pub mod signal;
 pub mod socket;
 

@@ -34,7 +34,8 @@ fn sh_route_of_the_oracle() -> String {
 
 /// An interface with a way out.
 fn uplink() {
-    sh("ip link add up0 type dummy; ip addr add 192.0.2.2/24 dev up0; ip link set up0 up");
+    sh("ip link add up0 type veth peer name up1; ip link set up1 up
+        ip addr add 192.0.2.2/24 dev up0; ip link set up0 up");
 }
 
 in_namespace! {
@@ -91,7 +92,7 @@ fn sysctl(name: &str) -> String {
 
 in_namespace! {
     fn the_kernel_settings() {
-        sh("ip link add docker0 type dummy");
+        sh("ip link add docker0 type veth peer name task0");
         assert_eq!(sysctl("ipv4/conf/all/route_localnet"), "0");
         assert_eq!(sysctl("ipv6/conf/docker0/accept_ra"), "1");
         apply();

@@ -16,18 +16,18 @@ use ecs_init::network;
 use ecs_init::root::Root;
 
 /// No switch set.
-pub const DEFAULTS: NetworkConfig = NetworkConfig {
+const DEFAULTS: NetworkConfig = NetworkConfig {
     skip_localhost_filter: false,
     allow_offhost_introspection: false,
 };
 
 /// What pre-start does on a host with `docker0`.
-pub fn apply() {
+fn apply() {
     let _ = network::apply(&Root::default(), &DEFAULTS, Some("docker0")).expect("apply");
 }
 
 /// What post-stop does.
-pub fn undo() {
+fn undo() {
     let errors = network::undo(&Root::default(), &DEFAULTS);
     assert!(errors.is_empty(), "{errors:?}");
 }

@@ -28,7 +28,6 @@ pub fn run(path: &str, body: fn()) {
     let here = namespace();
     if let Some(outside) = std::env::var_os(OUTSIDE) {
         assert_ne!(*outside, *here, "still in the outer network namespace");
-        sh("ip link set lo up");
         body();
         return;
     }
@@ -42,9 +41,9 @@ pub fn run(path: &str, body: fn()) {
         return;
     }
     let output = Command::new("unshare")
-        .arg("--net")
+        .args(["--net", "sh", "-ec", "ip link set lo up; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().expect("our own program"))
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .args(only(name))
         .env(OUTSIDE, here)
         .output()
         .expect("run unshare (util-linux)");
@@ -54,6 +53,11 @@ pub fn run(path: &str, body: fn()) {
         output.status.success() && text.contains("test result: ok. 1 passed"),
         "in the namespace:\n{text}"
     );
+}
+
+/// The arguments with which a test's program runs this test alone, and all that it says is seen.
+pub fn only(name: &str) -> [&str; 4] {
+    [name, "--exact", "--nocapture", "--test-threads=1"]
 }
 
 fn namespace() -> std::ffi::OsString {

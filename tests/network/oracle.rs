@@ -1,5 +1,8 @@
 //! What the system's own tools say and do.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use crate::namespace::{sh, sh_elsewhere};
 
 /// The reference's pre-start, as a script: the commands that it runs, in its order.
@@ -24,6 +27,9 @@ pub const DOCKERD: &str = include_str!("dockerd.rules");
 /// The same with our rules: what the reference's leave behind on a host with dockerd.
 pub const DOCKERD_AND_OURS: &str = include_str!("dockerd-and-ours.rules");
 
+/// How nft shows the mark that our rules carry.
+const MARK: &str = "  userdata = { \\xec\\x09ecs-init\\x00 }";
+
 /// Prints every rule of both families as text.
 const SAVE: &str = "iptables-save; ip6tables-save";
 /// Prints every expression in the kernel.
@@ -45,7 +51,8 @@ fn strip(text: &str) -> String {
         .collect()
 }
 
-/// Everything in the kernel, expression by expression, without the kernel's numbers for rules.
+/// Everything in the kernel, expression by expression, without the kernel's numbers for rules and
+/// without our mark, which is no expression. Of the reference's rules and ours it is the same.
 pub fn expressions() -> String {
     strip_handles(&sh(EXPRESSIONS))
 }
@@ -59,6 +66,9 @@ fn strip_handles(text: &str) -> String {
             let words: Vec<_> = line.split(' ').take(3).collect();
             if is_head {
                 words.join(" ") + "\n"
+            } else if line == MARK {
+                // The user data takes the place of the empty line behind a rule.
+                "\n".to_owned()
             } else {
                 line.to_owned() + "\n"
             }
@@ -81,5 +91,12 @@ pub fn elsewhere(script: &str) -> (String, String) {
 
 /// Puts rules in as `iptables-restore` does.
 pub fn restore(rules: &str) {
-    sh(&format!("iptables-restore <<'END'\n{rules}END\n"));
+    let mut child = Command::new("iptables-restore")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("run iptables-restore");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(rules.as_bytes()).expect("tell it");
+    drop(stdin);
+    assert!(child.wait().expect("wait").success());
 }

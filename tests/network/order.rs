@@ -72,7 +72,7 @@ in_namespace! {
         restore(&rules);
         apply();
         let after = saved();
-        assert_eq!(after.matches("10.").count(), 3000);
+        assert_eq!(after.matches("-s 10.").count(), 3000);
         // One for each family.
         assert_eq!(after.matches("! -i lo -p tcp").count(), 2);
     }

@@ -15,7 +15,10 @@ use crate::make::{
 fn armored_and_binary() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
     let signature = Sign::by(&cert).over(&tar);
-    for bytes in [armored(&[signature.clone()]), binary(&signature)] {
+    for bytes in [
+        armored(std::slice::from_ref(&signature)),
+        binary(&signature),
+    ] {
         let mut verified = bench.judge(&[&cert], &tar, &bytes).expect("accepted");
         let Provenance::Signed {
             certificate,

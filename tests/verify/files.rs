@@ -95,11 +95,14 @@ fn the_open_file_counts_not_its_name_nor_its_offset() {
     assert_eq!(read, tar);
 }
 
+/// Does something to a file of this length.
+type Change = fn(&File, u64);
+
 #[test]
 fn a_tar_that_is_changed_after_the_check_never_arrives_whole() {
     let (cert, tar) = (cert(), tar(4));
     let asc = Sign::by(&cert).armored(&tar);
-    let changes: [(&str, fn(&File, u64)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("its first byte", |f, _| f.write_all_at(b"X", 0).unwrap()),
         ("its last byte", |f, n| f.write_all_at(b"X", n - 1).unwrap()),
         ("shorter by one", |f, n| f.set_len(n - 1).unwrap()),

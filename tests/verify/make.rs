@@ -135,7 +135,11 @@ pub fn tar(salt: u8) -> Vec<u8> {
         let mut header = tar::Header::new_ustar();
         header.set_size(size as u64);
         header.set_mode(0o644);
-        let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8 ^ salt | 1).collect();
+        let content: Vec<u8> = (1..=251)
+            .cycle()
+            .take(size)
+            .map(|b: u8| b ^ salt | 1)
+            .collect();
         builder
             .append_data(&mut header, name, content.as_slice())
             .unwrap();

@@ -44,7 +44,10 @@ fn a_tar_cut_short() {
 fn a_signature_cut_short() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(3));
     let signature = Sign::by(&cert).over(&tar);
-    let (text, bytes) = (armored(&[signature.clone()]), binary(&signature));
+    let (text, bytes) = (
+        armored(std::slice::from_ref(&signature)),
+        binary(&signature),
+    );
     for length in [5, 40, text.len() / 2, text.len() - 12] {
         let reason = bench.refusal(&[&cert], &tar, &text[..length]);
         assert!(

@@ -1,4 +1,4 @@
-//! nf_tables' numbers, from `linux/netfilter/nf_tables.h`, `nf_tables_compat.h`, `nfnetlink.h`,
+//! `nf_tables`' numbers, from `linux/netfilter/nf_tables.h`, `nf_tables_compat.h`, `nfnetlink.h`,
 //! `nf_nat.h` and `linux/netfilter.h`. Without prefix: `TABLE_NAME` is `NFTA_TABLE_NAME`.
 
 use super::super::rule::{Chain, Family, Place, Table};

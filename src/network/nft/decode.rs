@@ -1,4 +1,4 @@
-//! nf_tables expressions back to the rule that they mean. Several encodings mean the same rule;
+//! `nf_tables` expressions back to the rule that they mean. Several encodings mean the same rule;
 //! what is not understood to the last expression is nobody of ours, and never touched.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A rule as nf_tables expressions, just as iptables-nft 1.8.9 writes it: an expression that it
+//! A rule as `nf_tables` expressions, just as iptables-nft 1.8.9 writes it: an expression that it
 //! does not know would make it call the whole table incompatible, and dockerd's own calls of
 //! iptables would fail.
 

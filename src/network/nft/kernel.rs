@@ -1,4 +1,4 @@
-//! The kernel's nf_tables: look, decide, change, and look again if somebody else was faster.
+//! The kernel's `nf_tables`: look, decide, change, and look again if somebody else was faster.
 
 use std::thread;
 use std::time::Duration;
@@ -76,18 +76,26 @@ fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
         Some(())
     })?;
     for family in [Family::Ip4, Family::Ip6] {
-        dump(talk, abi::message::GET_TABLE, family, &[], |kind, body| {
-            if kind == abi::message::NEW_TABLE {
-                now.tables.extend(snapshot::table(body)?);
-            }
-            Some(())
-        })?;
-        dump(talk, abi::message::GET_CHAIN, family, &[], |kind, body| {
-            if kind == abi::message::NEW_CHAIN {
-                now.chains.extend(snapshot::chain(body)?);
-            }
-            Some(())
-        })?;
+        dump(
+            talk,
+            abi::message::GET_TABLE,
+            family,
+            &[],
+            |kind, body| match kind {
+                abi::message::NEW_TABLE => snapshot::table(&mut now, body),
+                _ => Some(()),
+            },
+        )?;
+        dump(
+            talk,
+            abi::message::GET_CHAIN,
+            family,
+            &[],
+            |kind, body| match kind {
+                abi::message::NEW_CHAIN => snapshot::chain(&mut now, body),
+                _ => Some(()),
+            },
+        )?;
     }
     for (place, _) in PLACES {
         if now.chain(place).is_none() {
@@ -100,12 +108,9 @@ fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
             .text(abi::RULE_TABLE, place.table.name())
             .text(abi::RULE_CHAIN, place.chain.name());
         let (kind, filter) = (abi::message::GET_RULE, filter.finish());
-        dump(talk, kind, place.family, &filter, |kind, body| {
-            if kind == abi::message::NEW_RULE {
-                let rule = snapshot::rule(body)?;
-                now.rules.extend(rule.filter(|r| r.place == place));
-            }
-            Some(())
+        dump(talk, kind, place.family, &filter, |kind, body| match kind {
+            abi::message::NEW_RULE => snapshot::rule(&mut now, place, body),
+            _ => Some(()),
         })?;
     }
     Ok(now)

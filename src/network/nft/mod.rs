@@ -1,4 +1,4 @@
-//! The packet filter's rules in the kernel, through nf_tables, in the tables and chains of
+//! The packet filter's rules in the kernel, through `nf_tables`, in the tables and chains of
 //! iptables-nft and in its encoding.
 //!
 //! [`encode`] and [`decode`] are rules to bytes and back, [`plan`] says what is to be done, all of

@@ -92,9 +92,8 @@ impl Snapshot {
     }
 }
 
-/// Reads the body of an `NFT_MSG_NEWTABLE`. The outer `None`: malformed; the inner: none that
-/// concerns us.
-pub(super) fn table(body: &[u8]) -> Option<Option<TableState>> {
+/// Adds the table of an `NFT_MSG_NEWTABLE`, if it concerns us; `None` if the body is malformed.
+pub(super) fn table(to: &mut Snapshot, body: &[u8]) -> Option<()> {
     let (family, attributes) = abi::split(body)?;
     let attributes = Attributes::read(attributes)?;
     let name = attributes.text(abi::TABLE_NAME);
@@ -103,18 +102,19 @@ pub(super) fn table(body: &[u8]) -> Option<Option<TableState>> {
         .map(|(place, _)| place)
         .find(|p| p.family.number() == family && Some(p.table.name()) == name);
     let Some(Place { family, table, .. }) = known else {
-        return Some(None);
+        return Some(());
     };
-    Some(Some(TableState {
+    to.tables.push(TableState {
         family,
         table,
         uses: attributes.be32(abi::TABLE_USE)?,
         ours: attributes.get(abi::TABLE_USERDATA).is_some_and(mark::is_in),
-    }))
+    });
+    Some(())
 }
 
-/// Reads the body of an `NFT_MSG_NEWCHAIN`, as [`table`] does.
-pub(super) fn chain(body: &[u8]) -> Option<Option<ChainState>> {
+/// Adds the chain of an `NFT_MSG_NEWCHAIN`, as [`table`] does.
+pub(super) fn chain(to: &mut Snapshot, body: &[u8]) -> Option<()> {
     let (family, attributes) = abi::split(body)?;
     let attributes = Attributes::read(attributes)?;
     let Some(place) = place(
@@ -122,7 +122,7 @@ pub(super) fn chain(body: &[u8]) -> Option<Option<ChainState>> {
         attributes.text(abi::CHAIN_TABLE),
         attributes.text(abi::CHAIN_NAME),
     ) else {
-        return Some(None);
+        return Some(());
     };
     let hook = match attributes.get(abi::CHAIN_HOOK) {
         None => None,
@@ -134,7 +134,7 @@ pub(super) fn chain(body: &[u8]) -> Option<Option<ChainState>> {
             })
         }
     };
-    Some(Some(ChainState {
+    to.chains.push(ChainState {
         place,
         hook,
         kind: attributes
@@ -144,27 +144,30 @@ pub(super) fn chain(body: &[u8]) -> Option<Option<ChainState>> {
         accepts: attributes.be32(abi::CHAIN_POLICY) == Some(abi::ACCEPT),
         uses: attributes.be32(abi::CHAIN_USE)?,
         ours: attributes.get(abi::CHAIN_USERDATA).is_some_and(mark::is_in),
-    }))
+    });
+    Some(())
 }
 
-/// Reads the body of an `NFT_MSG_NEWRULE`, as [`table`] does.
-pub(super) fn rule(body: &[u8]) -> Option<Option<RuleState>> {
+/// Adds the rule of an `NFT_MSG_NEWRULE`, if it is of this chain, as [`table`] does.
+pub(super) fn rule(to: &mut Snapshot, of: Place, body: &[u8]) -> Option<()> {
     let (family, attributes) = abi::split(body)?;
     let attributes = Attributes::read(attributes)?;
-    let Some(place) = place(
+    let is_there = place(
         family,
         attributes.text(abi::RULE_TABLE),
         attributes.text(abi::RULE_CHAIN),
-    ) else {
-        return Some(None);
-    };
+    );
+    if is_there != Some(of) {
+        return Some(());
+    }
     let expressions = attributes.get(abi::RULE_EXPRESSIONS).unwrap_or_default();
-    Some(Some(RuleState {
-        place,
+    to.rules.push(RuleState {
+        place: of,
         handle: attributes.be64(abi::RULE_HANDLE)?,
-        rule: decode::decode(place.family, expressions),
+        rule: decode::decode(of.family, expressions),
         marked: attributes.get(abi::RULE_USERDATA).is_some_and(mark::is_in),
-    }))
+    });
+    Some(())
 }
 
 fn place(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<Place> {

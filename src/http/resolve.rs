@@ -1,0 +1,95 @@
+//! The name resolver under `ureq`: getaddrinfo(3) in a thread, so that a time limit and the
+//! order to stop end the wait. A thread whose answer nobody waits for any more ends by itself
+//! when the C library gives up.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::error::Stopped;
+use crate::sys::resolve::{LookupError, lookup};
+use crate::sys::signal::{Interest, Stop, Woken, wait};
+
+/// How many addresses of a name are tried at most; `ureq` takes no more.
+const MOST: usize = 16;
+
+/// Resolves host names; the order to stop interrupts it.
+#[derive(Debug)]
+pub struct StoppableResolver {
+    stop: Option<Stop>,
+}
+
+impl StoppableResolver {
+    /// A resolver that `stop` interrupts.
+    #[must_use]
+    pub fn new(stop: Option<Stop>) -> Self {
+        StoppableResolver { stop }
+    }
+
+    fn addresses(&self, host: &str, limit: NextTimeout) -> Result<Vec<IpAddr>, Error> {
+        if let Ok(literal) = host.parse() {
+            return Ok(vec![literal]);
+        }
+        let (mut done, waiting) = UnixStream::pair()?;
+        let (send, receive) = mpsc::sync_channel::<Result<Vec<IpAddr>, LookupError>>(1);
+        let name = host.to_owned();
+        thread::Builder::new()
+            .name("resolve".into())
+            .spawn(move || {
+                let _ = send.send(lookup(&name));
+                // Nobody may be waiting any more; then there is nobody to tell.
+                let _ = done.write_all(&[1]);
+            })?;
+        let time = (!limit.after.is_not_happening()).then(|| *limit.after);
+        match wait(
+            Some((waiting.as_fd(), Interest::Read)),
+            self.stop.as_ref(),
+            time,
+        )? {
+            Woken::Stopped => Err(Error::Io(io::Error::other(Stopped))),
+            Woken::TimedOut => Err(Error::Timeout(limit.reason)),
+            Woken::Ready => match receive.try_recv() {
+                Ok(Ok(found)) => Ok(found),
+                Ok(Err(why)) => Err(Error::Other(Box::new(why))),
+                Err(_) => Err(Error::HostNotFound),
+            },
+        }
+    }
+}
+
+impl Resolver for StoppableResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or_else(|| Error::BadUri(uri.to_string()))?;
+        // A URI writes an IPv6 address in brackets (RFC 3986 section 3.2.2).
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("https") => 443,
+            _ => 80,
+        });
+        let found = self.addresses(host, timeout)?;
+        let found = found.into_iter().map(|ip| SocketAddr::new(ip, port));
+        let mut wanted = self.empty();
+        for address in config.ip_family().keep_wanted(found).take(MOST) {
+            wanted.push(address);
+        }
+        if wanted.is_empty() {
+            Err(Error::HostNotFound)
+        } else {
+            Ok(wanted)
+        }
+    }
+}
