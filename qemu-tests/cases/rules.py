@@ -181,7 +181,7 @@ def credentials_reach_tasks(t: Scene) -> None:
     process.wait(60)
     t.init("post-stop")
     for network in ("bridge", "host"):
-        result = t.task("http://169.254.170.2/v2/credentials/some-task", network)
+        result = t.task("http://169.254.170.2/v2/credentials/some-task", network, seconds=3)
         expect(result.code != 0, f"still answered on {network} after post-stop: {result}")
 
 

@@ -107,9 +107,9 @@ class Scene:
     def load_task(self) -> None:
         self.docker.load(TASK)
 
-    def task(self, url: str, network: str) -> Result:
-        """The probe in a container of its own, exit 0 when it got an answer."""
-        return self.docker.run(archives.TASK, [url], network)
+    def task(self, url: str, network: str, seconds: float = 20) -> Result:
+        """The probe in a container of its own, exit 0 when it got an answer in time."""
+        return self.docker.run(archives.TASK, [url, str(int(seconds * 1000))], network)
 
     # Rules
 
