@@ -35,7 +35,9 @@ def unpack(deb: str, to: Path) -> Path:
 
 def modules(tree: Path) -> list[tuple[str, bytes]]:
     """The modules wanted and those they need, ready to load, in order."""
-    base = next((tree / "usr/lib/modules").iterdir(), None) or next((tree / "lib/modules").iterdir())
+    base = next(iter([*tree.glob("usr/lib/modules/*"), *tree.glob("lib/modules/*")]), None)
+    if base is None:
+        raise ArchiveError("the kernel's package holds no modules")
     found = {}
     for path in base.rglob("*.ko*"):
         found[_name(path.name.split(".")[0])] = path

@@ -121,7 +121,8 @@ class Scene:
             return [line for line in dump if line.startswith("rule ")]
         lines = []
         for tool in ("iptables-save", "ip6tables-save"):
-            lines += [f"# {tool}", *saved(self.host.output(f"/usr/sbin/{tool}"))]
+            printed = saved(self.host.output(f"/usr/sbin/{tool}"))
+            lines += [f"{tool.removesuffix('-save')} {line}" for line in printed]
         return lines
 
     def chain(self, tool: str, table: str, name: str) -> list[str]:

@@ -18,7 +18,8 @@ def demo(stage: str, world: World, options: Options) -> bool:
     artifacts = Artifacts(world, programs, arch)
     binary = builds.under_test(arch, options.binary_directory, options.debug)
     job = artifacts.job(binary).write(options.logs / "job.tar")
-    _title(f"A {arch} guest with dockerd {'(from its snapshot) ' if stage != 'ns' else ''}comes up")
+    _title(f"A fresh host, {arch}: " + (
+        "namespaces of this machine" if stage == "ns" else "a QEMU guest, from its snapshot"))
     make = maker(stage, arch, ["full"], programs.driver, job, Tally())
     with Surroundings(world) as around, make("full", options.logs) as host:
         scene = Scene(host, artifacts, around)
