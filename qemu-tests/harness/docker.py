@@ -3,7 +3,6 @@
 import json
 import urllib.parse
 
-from .channel import RemoteError
 from .errors import Failed, HarnessError
 from .host import SIGKILL, SIGTERM, TOOLS, Host, Process, Result
 from .http import Answer
@@ -44,10 +43,8 @@ class Docker:
             self.daemon.wait(timeout)
 
     def answers(self) -> bool:
-        try:
-            return self.host.exchange(SOCKET, "GET", "/_ping", timeout=20).status == 200
-        except RemoteError:
-            return False
+        answer = self.host.get(SOCKET, "/_ping")
+        return answer is not None and answer.status == 200
 
     def call(self, method: str, path: str, body: dict | None = None, timeout: float = 90) -> Answer:
         data = b"" if body is None else json.dumps(body).encode()

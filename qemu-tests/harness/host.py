@@ -1,5 +1,6 @@
 """A host as a case sees it, whatever stage it stands on."""
 
+import http.client
 import itertools
 import time
 from dataclasses import dataclass
@@ -141,10 +142,10 @@ class Host:
         return parse(unpack(raw), method)
 
     def get(self, to: str, path: str, timeout: float = 20) -> Answer | None:
-        """GET from inside the host; None when nobody answered."""
+        """GET from inside the host; None when nobody answered, or not to the end."""
         try:
             return self.exchange(to, "GET", path, timeout=timeout)
-        except RemoteError:
+        except (RemoteError, http.client.HTTPException):
             return None
 
     def outside(self, path: str, timeout: float = 5) -> Answer | None:
