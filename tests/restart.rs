@@ -4,6 +4,7 @@ mod dockerd;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -80,6 +81,26 @@ fn a_real_agent_is_told_to_end() {
     assert!(data.path().join("term").exists(), "it had its grace");
 }
 
+/// How often a supervisor of this process has found its agent running.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+
+/// Counts the line of the log that says so: nothing else tells that the supervisor has looked.
+struct StillRuns;
+
+impl log::Log for StillRuns {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string() == "the agent still runs" {
+            SEEN.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 #[test]
 fn an_agent_that_outlives_dockerd_is_kept() {
     if !dockerd::wanted() {
@@ -91,15 +112,25 @@ fn an_agent_that_outlives_dockerd_is_kept() {
         assert!(container.state.running);
         container.id
     };
-    let (outcome, data) = with_dockerd("--live-restore", |dockerd, order| {
-        let before = id(dockerd);
-        for signal in ["KILL", "TERM"] {
+    log::set_logger(&StillRuns).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    for (seen, signal) in (1..).zip(["KILL", "TERM"]) {
+        let (outcome, data) = with_dockerd("--live-restore", |dockerd, order| {
+            let before = id(dockerd);
             dockerd.order(signal);
             dockerd.order("start");
+            // The supervisor has looked, and found it running.
+            for _ in 0..1200 {
+                if SEEN.load(Ordering::SeqCst) >= seen {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+            assert_eq!(SEEN.load(Ordering::SeqCst), seen, "after {signal}");
             assert_eq!(id(dockerd), before, "after {signal}");
-        }
-        drop(order);
-    });
-    assert_eq!(outcome, Outcome::Stopped);
-    assert!(data.path().join("term").exists(), "it had its grace");
+            drop(order);
+        });
+        assert_eq!(outcome, Outcome::Stopped);
+        assert!(data.path().join("term").exists(), "it had its grace");
+    }
 }
