@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import rootfs
 from .errors import HarnessError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,13 +47,17 @@ def under_test(arch: str, directory: Path | None, debug: bool) -> Path:
     if directory:
         places = [directory / f"ecs-init-{arch}", directory / "ecs-init"]
     elif debug:
-        places = [target / "debug" / "ecs-init",
-                  target / f"{arch}-unknown-linux-musl" / "debug" / "ecs-init"]
+        places = [target / f"{arch}-unknown-linux-musl" / "debug" / "ecs-init"]
     for path in places:
         if path.is_file():
+            interpreter, needed = rootfs.elf.needs(path)
+            if interpreter or needed:
+                raise HarnessError(f"{path} is not static, and the hosts have no libraries for it: "
+                                   f"image-build/toolchain/cargo-musl {arch} build")
             return path
     raise HarnessError(f"no ecs-init for {arch} at {' or '.join(map(str, places))}: "
-                       "run make, or say --binary-dir")
+                       "run make, or image-build/toolchain/cargo-musl x86_64 build and --debug, "
+                       "or say --binary-dir")
 
 
 def missing_tools(stages: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--binary-dir", type=Path, metavar="DIR",
                         help="take ecs-init-ARCH or ecs-init from here")
     parser.add_argument("--debug", action="store_true",
-                        help="for ns take cargo's debug build")
+                        help="for ns take the debug build for musl")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a run that passed")
     options = parser.parse_args(argv)
     if options.demo and options.stage == ",".join(STAGES):

@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "image-build" / "ro
 
 import archive  # noqa: E402
 import cached  # noqa: E402
+import elf  # noqa: E402
 import guest  # noqa: E402
 
-__all__ = ["archive", "cached", "guest"]
+__all__ = ["archive", "cached", "elf", "guest"]

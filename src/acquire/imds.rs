@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::download::{Trouble, pause_or_stop};
+use super::download::pause_or_stop;
 use super::retry::{Verdict, verdict};
+use super::trouble::Trouble;
 use crate::config::{Config, WebConfig, value};
 use crate::error::{Error, Result};
 use crate::http::url::redact;
@@ -64,8 +65,10 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
         stopped if stopped.is_stopped() => stopped,
         why => unknown(&why.to_string()),
     })?;
-    let region =
-        value::region(region.trim()).map_err(|why| unknown(&format!("its answer {why}")))?;
+    let region = match region.trim() {
+        "" => return Err(unknown("its answer is empty")),
+        text => value::region(text).map_err(|why| unknown(&format!("its answer {why}")))?,
+    };
     log::info!("the region is {region}, says the instance metadata service");
     Ok(region)
 }

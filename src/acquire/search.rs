@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::acquired::{Acquired, Source};
 use super::cache::{Cache, beside, read_signature};
-use super::download::{self, Download, Terms, Trouble};
+use super::download::{self, Download, Terms};
 use super::progress::Least;
 use super::retry::{Patience, Verdict, verdict};
+use super::trouble::Trouble;
 use super::urls::{Candidate, buckets, key, mirror};
 use crate::config::{AgentVersion, Config};
 use crate::error::{Context, Error, Result};
@@ -222,7 +223,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     fn web(&mut self) -> Result<&Web> {
         let web = match self.web.take() {
             Some(web) => web,
-            None => Web::new(&self.config.web, self.manners.limits, self.stop.cloned())?,
+            None => Web::new(self.config, self.manners.limits, self.stop.cloned())?,
         };
         Ok(self.web.insert(web))
     }

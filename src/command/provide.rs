@@ -1,9 +1,10 @@
 //! The agent's image in Docker: from the cache, from where it is kept, or the one that the agent
 //! asked for; verified on the way, whichever it is.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::acquire::cache::State;
+use crate::acquire::retry::Patience;
 use crate::acquire::search::Manners;
 use crate::acquire::{Acquired, Cache, Found, Search, desired, imds};
 use crate::config::Config;
@@ -84,7 +85,12 @@ impl<'a> Provider<'a> {
         let Some(version) = wanted else {
             return self.admit(tar.acquired(None));
         };
-        match self.search().signature(&version) {
+        // Where the user allows to do without, nobody is to wait long for it.
+        let mut manners = Manners::new(self.config);
+        if *self.config.source.allow_unsigned {
+            manners.patience = Patience::new(Duration::ZERO);
+        }
+        match self.search(manners).signature(&version) {
             Ok(signature) => {
                 let archive = self.admit(tar.acquired(Some(signature.clone())))?;
                 if let Err(error) = self.cache.keep_signature(&signature, archive.verified()) {
@@ -102,8 +108,13 @@ impl<'a> Provider<'a> {
 
     /// The first source that has a tar; it must be a good one.
     fn fetch(&self) -> Result<()> {
-        let archive = match self.search().next(&self.cache)? {
-            Found::Local(acquired) => self.admit(acquired)?,
+        let manners = Manners::new(self.config);
+        let archive = match self.search(manners).next(&self.cache)? {
+            Found::Local(acquired) => {
+                let archive = self.admit(acquired)?;
+                self.cache.adopt(archive.verified())?;
+                archive
+            }
             Found::Fetched(download) => {
                 let archive = self.admit(download.acquired()?)?;
                 self.cache.keep(download, archive.verified())?;
@@ -113,16 +124,10 @@ impl<'a> Provider<'a> {
         self.load(&archive)
     }
 
-    fn search(&self) -> Search<'_, impl FnOnce() -> Result<String>> {
-        let manners = Manners::new(self.config);
+    fn search(&self, manners: Manners) -> Search<'_, impl FnOnce() -> Result<String>> {
         let region = || imds::region(self.config, self.stop);
-        Search::new(
-            self.config,
-            Architecture::here(),
-            manners,
-            self.stop,
-            region,
-        )
+        let here = Architecture::here();
+        Search::new(self.config, here, manners, self.stop, region)
     }
 
     /// From unknown to fit for Docker, by the one door there is.

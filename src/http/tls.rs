@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,21 +18,22 @@ use ureq::unversioned::transport::{
 
 use crate::config::Setting;
 use crate::error::{Context, Error, Result};
+use crate::root::Root;
 
 /// The certificate bundle is read whole; no real one comes near this.
 const BUNDLE_LIMIT: u64 = 16 << 20;
 
 /// Builds the TLS configuration: TLS 1.2 and 1.3, ALPN `http/1.1`, Mozilla's roots and those of
-/// `bundle`.
+/// `bundle`, which lies below `root` like all that is configured.
 ///
 /// # Errors
 /// Names the bundle if it cannot be read, or holds no certificate, or one that is none.
-pub fn client_config(bundle: Option<&Setting<std::path::PathBuf>>) -> Result<Arc<ClientConfig>> {
+pub fn client_config(root: &Root, bundle: Option<&Setting<PathBuf>>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     if let Some(bundle) = bundle {
-        add_bundle(&mut roots, bundle)
+        add_bundle(&mut roots, &root.at(bundle.as_path()))
             .doing(|| format!("the CA bundle of {} cannot be used", bundle.origin))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -186,11 +187,12 @@ mod tests {
 
     fn refused(name: &str, text: Option<&str>) -> String {
         let dir = TempDir::new("bundle");
-        let path = dir.path().join(name);
         if let Some(text) = text {
-            std::fs::write(&path, text).unwrap();
+            std::fs::write(dir.path().join(name), text).unwrap();
         }
-        let error = client_config(Some(&Setting::new(path, Origin::Environment)))
+        let root = Root::new(dir.path());
+        let path = PathBuf::from("/").join(name);
+        let error = client_config(&root, Some(&Setting::new(path, Origin::Environment)))
             .unwrap_err()
             .to_string();
         assert!(error.contains(name), "{error}");
@@ -209,6 +211,6 @@ mod tests {
 
     #[test]
     fn without_a_bundle_there_are_mozillas_roots() {
-        assert!(client_config(None).is_ok());
+        assert!(client_config(&Root::default(), None).is_ok());
     }
 }

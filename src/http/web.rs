@@ -14,8 +14,9 @@ use super::resolve::StoppableResolver;
 use super::tls::{TlsConnector, client_config};
 use super::transport::TcpConnector;
 use super::url::{parse, redirect};
-use crate::config::WebConfig;
+use crate::config::Config;
 use crate::error::Result;
+use crate::root::Root;
 use crate::sys::signal::Stop;
 
 /// As many hops as a request follows.
@@ -67,11 +68,11 @@ impl Web {
     ///
     /// # Errors
     /// A proxy URL or a CA bundle that cannot be used.
-    pub fn new(config: &WebConfig, limits: Limits, stop: Option<Stop>) -> Result<Web> {
-        let tls = TlsConnector::new(client_config(config.ca_bundle.as_ref())?);
+    pub fn new(config: &Config, limits: Limits, stop: Option<Stop>) -> Result<Web> {
+        let tls = client_config(&config.root, config.web.ca_bundle.as_ref())?;
         Ok(Web {
-            agent: agent(limits, stop, tls),
-            proxies: Proxies::new(config)?,
+            agent: agent(limits, stop, TlsConnector::new(tls)),
+            proxies: Proxies::new(&config.web)?,
         })
     }
 
@@ -81,7 +82,11 @@ impl Web {
     /// If TLS cannot be set up.
     pub fn direct(limits: Limits, stop: Option<Stop>) -> Result<Web> {
         Ok(Web {
-            agent: agent(limits, stop, TlsConnector::new(client_config(None)?)),
+            agent: agent(
+                limits,
+                stop,
+                TlsConnector::new(client_config(&Root::default(), None)?),
+            ),
             proxies: Proxies::default(),
         })
     }

@@ -299,6 +299,15 @@ fn an_entry_whose_pax_header_moves_the_others() {
     assert!(refused(&builder.into_inner().unwrap()).contains("size anew"));
 }
 
+/// The agent's with its layer as the last entry: 5000 bytes and 120 of padding before the end.
+fn tar_of_layer_last(manifest: &str) -> Vec<u8> {
+    tar(&[
+        ("manifest.json", manifest.as_bytes()),
+        ("config.json", CONFIG.as_bytes()),
+        (LAYER, &[7; 5000]),
+    ])
+}
+
 #[test]
 fn cut_short_anywhere() {
     let tar = agent();
@@ -310,6 +319,19 @@ fn cut_short_anywhere() {
                 verdict.reason(),
                 Reason::CutShort(_) | Reason::Unreadable(_) | Reason::Missing { .. }
             ),
+            "{length}: {verdict}"
+        );
+    }
+    // Everything that is asked for is there by name; only the last one's content is not whole.
+    let manifest = manifest();
+    let layer_last = tar_of_layer_last(&manifest);
+    for length in [
+        layer_last.len() - 1025 - 120,
+        layer_last.len() - 1024 - 5000,
+    ] {
+        let verdict = checked(&layer_last[..length]).expect_err("cut");
+        assert!(
+            matches!(verdict.reason(), Reason::CutShort(entry) if entry == LAYER),
             "{length}: {verdict}"
         );
     }

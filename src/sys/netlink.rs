@@ -2,10 +2,11 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::check;
+use super::signal::{Interest, Woken, wait};
 
 /// Which part of the kernel listens at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,10 @@ pub enum Protocol {
 
 /// An open socket. Close-on-exec, like everything that we open.
 #[derive(Debug)]
-pub struct Socket(OwnedFd);
+pub struct Socket {
+    fd: OwnedFd,
+    timeout: Duration,
+}
 
 /// The size of a first receive buffer. A kernel builds the datagrams of a dump for the largest
 /// buffer that it was ever offered, up to 32 KiB (`netlink_dump`), so this one is never the limit.
@@ -48,13 +52,9 @@ impl Socket {
             )
         })?;
         // SAFETY: the kernel just gave us this descriptor and nobody else has it.
-        let socket = Socket(unsafe { OwnedFd::from_raw_fd(fd) });
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let socket = Socket { fd, timeout };
         socket.bind()?;
-        let time = libc::timeval {
-            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_usec: timeout.subsec_micros().into(),
-        };
-        socket.set(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &time)?;
         // The errors then say what is wrong in words, and do not repeat the whole request. Kernels
         // before 4.12 and 4.3 know neither; we read their answers as well.
         let _ = socket.set(libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, &1_i32);
@@ -70,7 +70,7 @@ impl Socket {
         // SAFETY: `address` is an initialised sockaddr_nl of the size given, and outlives the call.
         check(unsafe {
             libc::bind(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 (&raw const address).cast(),
                 length_of::<libc::sockaddr_nl>(),
             )
@@ -82,7 +82,7 @@ impl Socket {
         // SAFETY: `value` points at a plain C value of the size given, and outlives the call.
         check(unsafe {
             libc::setsockopt(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 level,
                 option,
                 std::ptr::from_ref(value).cast(),
@@ -103,7 +103,7 @@ impl Socket {
             // the call.
             let sent = unsafe {
                 libc::sendto(
-                    self.0.as_raw_fd(),
+                    self.fd.as_raw_fd(),
                     datagram.as_ptr().cast(),
                     datagram.len(),
                     0,
@@ -128,6 +128,15 @@ impl Socket {
     pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
         loop {
             buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
+            if wait(
+                Some((self.fd.as_fd(), Interest::Read)),
+                None,
+                Some(self.timeout),
+            )? == Woken::TimedOut
+            {
+                let why = "the kernel gave no answer in time";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
             // The length first: what does not fit would be lost.
             let (length, _) = self.receive_from(buffer, libc::MSG_PEEK | libc::MSG_TRUNC)?;
             if length > buffer.len() {
@@ -150,7 +159,7 @@ impl Socket {
             // call; the kernel writes no more than that.
             let received = unsafe {
                 libc::recvfrom(
-                    self.0.as_raw_fd(),
+                    self.fd.as_raw_fd(),
                     buffer.as_mut_ptr().cast(),
                     buffer.len(),
                     flags,
@@ -169,13 +178,10 @@ impl Socket {
 /// Nothing if the last call was interrupted, else its error.
 fn retry_if_interrupted() -> io::Result<()> {
     let error = io::Error::last_os_error();
-    match error.kind() {
-        io::ErrorKind::Interrupted => Ok(()),
-        io::ErrorKind::WouldBlock => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the kernel gave no answer in time",
-        )),
-        _ => Err(error),
+    if error.kind() == io::ErrorKind::Interrupted {
+        Ok(())
+    } else {
+        Err(error)
     }
 }
 

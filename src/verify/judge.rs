@@ -1,15 +1,11 @@
 //! Whether a tar's signatures are good. Sequoia's verifier says yes; what stands around it can
 //! only say no, in words that tell why.
-//!
-//! Sequoia judges a key as of the moment of the signature. That lets through what was signed
-//! before a key expired or was retired, and anything that a finder of an expired key backdates. So
-//! a key must be sound at that moment *and* today.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use sequoia_openpgp::cert::amalgamation::ValidAmalgamation;
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
-use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::parse::Parse;
@@ -19,9 +15,10 @@ use sequoia_openpgp::parse::stream::{
 };
 use sequoia_openpgp::policy::{HashAlgoSecurity, Policy, StandardPolicy};
 use sequoia_openpgp::serialize::MarshalInto;
-use sequoia_openpgp::types::{RevocationStatus, SignatureType};
+use sequoia_openpgp::types::SignatureType;
 use sequoia_openpgp::{Cert, KeyHandle};
 
+use super::key::{chain, sound};
 use super::keyring::{Group, Keyring};
 use super::refusal::{Reason, Subject};
 use super::whole::Whole;
@@ -124,97 +121,6 @@ fn acceptable(signature: &Signature, policy: &StandardPolicy<'_>) -> Result<(), 
             Reason::Malformed(chain(error.as_ref()))
         }
     })
-}
-
-/// Whether a key may sign data, both when the signature was made and today.
-fn sound(
-    cert: &Cert,
-    key: &KeyHandle,
-    policy: &StandardPolicy<'_>,
-    made: SystemTime,
-    now: SystemTime,
-) -> Result<(), Reason> {
-    // A signer's clock that is a little ahead makes keys that are a little ahead, too.
-    let today = now.max(made);
-    for at in [today, made] {
-        sound_at(cert, key, policy, at)?;
-    }
-    Ok(())
-}
-
-/// The same at one moment.
-fn sound_at(
-    cert: &Cert,
-    key: &KeyHandle,
-    policy: &StandardPolicy<'_>,
-    at: SystemTime,
-) -> Result<(), Reason> {
-    let certificate = cert.fingerprint().to_hex();
-    let unusable = |why: String| Reason::WeakCertificate {
-        certificate: certificate.clone(),
-        why,
-    };
-    let valid = cert
-        .with_policy(policy, at)
-        .map_err(|e| unusable(chain(e.as_ref())))?;
-    if let RevocationStatus::Revoked(by) = valid.revocation_status() {
-        let words = revocation_words(&by);
-        return Err(Reason::Revoked(Subject::Certificate(certificate), words));
-    }
-    if valid.alive().is_err() {
-        let when = valid.primary_key().key_expiration_time();
-        return Err(Reason::Expired(Subject::Certificate(certificate), when));
-    }
-    let key = cert
-        .keys()
-        .key_handle(key.clone())
-        .next()
-        .ok_or_else(|| Reason::UnknownKey(key.to_hex()))?
-        .with_policy(policy, at)
-        .map_err(|e| unusable(chain(e.as_ref())))?;
-    let fingerprint = key.key().fingerprint().to_hex();
-    if let RevocationStatus::Revoked(by) = key.revocation_status() {
-        let words = revocation_words(&by);
-        return Err(Reason::Revoked(Subject::Key(fingerprint), words));
-    }
-    if key.alive().is_err() {
-        let when = key.key_expiration_time();
-        return Err(Reason::Expired(Subject::Key(fingerprint), when));
-    }
-    if !key.for_signing() {
-        return Err(Reason::WrongKeyUsage(fingerprint));
-    }
-    Ok(())
-}
-
-/// The owner's reason for a revocation, as one line.
-fn revocation_words(by: &[&Signature]) -> String {
-    let Some((code, text)) = by.iter().find_map(|s| s.reason_for_revocation()) else {
-        return String::new();
-    };
-    let text: String = String::from_utf8_lossy(text)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    match text.trim() {
-        "" => code.to_string(),
-        text => format!("{code}: {text}"),
-    }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        // Sequoia's outer errors often end in their cause's words already.
-        if !line.ends_with(&words) {
-            line = format!("{line}: {words}");
-        }
-        next = cause.source();
-    }
-    line
 }
 
 /// Hashes the tar and asks Sequoia.

@@ -17,27 +17,28 @@
 //! remains is root itself, and somebody who opened the file for writing before it was root's.
 
 mod armor;
+mod gate;
 mod judge;
+mod key;
 mod keyring;
 mod permission;
 mod refusal;
 mod signatures;
-mod utc;
 mod whole;
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::Path;
 use std::time::SystemTime;
 
+pub use gate::Gate;
 pub use keyring::Keyring;
 pub use permission::{AllowUnsigned, AllowUpdate};
 pub use refusal::{Reason, Refused, Subject};
 
 use crate::acquire::{Acquired, Source};
-use crate::config::Config;
 use crate::error::Result;
+use crate::utc::utc;
 
 /// Who vouches for a tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl fmt::Display for Provenance {
             } => write!(
                 f,
                 "signed by {user} (certificate {certificate}, key {key}) on {}",
-                utc::utc(*made)
+                utc(*made)
             ),
             Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
             Provenance::AgentUpdate => f.write_str("not signed; fetched and checked by the agent"),
@@ -154,7 +155,7 @@ impl fmt::Display for Verified {
                 writeln!(f, "certificate  {certificate}")?;
                 writeln!(f, "signing key  {key}")?;
                 writeln!(f, "user ID      {user}")?;
-                write!(f, "signed on    {}", utc::utc(*made))
+                write!(f, "signed on    {}", utc(*made))
             }
             other => write!(f, "provenance   {other}"),
         }
@@ -216,13 +217,14 @@ pub fn unsigned(acquired: Acquired, permission: AllowUnsigned) -> Result<Verifie
         Source::Cache(_) | Source::File(_) => Ok(Provenance::Unsigned),
         Source::Url(_) | Source::Update(_) => Err(Reason::Unsigned),
     };
+    let verified = without_signature(acquired, door)?;
     log::warn!(
         "the tar from {} has no signature and is taken as it is: ECS_INIT_ALLOW_UNSIGNED=true \
          ({})",
-        acquired.source(),
+        verified.source(),
         permission.origin()
     );
-    without_signature(acquired, door)
+    Ok(verified)
 }
 
 /// The door for the agent's own update (exit 42). A tar that has a signature does not pass here.
@@ -262,68 +264,5 @@ fn without_signature(
             source,
         }),
         Err(reason) => Err(Refused::new(source, reason)),
-    }
-}
-
-/// The keyring and the permissions of one configuration: who may pass, and by which door.
-#[derive(Debug)]
-pub struct Gate {
-    keyring: Keyring,
-    allow_unsigned: Option<AllowUnsigned>,
-    allow_update: Option<AllowUpdate>,
-}
-
-impl Gate {
-    /// Reads the keyring that the configuration names, below its root.
-    ///
-    /// # Errors
-    /// As [`Keyring::load`].
-    pub fn new(config: &Config) -> Result<Gate> {
-        let further = config
-            .source
-            .keyring
-            .as_ref()
-            .map(|path| config.root.at(path.as_path()));
-        Ok(Gate {
-            keyring: Keyring::load(further.as_deref() as Option<&Path>)?,
-            allow_unsigned: AllowUnsigned::from_config(&config.source),
-            allow_update: AllowUpdate::from_config(&config.source),
-        })
-    }
-
-    /// The trusted certificates.
-    #[must_use]
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
-    }
-
-    /// Whether a tar from here would be admitted without a signature, so that it need not be
-    /// looked for any further.
-    #[must_use]
-    pub fn admits_unsigned(&self, source: &Source) -> bool {
-        match source {
-            Source::Cache(_) | Source::File(_) => self.allow_unsigned.is_some(),
-            Source::Update(_) => self.allow_update.is_some(),
-            Source::Url(_) => false,
-        }
-    }
-
-    /// Lets a tar pass or not. A signature that is there decides alone; without one, the
-    /// permission that fits the tar's source does.
-    ///
-    /// # Errors
-    /// The tar is not trusted; why is in [`Refused`].
-    pub fn admit(&self, acquired: Acquired, now: SystemTime) -> Result<Verified, Refused> {
-        if acquired.signature().is_some() {
-            return signature(acquired, &self.keyring, now);
-        }
-        match (acquired.source(), &self.allow_unsigned, &self.allow_update) {
-            (Source::Update(_), _, Some(permission)) => agent_update(acquired, permission.clone()),
-            (Source::Cache(_) | Source::File(_), Some(permission), _) => {
-                unsigned(acquired, permission.clone())
-            }
-            // Says that there is none, and what to do.
-            _ => signature(acquired, &self.keyring, now),
-        }
     }
 }

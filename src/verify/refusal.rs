@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::time::SystemTime;
 
-use super::utc::utc;
 use crate::acquire::Source;
+use crate::utc::utc;
 
 /// A tar that is not trusted: which, and why.
 #[derive(Debug)]
@@ -104,6 +104,13 @@ pub enum Reason {
         /// The time that it was judged at.
         now: SystemTime,
     },
+    /// The signature claims a time at which its key was not yet bound to its certificate.
+    BeforeItsKey {
+        /// The key's fingerprint or ID.
+        key: String,
+        /// The signature's creation time.
+        made: SystemTime,
+    },
     /// The signature is over a digest for which a second tar can be made; the digest's name.
     WeakDigest(String),
     /// A trusted certificate itself does not meet the policy (a SHA-1 self-signature, say).
@@ -136,7 +143,7 @@ impl Reason {
             Reason::Altered | Reason::CutShort => 8,
             Reason::Revoked(..) => 7,
             Reason::Expired(..) => 6,
-            Reason::FromTheFuture { .. } => 5,
+            Reason::FromTheFuture { .. } | Reason::BeforeItsKey { .. } => 5,
             Reason::WrongKeyUsage(_) => 4,
             Reason::WeakDigest(_) | Reason::WeakCertificate { .. } => 3,
             Reason::UnknownKey(_) => 2,
@@ -201,6 +208,12 @@ impl fmt::Display for Reason {
                  set the clock, or wait until it is set",
                 utc(*made),
                 utc(*now)
+            ),
+            Reason::BeforeItsKey { key, made } => write!(
+                f,
+                "its signature claims to be made {}, when its key {key} was not yet valid; \
+                 sign anew with the right clock",
+                utc(*made)
             ),
             Reason::WeakDigest(digest) => write!(
                 f,

@@ -1,5 +1,5 @@
-//! iptables before 1.8.8 wrote our rules in other expressions. Written here as it did, and shown to
-//! iptables to be sure that they mean what they should.
+//! Other versions of iptables write our rules in other expressions than 1.8.9. Written here as they
+//! do, and shown to iptables to be sure that they mean what they should.
 
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::saved;
@@ -23,7 +23,7 @@ fn compare(list: &mut Writer, operation: u32, value: &[u8]) {
     });
 }
 
-/// `-p tcp`, as 1.8.2 wrote it: a byte of the header.
+/// `-p tcp`, as 1.8.11 writes it: a byte of the header.
 fn protocol_tcp(list: &mut Writer) {
     payload(list, 9, 1);
     compare(list, 0, &[6]);
@@ -35,7 +35,7 @@ fn payload(list: &mut Writer, offset: u32, length: u32) {
     });
 }
 
-/// A /8 as four bytes and a mask.
+/// A /8 as four bytes and a mask, as versions before 1.8.7 write it.
 fn loopback(list: &mut Writer, offset: u32, operation: u32) {
     payload(list, offset, 4);
     expression(list, "bitwise", |d| {
@@ -56,7 +56,7 @@ fn xtables(list: &mut Writer, kind: &str, name: &str, revision: u32, info: &[u8]
     });
 }
 
-/// `match tcp`, revision 0.
+/// `match tcp`, revision 0, as 1.8.7 writes `--dport`.
 fn tcp_port(list: &mut Writer, port: u16) {
     let mut info = Vec::new();
     for n in [0, u16::MAX, port, port] {
@@ -135,9 +135,10 @@ in_namespace! {
             drop_it(list);
         });
         write("nat", "PREROUTING", 6, |list| {
-            protocol_tcp(list);
+            // 1.8.11 has the addresses first.
             payload(list, 16, 4);
             compare(list, 0, &[169, 254, 170, 2]);
+            protocol_tcp(list);
             tcp_port(list, 80);
             xtables(list, "target", "DNAT", 0, &old_nat_range());
         });

@@ -1,10 +1,13 @@
 //! Twice is once, in the right order; a copy too many goes.
 
+use std::cell::Cell;
+
 use crate::apply;
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, DOCKERD_AND_OURS, REFERENCE, restore, saved};
 use ecs_init::config::NetworkConfig;
 use ecs_init::network;
+use ecs_init::network::nft::{kernel, plan};
 use ecs_init::root::Root;
 
 fn saved_ip4() -> String {
@@ -120,5 +123,42 @@ in_namespace! {
         apply();
         assert!(rounds > 0);
         assert_eq!(saved().matches("-A ").count(), 7);
+    }
+}
+
+/// Changes rules that are none of ours, and so makes a new generation.
+fn interfere() {
+    sh("iptables -A FORWARD -j ACCEPT; iptables -D FORWARD -j ACCEPT");
+}
+
+fn wanted() -> network::RuleSet {
+    network::rules_for(&Root::default(), &crate::DEFAULTS, Some("docker0")).expect("rules")
+}
+
+in_namespace! {
+    fn a_change_between_the_look_and_the_batch_leads_to_another_look() {
+        let looks = Cell::new(0);
+        let steps = kernel::change(|now| {
+            looks.set(looks.get() + 1);
+            if looks.get() < 4 {
+                interfere();
+            }
+            plan::apply(now, &wanted())
+        });
+        assert!(steps.expect("written") > 0);
+        assert_eq!(looks.get(), 4);
+        assert_eq!(saved().matches("-A ").count(), 7);
+    }
+}
+
+in_namespace! {
+    fn somebody_who_never_stops_is_an_error_in_the_end() {
+        let error = kernel::change(|now| {
+            interfere();
+            plan::apply(now, &wanted())
+        });
+        let error = error.expect_err("given up").to_string();
+        assert!(error.contains("nft monitor"), "{error}");
+        assert!(!saved().contains("-A "));
     }
 }

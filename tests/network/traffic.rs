@@ -6,8 +6,14 @@ use std::time::Duration;
 use crate::namespace::{in_namespace, sh, try_sh};
 use crate::{apply, undo};
 
+/// How many seconds without an answer mean that there will be none.
+const PATIENCE: u64 = 5;
+
 fn connect(to: &str) -> std::io::Result<TcpStream> {
-    TcpStream::connect_timeout(&to.parse().expect("an address"), Duration::from_secs(2))
+    TcpStream::connect_timeout(
+        &to.parse().expect("an address"),
+        Duration::from_secs(PATIENCE),
+    )
 }
 
 in_namespace! {
@@ -59,7 +65,8 @@ impl Neighbour {
 
     /// Whether it can connect.
     fn reaches(&self, address: &str, port: u16) -> bool {
-        let script = format!("import socket; socket.create_connection((\"{address}\", {port}), 2)");
+        let script =
+            format!("import socket; socket.create_connection((\"{address}\", {port}), {PATIENCE})");
         self.run(&format!("python3 -c \"{}\"", script.replace('"', "\\\"")))
             .is_ok()
     }

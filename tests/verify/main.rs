@@ -4,6 +4,7 @@ mod accepted;
 mod amazon;
 mod doors;
 mod files;
+mod flipped;
 mod gnupg;
 mod make;
 mod refused;

@@ -181,6 +181,18 @@ fn an_expired_subkey() {
 }
 
 #[test]
+fn signed_before_the_key_was_made() {
+    let (bench, cert, tar) = (Bench::new(), cert(), tar(16));
+    let mut sign = Sign::by(&cert);
+    sign.made = days_ago(701);
+    let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+    assert!(
+        matches!(reason, Reason::BeforeItsKey { made, .. } if made == days_ago(701)),
+        "{reason:?}"
+    );
+}
+
+#[test]
 fn an_expired_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(10));
     let mut sign = Sign::by(&cert);

@@ -195,7 +195,7 @@ fn states_as_the_reference_writes_them() {
         cache.state()
     };
     assert_eq!(cache.state(), State::Uncached);
-    fs::create_dir_all(cache.dir()).unwrap();
+    cache.set_state(State::Cached).unwrap();
     assert_eq!(state("1"), State::Uncached, "there is no tar");
     fs::write(cache.dir().join(TAR), "").unwrap();
     assert_eq!(state("1"), State::Uncached, "the tar is empty");

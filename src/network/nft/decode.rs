@@ -93,7 +93,7 @@ impl Parts {
         let loaded = match (family, base, offset, length) {
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_SOURCE, 1..=4) => address(true),
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4) => address(false),
-            // Early iptables-nft, before it used `meta l4proto`.
+            // So iptables-nft 1.8.11 says what 1.8.9 says with `meta l4proto`.
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_PROTOCOL, 1) => Loaded::Protocol,
             (_, abi::BASE_TRANSPORT, abi::TCP_DESTINATION, 2) => Loaded::Port,
             _ => return None,

@@ -1,6 +1,11 @@
 //! A rule as `nf_tables` expressions, just as iptables-nft 1.8.9 writes it: an expression that it
 //! does not know would make it call the whole table incompatible, and dockerd's own calls of
 //! iptables would fail.
+//!
+//! 1.8.11, which itself writes the protocol in another way, reads these the same. 1.8.7 and before
+//! know ports only as `match tcp` and pass over the comparison here: they print our rules without
+//! `--dport`, and their `-D` does not find them. The kernel does what the rules say all the same,
+//! and our own clean-up finds them; but rules that such an iptables *saves* must not be restored.
 
 use super::super::netlink::attr::Writer;
 use super::super::rule::{Match, Network, Rule, States, Verdict};

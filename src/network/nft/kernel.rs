@@ -26,29 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// `decide`'s; the kernel's refusal, with the step that it refused (then nothing was changed); rules
 /// that never hold still.
 pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> {
-    let mut talk = Talk::open(Protocol::Netfilter).doing(
-        || "open a netlink socket to netfilter (does the kernel have nfnetlink, CONFIG_NETFILTER_NETLINK?)",
-    )?;
     for attempt in 0..ATTEMPTS {
-        match look(&mut talk) {
-            Ok(now) => {
-                let steps = decide(&now)?;
-                if steps.is_empty() {
-                    return Ok(0);
-                }
-                log::debug!("nf_tables: {} steps in one batch", steps.len());
-                match talk.batch(batch::messages(now.generation, &steps)) {
-                    Ok(()) => return Ok(steps.len()),
-                    Err(Failure::Changed) => {}
-                    Err(Failure::Refused(index, refusal)) => {
-                        return Err(refused(&steps, index, refusal));
-                    }
-                    Err(failure) => return Err(failed("change the firewall's rules", failure)),
-                }
-            }
-            Err(Failure::Changed) => {}
-            Err(Failure::Refused(_, refusal)) => return Err(unreadable(refusal)),
-            Err(failure) => return Err(failed("read the firewall's rules", failure)),
+        if let Some(steps) = once(&decide)? {
+            return Ok(steps);
         }
         log::debug!("nf_tables: somebody else changed the rules meanwhile; looking again");
         thread::sleep(Duration::from_millis(attempt.into()).min(LONGEST_PAUSE));
@@ -57,6 +37,32 @@ pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> 
         "the firewall's rules changed {ATTEMPTS} times while ours were to be put in: find out who \
          changes them all the time (nft monitor)"
     )))
+}
+
+/// One attempt; `None` if somebody else was faster. A socket of its own, as an answer that was
+/// broken off may still be on its way.
+fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<usize>> {
+    let mut talk = Talk::open(Protocol::Netfilter).doing(|| {
+        "open a netlink socket to netfilter (does the kernel have nfnetlink, \
+         CONFIG_NETFILTER_NETLINK?)"
+    })?;
+    let now = match look(&mut talk) {
+        Ok(now) => now,
+        Err(Failure::Changed) => return Ok(None),
+        Err(Failure::Refused(_, refusal)) => return Err(unreadable(refusal)),
+        Err(failure) => return Err(failed("read the firewall's rules", failure)),
+    };
+    let steps = decide(&now)?;
+    if steps.is_empty() {
+        return Ok(Some(0));
+    }
+    log::debug!("nf_tables: {} steps in one batch", steps.len());
+    match talk.batch(batch::messages(now.generation, &steps)) {
+        Ok(()) => Ok(Some(steps.len())),
+        Err(Failure::Changed) => Ok(None),
+        Err(Failure::Refused(index, refusal)) => Err(refused(&steps, index, refusal)),
+        Err(failure) => Err(failed("change the firewall's rules", failure)),
+    }
 }
 
 /// Reads what is there. The generation comes first: whatever changes after it makes the kernel

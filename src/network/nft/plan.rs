@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::interface::Interface;
 use super::super::rule::{Family, Place, Rule, Table};
-use super::super::rules::{PLACES, Position, RuleSet};
+use super::super::rules::{PLACES, Position, RuleSet, Wanted};
 use super::snapshot::{ChainState, RuleState, Snapshot};
 use crate::config::NetworkConfig;
 use crate::error::{Error, Result};
@@ -54,6 +54,19 @@ impl fmt::Display for Step {
 pub fn apply(now: &Snapshot, wanted: &RuleSet) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for (place, _) in PLACES {
+        let chain = now.chain(place);
+        let mut missing = Vec::new();
+        if wanted.at(place).next().is_some() {
+            chain.map(check).transpose()?;
+            let table = Step::MakeTable(place.family, place.table);
+            // Two chains may need the same table.
+            if now.table(place.family, place.table).is_none() && !steps.contains(&table) {
+                missing.push(table);
+            }
+            if chain.is_none() {
+                missing.push(Step::MakeChain(place));
+            }
+        }
         let there: Vec<_> = now
             .rules_at(place)
             .filter(|r| r.marked || is_one_of(r, place, wanted))
@@ -66,32 +79,18 @@ pub fn apply(now: &Snapshot, wanted: &RuleSet) -> Result<Vec<Step>> {
         if in_place {
             continue;
         }
-        for rule in there {
-            steps.push(Step::TakeOut(place, rule.handle));
-        }
-        if wanted.at(place).next().is_none() {
-            continue;
-        }
-        let table = Step::MakeTable(place.family, place.table);
-        if now.table(place.family, place.table).is_none() && !steps.contains(&table) {
-            steps.push(table);
-        }
-        match now.chain(place) {
-            None => steps.push(Step::MakeChain(place)),
-            Some(chain) => check(chain)?,
-        }
-        let write =
-            |w: &super::super::rules::Wanted| Step::Write(place, w.position, w.rule.clone());
-        // Each goes before those that went to the head earlier: the last one first.
-        let at = |position| move |w: &&_| is_at(w, position);
-        steps.extend(wanted.at(place).rev().filter(at(Position::Head)).map(write));
-        steps.extend(wanted.at(place).filter(at(Position::Tail)).map(write));
+        steps.extend(missing);
+        steps.extend(there.into_iter().map(|r| Step::TakeOut(place, r.handle)));
+        // Each rule for the head goes before those that went there earlier: the last one first.
+        let at = |position| wanted.at(place).filter(move |w| w.position == position);
+        steps.extend(at(Position::Head).rev().map(write));
+        steps.extend(at(Position::Tail).map(write));
     }
     Ok(steps)
 }
 
-fn is_at(wanted: &super::super::rules::Wanted, position: Position) -> bool {
-    wanted.position == position
+fn write(wanted: &Wanted) -> Step {
+    Step::Write(wanted.place, wanted.position, wanted.rule.clone())
 }
 
 /// What takes our rules out again, and the tables and chains that we made, as far as nobody else

@@ -69,3 +69,59 @@ pub fn unpack(mut from: impl Read, to: &Path) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One header block, as tar(5) lays it out; the checksum is not looked at.
+    fn header(name: &str, size: usize, kind: u8) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[100..108].copy_from_slice(b"0000755\0");
+        block[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
+        block[156] = kind;
+        block[257..263].copy_from_slice(b"ustar\0");
+        block
+    }
+
+    fn place(name: &str) -> std::path::PathBuf {
+        let path = std::env::temp_dir().join(format!("ustar-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        path
+    }
+
+    #[test]
+    fn files_come_out_with_content_and_mode() {
+        let mut archive = header("a/b", 3, b'0');
+        archive.extend_from_slice(b"xyz");
+        archive.resize(2 * BLOCK, 0);
+        archive.extend(header("c", 0, b'0'));
+        archive.resize(5 * BLOCK, 0);
+        let to = place("files");
+        unpack(archive.as_slice(), &to).unwrap();
+        assert_eq!(fs::read(to.join("a/b")).unwrap(), b"xyz");
+        let mode = fs::metadata(to.join("a/b")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o755);
+        assert_eq!(fs::read(to.join("c")).unwrap(), b"");
+        fs::remove_dir_all(to).unwrap();
+    }
+
+    #[test]
+    fn names_that_lead_out_are_refused() {
+        for name in ["../a", "/a", "a/../../b"] {
+            let mut archive = header(name, 0, b'0');
+            archive.resize(3 * BLOCK, 0);
+            let to = place("out");
+            let error = unpack(archive.as_slice(), &to).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cut_archive_is_an_error() {
+        let mut archive = header("a", 600, b'0');
+        archive.extend_from_slice(b"too short");
+        assert!(unpack(archive.as_slice(), &place("cut")).is_err());
+    }
+}

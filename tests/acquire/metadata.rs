@@ -1,0 +1,105 @@
+//! The region from the instance metadata service.
+
+use ecs_init::acquire::imds;
+
+use super::Host;
+use super::server::{Reply, Request, Server, bind};
+
+/// Version 2 of the service: no value without the token.
+fn v2(request: &Request, _: usize) -> Reply {
+    let seconds = request.header("x-aws-ec2-metadata-token-ttl-seconds");
+    match (request.method.as_str(), request.path.as_str()) {
+        ("PUT", "/latest/api/token") if seconds.is_some_and(|s| s.parse::<u32>().is_ok()) => {
+            Reply::new(200, "TOKEN==")
+        }
+        ("GET", "/latest/meta-data/placement/region") => {
+            match request.header("x-aws-ec2-metadata-token") {
+                Some("TOKEN==") => Reply::new(200, "xx-test-1"),
+                _ => Reply::new(401, "no token"),
+            }
+        }
+        _ => Reply::new(400, "what?"),
+    }
+}
+
+fn region(server: &Server) -> Result<String, String> {
+    let url = server.url();
+    let host = Host::new(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)]);
+    imds::region(&host.config, None).map_err(|e| e.to_string())
+}
+
+#[test]
+fn token_then_region() {
+    let server = Server::http(v2);
+    assert_eq!(region(&server).as_deref(), Ok("xx-test-1"));
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
+fn never_through_a_proxy() {
+    let server = Server::http(v2);
+    let proxy = Server::http(|_, _| Reply::new(500, "a proxy saw it"));
+    let proxy_url = proxy.url();
+    // 0.0.0.0 is this host too, but none of the addresses that never have a proxy.
+    let url = format!("http://0.0.0.0:{}", server.address.port());
+    let host = Host::new(&[
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url),
+        ("HTTP_PROXY", &proxy_url),
+        ("HTTPS_PROXY", &proxy_url),
+    ]);
+    let region = imds::region(&host.config, None).unwrap();
+    assert_eq!(region, "xx-test-1");
+    assert!(proxy.asked().is_empty());
+}
+
+#[test]
+fn a_service_that_is_not_up_yet_is_asked_again() {
+    let server = Server::http(|request, before| {
+        if before == 0 {
+            Reply::new(503, "wait")
+        } else {
+            v2(request, before)
+        }
+    });
+    assert_eq!(region(&server).as_deref(), Ok("xx-test-1"));
+}
+
+#[test]
+fn without_an_answer_there_is_no_region() {
+    for (status, tries) in [(403, 1), (404, 1), (503, 4)] {
+        let server = Server::http(move |_, _| Reply::new(status, "no"));
+        let error = region(&server).unwrap_err();
+        for part in [
+            "the region is not known",
+            &status.to_string(),
+            "set AWS_REGION",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(server.asked().len(), tries);
+    }
+}
+
+#[test]
+fn what_is_no_region_is_none() {
+    for answer in ["", "EU West", "../../x", "evil.test/", &"x".repeat(5000)] {
+        let answer = answer.to_owned();
+        let server = Server::http(move |request, before| match request.method.as_str() {
+            "GET" => Reply::new(200, answer.clone()),
+            _ => v2(request, before),
+        });
+        let error = region(&server).unwrap_err();
+        assert!(error.contains("set AWS_REGION"), "{error}");
+    }
+}
+
+#[test]
+fn nobody_there_is_said_so() {
+    let listener = bind();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let host = Host::new(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)]);
+    let error = imds::region(&host.config, None).unwrap_err().to_string();
+    assert!(error.contains("refused"), "{error}");
+    assert!(error.contains("set AWS_REGION"), "{error}");
+}

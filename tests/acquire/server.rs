@@ -1,0 +1,302 @@
+//! A web server on loopback that does as it is told, well or badly, and writes down what it was
+//! asked.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// A request as it came in.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
+    }
+
+    pub fn is_tar(&self) -> bool {
+        Path::new(&self.path).extension() == Some("tar".as_ref())
+    }
+}
+
+/// How the body goes out.
+#[derive(Debug, Clone, Copy)]
+pub enum Body {
+    Whole,
+    /// So many bytes, then the connection closes.
+    Cut(usize),
+    /// So many bytes, then nothing more until the client leaves.
+    Stall(usize),
+    /// A byte at a time, until the client leaves.
+    Drip,
+    /// In chunks, without a length.
+    Chunked,
+}
+
+#[derive(Debug, Clone)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    content: Vec<u8>,
+    body: Body,
+}
+
+impl Reply {
+    pub fn new(status: u16, content: impl Into<Vec<u8>>) -> Reply {
+        Reply {
+            status,
+            headers: Vec::new(),
+            content: content.into(),
+            body: Body::Whole,
+        }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Reply {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn body(mut self, body: Body) -> Reply {
+        self.body = body;
+        self
+    }
+
+    fn send(&self, stream: &mut (impl Read + Write)) -> io::Result<()> {
+        let mut headers = self.headers.clone();
+        headers.push(("Connection".into(), "close".into()));
+        let own = |name: &str| {
+            self.headers
+                .iter()
+                .any(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
+        if matches!(self.body, Body::Chunked) {
+            headers.push(("Transfer-Encoding".into(), "chunked".into()));
+        } else if !own("content-length") {
+            let length = ("Content-Length".into(), self.content.len().to_string());
+            headers.push(length);
+        }
+        write!(stream, "HTTP/1.1 {} X\r\n", self.status)?;
+        for (name, value) in &headers {
+            write!(stream, "{name}: {value}\r\n")?;
+        }
+        stream.write_all(b"\r\n")?;
+        match self.body {
+            Body::Whole => stream.write_all(&self.content)?,
+            Body::Cut(n) => stream.write_all(&self.content[..n])?,
+            Body::Stall(n) => {
+                stream.write_all(&self.content[..n])?;
+                stream.flush()?;
+                io::copy(stream, &mut io::sink())?;
+            }
+            Body::Drip => {
+                for byte in &self.content {
+                    stream.write_all(&[*byte])?;
+                    stream.flush()?;
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            Body::Chunked => {
+                for chunk in self.content.chunks(10_000) {
+                    write!(stream, "{:x}\r\n", chunk.len())?;
+                    stream.write_all(chunk)?;
+                    stream.write_all(b"\r\n")?;
+                }
+                stream.write_all(b"0\r\n\r\n")?;
+            }
+        }
+        stream.flush()
+    }
+}
+
+type Handler = dyn Fn(&Request, usize) -> Reply + Send + Sync;
+
+pub struct Server {
+    pub address: SocketAddr,
+    scheme: &'static str,
+    asked: Arc<Mutex<Vec<Request>>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Serves HTTP. The handler gets the request, and how many of the same path came before it.
+    pub fn http(handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
+        Server::on(bind(), None, handler)
+    }
+
+    /// The same with TLS.
+    pub fn https(
+        tls: Arc<ServerConfig>,
+        handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        Server::on(bind(), Some(tls), handler)
+    }
+
+    pub fn on(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        let server = Server {
+            address: listener.local_addr().unwrap(),
+            scheme: if tls.is_some() { "https" } else { "http" },
+            asked: Arc::default(),
+            over: Arc::default(),
+        };
+        let (asked, over) = (Arc::clone(&server.asked), Arc::clone(&server.over));
+        let handler: Arc<Handler> = Arc::new(handler);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let (tls, asked, handler) = (tls.clone(), asked.clone(), handler.clone());
+                // What a client does to its connection is its own affair; a test sees what it got.
+                thread::spawn(move || {
+                    let _ = stream.and_then(|s| connection(s, tls, &asked, &*handler));
+                });
+            }
+        });
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    pub fn asked(&self) -> Vec<Request> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub fn paths(&self) -> Vec<String> {
+        self.asked().into_iter().map(|r| r.path).collect()
+    }
+
+    pub fn tars(&self) -> Vec<Request> {
+        self.asked().into_iter().filter(Request::is_tar).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+pub fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    asked: &Mutex<Vec<Request>>,
+    handler: &Handler,
+) -> io::Result<()> {
+    match tls {
+        None => serve(stream, asked, handler),
+        Some(tls) => {
+            let session = ServerConnection::new(tls).map_err(io::Error::other)?;
+            serve(StreamOwned::new(session, stream), asked, handler)
+        }
+    }
+}
+
+fn serve(
+    mut stream: impl Read + Write,
+    asked: &Mutex<Vec<Request>>,
+    handler: &Handler,
+) -> io::Result<()> {
+    let request = read(&mut stream)?;
+    let before = {
+        let mut asked = asked.lock().unwrap();
+        let before = asked.iter().filter(|r| r.path == request.path).count();
+        asked.push(request.clone());
+        before
+    };
+    handler(&request, before).send(&mut stream)
+}
+
+/// Reads a request's head.
+pub fn read(stream: &mut impl Read) -> io::Result<Request> {
+    let mut lines = BufReader::with_capacity(1, stream).lines();
+    let mut next = move || {
+        lines
+            .next()
+            .unwrap_or(Err(io::ErrorKind::UnexpectedEof.into()))
+    };
+    let first = next()?;
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap());
+    let mut headers = Vec::new();
+    loop {
+        let line = next()?;
+        match line.split_once(':') {
+            Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
+            None => break,
+        }
+    }
+    Ok(Request {
+        method,
+        path,
+        headers,
+    })
+}
+
+/// A version of a file, as S3 keeps it.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub content: Vec<u8>,
+    pub etag: Option<&'static str>,
+    pub modified: Option<&'static str>,
+}
+
+impl Object {
+    /// A tar of `size` bytes that are easily told from others'.
+    pub fn new(size: usize, seed: u8, etag: &'static str) -> Object {
+        let byte = |i: usize| u8::try_from(i / 251 % 256).unwrap() ^ seed;
+        Object {
+            content: (0..size).map(byte).collect(),
+            etag: Some(etag),
+            modified: None,
+        }
+    }
+
+    /// Answers as S3 does: a part if it is asked for and the version is still the same.
+    pub fn get(&self, request: &Request) -> Reply {
+        let wanted = request
+            .header("range")
+            .and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+            .filter(|_| {
+                let same = request.header("if-range");
+                same.is_none() || same == self.etag || same == self.modified
+            });
+        let size = self.content.len();
+        let mut reply = match wanted {
+            None => Reply::new(200, self.content.clone()),
+            Some(from) if from >= size => Reply::new(416, ""),
+            Some(from) => Reply::new(206, &self.content[from..])
+                .with("Content-Range", format!("bytes {from}-{}/{size}", size - 1)),
+        };
+        if let Some(etag) = self.etag {
+            reply = reply.with("ETag", etag);
+        }
+        if let Some(modified) = self.modified {
+            reply = reply.with("Last-Modified", modified);
+        }
+        reply
+    }
+}
