@@ -5,7 +5,6 @@
 pub mod backoff;
 pub mod policy;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::docker::spec::ContainerSpec;
@@ -275,8 +274,8 @@ where
     }
 }
 
-/// A number from 0 to 1, another one each time: the standard library seeds its hash maps so.
+/// A number from 0 to 1. Without one from the kernel there is no jitter, and no harm.
 fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
+    let bits = crate::sys::random::random().unwrap_or(0);
     f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
