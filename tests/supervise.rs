@@ -34,7 +34,7 @@ fn story(
     let outcome = run_with(
         &engine.connect(None),
         &spec,
-        || {
+        |_| {
             loads += 1;
             let fine = load(loads - 1);
             fine.then_some(()).ok_or_else(|| Error::new("no such file"))
@@ -243,7 +243,7 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         &engine.connect(Some(&stop)),
         &spec,
         &stop,
-        || unreachable!(),
+        |_| unreachable!(),
     );
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     let mut want = ONE_RUN.to_vec();
@@ -264,7 +264,7 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
         let spec = ContainerSpec::default();
-        let outcome = run_with(&engine.connect(None), &spec, load, |_| sleep());
+        let outcome = run_with(&engine.connect(None), &spec, |_| load(), |_| sleep());
         assert_eq!(outcome.unwrap(), Outcome::Stopped);
         assert_eq!(engine.calls().last().unwrap(), "stop?t=10");
     }
