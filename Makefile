@@ -11,6 +11,7 @@ DIST := target/dist
 # One step after the other: a link with LTO takes all that the machine has.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
+export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: all $(ARCHES) prerequisites run test shape lint bench clean help
 
 all: $(ARCHES)
@@ -29,8 +30,12 @@ endef
 prerequisites:
 	@$(TOOLCHAIN)/prerequisites build
 
+# Those of the goals that do more than build.
+prerequisites-%:
+	@$(TOOLCHAIN)/prerequisites $*
+
 # From what fails fast to what takes long.
-test: lint
+test: prerequisites-test lint
 	cargo test --locked
 	$(MAKE) all
 	$(MAKE) shape
@@ -45,10 +50,10 @@ lint:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	$(TOOLCHAIN)/deny
 
-run: all
+run: prerequisites-hosts x86_64
 	qemu-tests/run --demo
 
-bench: all
+bench: prerequisites-test all
 	qemu-tests/run --bench
 
 # The cache outside the tree stays: see ECS_INIT_CACHE in the README.

@@ -29,6 +29,7 @@
 //! | [`root`] | the directory that stands for `/` |
 //! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |
 //! | [`logging`] | the reference's logfmt, on stderr or `/dev/kmsg` |
+//! | [`utc`] | a moment in words |
 //! | [`sys`] | the only `unsafe` and the only libc: netlink, signals, files |
 //!
 //! Decisions are pure functions from data to data, tested without root, Docker or a clock; effects
@@ -52,4 +53,5 @@ pub mod supervise;
 pub mod sys;
 #[doc(hidden)]
 pub mod testing;
+pub mod utc;
 pub mod verify;

@@ -27,7 +27,7 @@ fn a_container_lives_its_life() {
     if !dockerd::wanted() {
         return;
     }
-    let dockerd = Dockerd::start();
+    let dockerd = Dockerd::start("");
     let docker = dockerd.connect(None);
     docker.ping().unwrap();
     let data = TempDir::new("data");
@@ -86,7 +86,7 @@ fn a_running_container_is_stopped_and_removed() {
     if !dockerd::wanted() {
         return;
     }
-    let dockerd = Dockerd::start();
+    let dockerd = Dockerd::start("");
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(ours));
     let docker = dockerd.connect(Some(&stop));
@@ -126,7 +126,7 @@ fn a_bad_archive_is_told_in_dockerds_words() {
     if !dockerd::wanted() {
         return;
     }
-    let dockerd = Dockerd::start();
+    let dockerd = Dockerd::start("");
     let docker = dockerd.connect(None);
 
     let junk = vec![b'x'; 3 << 20];
@@ -154,7 +154,7 @@ fn dockerd_is_waited_for_and_missed_when_it_goes() {
     if !dockerd::wanted() {
         return;
     }
-    let mut dockerd = Dockerd::not_started();
+    let mut dockerd = Dockerd::not_started("");
     let socket = dockerd.socket();
     let waiting = thread::spawn(move || {
         ecs_init::docker::Docker::connect(&socket, Duration::from_secs(120), None)

@@ -1,21 +1,15 @@
-//! The supervisor's stories: against a scripted Engine over a real socket, where every order of
-//! events can be had, and against a real dockerd, where the events are real.
+//! The supervisor's stories, against a scripted Engine over a real socket: every order of events
+//! can be had. `tests/restart.rs` has a real dockerd.
 
-mod dockerd;
 mod engine;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
-use dockerd::{Dockerd, load, spec};
 use ecs_init::docker::spec::ContainerSpec;
 use ecs_init::error::{Error, Result};
 use ecs_init::supervise::{Outcome, run, run_with};
 use ecs_init::sys::signal::Stop;
-use ecs_init::testing::TempDir;
 use engine::{Engine, Reply, answer, exit, usual};
 
 /// What a supervision came to: how it ended, what dockerd was asked, how long it slept.
@@ -40,7 +34,7 @@ fn story(
     let outcome = run_with(
         &engine.connect(None),
         &spec,
-        || {
+        |_| {
             loads += 1;
             let fine = load(loads - 1);
             fine.then_some(()).ok_or_else(|| Error::new("no such file"))
@@ -249,7 +243,7 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         &engine.connect(Some(&stop)),
         &spec,
         &stop,
-        || unreachable!(),
+        |_| unreachable!(),
     );
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     let mut want = ONE_RUN.to_vec();
@@ -270,75 +264,8 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
         let spec = ContainerSpec::default();
-        let outcome = run_with(&engine.connect(None), &spec, load, |_| sleep());
+        let outcome = run_with(&engine.connect(None), &spec, |_| load(), |_| sleep());
         assert_eq!(outcome.unwrap(), Outcome::Stopped);
         assert_eq!(engine.calls().last().unwrap(), "stop?t=10");
     }
-}
-
-/// An agent whose first run lasts until it is told to end, with success; its second run says
-/// that it can never work, so that the supervisor's end tells that there was one.
-const TWO_RUNS: &str = "
-    [ -e /data/ran ] && exit 5
-    trap 'echo term > /data/term; exit 0' TERM
-    echo yes > /data/ran
-    while :; do sleep 0.1; done";
-
-/// A supervision of [`TWO_RUNS`] by a real dockerd; `event` happens while the first run is up.
-fn with_dockerd(event: impl FnOnce(&mut Dockerd, UnixStream)) -> (Outcome, TempDir) {
-    let mut dockerd = Dockerd::start();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let stop = Stop::from(OwnedFd::from(ours));
-    let docker = dockerd.connect(Some(&stop));
-    load(&docker);
-    let data = TempDir::new("data");
-    let spec = spec(TWO_RUNS, data.path());
-    let (tell, outcome) = mpsc::channel();
-    thread::spawn(move || tell.send(run(&docker, &spec, &stop, || unreachable!())));
-    while !data.path().join("ran").exists() {
-        thread::sleep(Duration::from_millis(50));
-    }
-    event(&mut dockerd, theirs);
-    // Not a measurement: a supervisor that waits for ever is to fail the test, not to hang it.
-    let outcome = outcome.recv_timeout(Duration::from_secs(240));
-    (outcome.expect("the supervision ends").unwrap(), data)
-}
-
-#[test]
-fn dockerd_restarted_by_its_own_means_is_no_end() {
-    if !dockerd::wanted() {
-        return;
-    }
-    let mut keep = None;
-    let (outcome, data) = with_dockerd(|dockerd, order| {
-        dockerd.order("TERM");
-        dockerd.order("start");
-        keep = Some(order);
-    });
-    assert_eq!(outcome, Outcome::Terminal, "there was a second run");
-    assert!(data.path().join("term").exists(), "dockerd ended the first");
-}
-
-#[test]
-fn dockerd_killed_is_no_end() {
-    if !dockerd::wanted() {
-        return;
-    }
-    let mut keep = None;
-    let (outcome, _data) = with_dockerd(|dockerd, order| {
-        dockerd.order("KILL");
-        dockerd.order("start");
-        keep = Some(order);
-    });
-    assert_eq!(outcome, Outcome::Terminal, "there was a second run");
-}
-
-#[test]
-fn a_real_agent_is_told_to_end() {
-    if !dockerd::wanted() {
-        return;
-    }
-    let (outcome, data) = with_dockerd(|_, order| drop(order));
-    assert_eq!(outcome, Outcome::Stopped);
-    assert!(data.path().join("term").exists(), "it had its grace");
 }

@@ -81,6 +81,10 @@ def tar_by_path(t: Scene) -> None:
     t.host.write("/opt/agent.tar.asc", t.artifacts.signature)
     t.init("pre-start", ECS_INIT_AGENT_TAR="/opt/agent.tar")
     expect(loaded(t), f"no {AGENT} in Docker")
+    # It is the cached one from now on, without being named again.
+    t.docker.untag(AGENT)
+    t.init("pre-start")
+    expect(loaded(t), f"no {AGENT} in Docker from the cache")
     equal(t.bucket.journal, [], "requests")
 
 

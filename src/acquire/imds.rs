@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::download::{Trouble, pause_or_stop};
+use super::download::pause_or_stop;
 use super::retry::{Verdict, verdict};
+use super::trouble::Trouble;
 use crate::config::{Config, WebConfig, value};
 use crate::error::{Error, Result};
 use crate::http::url::redact;

@@ -15,6 +15,7 @@ pub mod region;
 mod resume;
 pub mod retry;
 pub mod search;
+pub mod trouble;
 pub mod urls;
 
 pub use acquired::*;

@@ -1,7 +1,7 @@
 //! What to do with an answer to a GET that may resume a cut transfer (RFC 9110 sections 13.1.5,
 //! 14 and 15.3.7). Pure.
 
-use super::download::Trouble;
+use super::trouble::Trouble;
 
 /// What we have of a file so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::download::Trouble;
+use super::trouble::Trouble;
 use crate::http::failure::Failure;
 
 /// What comes next.

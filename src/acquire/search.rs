@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::acquired::{Acquired, Source};
 use super::cache::{Cache, beside, read_signature};
-use super::download::{self, Download, Terms, Trouble};
+use super::download::{self, Download, Terms};
 use super::progress::Least;
 use super::retry::{Patience, Verdict, verdict};
+use super::trouble::Trouble;
 use super::urls::{Candidate, buckets, key, mirror};
 use crate::config::{AgentVersion, Config};
 use crate::error::{Context, Error, Result};

@@ -19,5 +19,5 @@ pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
         .as_ref()
         .map(crate::docker::networks::BridgeName::as_str);
     let _in_place = network::apply(&config.root, &config.network, bridge)?;
-    Provider::new(config, docker, stop)?.ready()
+    Provider::new(config, stop)?.ready(&docker)
 }

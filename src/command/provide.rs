@@ -1,9 +1,10 @@
 //! The agent's image in Docker: from the cache, from where it is kept, or the one that the agent
 //! asked for; verified on the way, whichever it is.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::acquire::cache::State;
+use crate::acquire::retry::Patience;
 use crate::acquire::search::Manners;
 use crate::acquire::{Acquired, Cache, Found, Search, desired, imds};
 use crate::config::Config;
@@ -17,7 +18,6 @@ use crate::verify::Gate;
 /// All that it takes to bring an image to Docker.
 pub struct Provider<'a> {
     config: &'a Config,
-    docker: Docker,
     gate: Gate,
     cache: Cache,
     stop: Option<&'a Stop>,
@@ -25,10 +25,9 @@ pub struct Provider<'a> {
 
 impl<'a> Provider<'a> {
     /// Reads the keyring; nothing else is touched yet.
-    pub fn new(config: &'a Config, docker: Docker, stop: Option<&'a Stop>) -> Result<Self> {
+    pub fn new(config: &'a Config, stop: Option<&'a Stop>) -> Result<Self> {
         Ok(Provider {
             config,
-            docker,
             gate: Gate::new(config)?,
             cache: Cache::new(&config.root),
             stop,
@@ -36,42 +35,42 @@ impl<'a> Provider<'a> {
     }
 
     /// What the cache's state asks for: nothing, the cached tar, or a download.
-    pub fn ready(&self) -> Result<()> {
+    pub fn ready(&self, docker: &Docker) -> Result<()> {
         match self.cache.state() {
-            State::Uncached => self.fetch(),
-            State::ReloadNeeded => self.cached(),
-            State::Cached => match self.docker.image(image::IMAGE)? {
+            State::Uncached => self.fetch(docker),
+            State::ReloadNeeded => self.cached(docker),
+            State::Cached => match docker.image(image::IMAGE)? {
                 Some(image) => {
                     log::info!("the agent's image is in Docker: {}", image.id);
                     Ok(())
                 }
-                None => self.cached(),
+                None => self.cached(docker),
             },
         }
     }
 
     /// The cached tar, whatever Docker has.
-    pub fn reload(&self) -> Result<()> {
+    pub fn reload(&self, docker: &Docker) -> Result<()> {
         match self.cache.state() {
-            State::Uncached => self.fetch(),
-            State::Cached | State::ReloadNeeded => self.cached(),
+            State::Uncached => self.fetch(docker),
+            State::Cached | State::ReloadNeeded => self.cached(docker),
         }
     }
 
     /// The tar that the agent fetched and asked for with exit 42.
-    pub fn desired(&self) -> Result<()> {
+    pub fn desired(&self, docker: &Docker) -> Result<()> {
         let archive = self.admit(desired::desired(&self.cache)?)?;
-        self.load(&archive)
+        self.load(docker, &archive)
     }
 
     /// The cached tar; where that one will not do, a new one.
-    fn cached(&self) -> Result<()> {
+    fn cached(&self, docker: &Docker) -> Result<()> {
         match self.open_cached() {
-            Ok(archive) => self.load(&archive),
+            Ok(archive) => self.load(docker, &archive),
             Err(error) if error.is_stopped() => Err(error),
             Err(refusal) => {
                 log::warn!("{refusal}; fetching another");
-                self.fetch()
+                self.fetch(docker)
                     .map_err(|error| Error::caused(refusal.to_string(), error))
             }
         }
@@ -84,7 +83,12 @@ impl<'a> Provider<'a> {
         let Some(version) = wanted else {
             return self.admit(tar.acquired(None));
         };
-        match self.search().signature(&version) {
+        // Where the user allows to do without, nobody is to wait long for it.
+        let mut manners = Manners::new(self.config);
+        if *self.config.source.allow_unsigned {
+            manners.patience = Patience::new(Duration::ZERO);
+        }
+        match self.search(manners).signature(&version) {
             Ok(signature) => {
                 let archive = self.admit(tar.acquired(Some(signature.clone())))?;
                 if let Err(error) = self.cache.keep_signature(&signature, archive.verified()) {
@@ -101,28 +105,27 @@ impl<'a> Provider<'a> {
     }
 
     /// The first source that has a tar; it must be a good one.
-    fn fetch(&self) -> Result<()> {
-        let archive = match self.search().next(&self.cache)? {
-            Found::Local(acquired) => self.admit(acquired)?,
+    fn fetch(&self, docker: &Docker) -> Result<()> {
+        let manners = Manners::new(self.config);
+        let archive = match self.search(manners).next(&self.cache)? {
+            Found::Local(acquired) => {
+                let archive = self.admit(acquired)?;
+                self.cache.adopt(archive.verified())?;
+                archive
+            }
             Found::Fetched(download) => {
                 let archive = self.admit(download.acquired()?)?;
                 self.cache.keep(download, archive.verified())?;
                 archive
             }
         };
-        self.load(&archive)
+        self.load(docker, &archive)
     }
 
-    fn search(&self) -> Search<'_, impl FnOnce() -> Result<String>> {
-        let manners = Manners::new(self.config);
+    fn search(&self, manners: Manners) -> Search<'_, impl FnOnce() -> Result<String>> {
         let region = || imds::region(self.config, self.stop);
-        Search::new(
-            self.config,
-            Architecture::here(),
-            manners,
-            self.stop,
-            region,
-        )
+        let here = Architecture::here();
+        Search::new(self.config, here, manners, self.stop, region)
     }
 
     /// From unknown to fit for Docker, by the one door there is.
@@ -140,8 +143,8 @@ impl<'a> Provider<'a> {
         image::check(verified, Architecture::here()).map_err(|unfit| Error::new(unfit.to_string()))
     }
 
-    fn load(&self, archive: &Archive) -> Result<()> {
-        let loaded = image::load(&self.docker, archive)?;
+    fn load(&self, docker: &Docker, archive: &Archive) -> Result<()> {
+        let loaded = image::load(docker, archive)?;
         log::info!("loaded {} as {}", image::IMAGE, loaded.id());
         self.cache.set_state(State::Cached)
     }

@@ -9,5 +9,5 @@ use super::provide::Provider;
 pub fn run(config: &Config) -> Result<()> {
     crate::host::make_directories(&config.root)?;
     let docker = super::docker(config, None)?;
-    Provider::new(config, docker, None)?.reload()
+    Provider::new(config, None)?.reload(&docker)
 }

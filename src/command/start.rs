@@ -23,8 +23,10 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     for note in &plan.notes {
         log::warn!("{note}");
     }
-    let provider = Provider::new(config, docker.clone(), Some(stop))?;
-    match supervise::run(&docker, &plan.container, stop, || provider.desired())? {
+    let provider = Provider::new(config, Some(stop))?;
+    match supervise::run(&docker, &plan.container, stop, |docker| {
+        provider.desired(docker)
+    })? {
         Outcome::Done | Outcome::Stopped => Ok(()),
         end @ Outcome::Terminal => Err(Error::new(
             "the agent says that it can never work here (its exit code 5)",

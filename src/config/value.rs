@@ -52,7 +52,10 @@ pub fn docker_host(text: &str) -> Result<std::path::PathBuf, &'static str> {
 /// What would have been one.
 pub fn region(text: &str) -> Result<String, &'static str> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if text.len() <= 63 && text.bytes().all(fits) && !text.starts_with('-') && !text.ends_with('-')
+    if (1..=63).contains(&text.len())
+        && text.bytes().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
     {
         Ok(text.to_owned())
     } else {

@@ -93,3 +93,36 @@ impl Resolver for StoppableResolver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_with_their_ports() {
+        let config = ureq::Agent::config_builder().build();
+        for (url, expected) in [
+            ("http://127.0.0.1/x", "127.0.0.1:80"),
+            ("https://127.0.0.1/x", "127.0.0.1:443"),
+            ("https://[::1]/x", "[::1]:443"),
+            ("http://[::1]:8080/x", "[::1]:8080"),
+        ] {
+            let uri = url.parse().unwrap();
+            let found = StoppableResolver::new(None)
+                .resolve(&uri, &config, NextTimeout::default())
+                .unwrap();
+            assert_eq!(found.to_vec(), [expected.parse::<SocketAddr>().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_name_is_asked_for_in_a_thread() {
+        let config = ureq::Agent::config_builder().build();
+        let uri = "http://localhost:8080".parse().unwrap();
+        let found = StoppableResolver::new(None)
+            .resolve(&uri, &config, NextTimeout::default())
+            .unwrap();
+        let local = |a: &SocketAddr| a.ip().is_loopback() && a.port() == 8080;
+        assert!(!found.is_empty() && found.iter().all(local), "{found:?}");
+    }
+}

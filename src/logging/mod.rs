@@ -7,7 +7,7 @@ mod format;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -57,10 +57,8 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        let line = format::line(record.level(), now, &record.args().to_string());
+        let message = record.args().to_string();
+        let line = format::line(record.level(), SystemTime::now(), &message);
         // A log that cannot be written must not end what it reports on.
         let _ = match &self.0 {
             Sink::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),

@@ -5,7 +5,6 @@
 pub mod backoff;
 pub mod policy;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::docker::spec::ContainerSpec;
@@ -46,7 +45,8 @@ impl Outcome {
 }
 
 /// Runs the agent until it is done, can never work, or SIGTERM or SIGINT (`stop`, which `docker`
-/// has to know as well) comes. `load_desired` loads the image that the agent asked for.
+/// has to know as well) comes. `load_desired` loads the image that the agent asked for
+/// into the dockerd that is there by then: it may be another one than at the start.
 ///
 /// # Errors
 /// If dockerd turns into one that may not be talked to (see [`Docker::connect`]), or the agent
@@ -55,7 +55,7 @@ pub fn run(
     docker: &Docker,
     spec: &ContainerSpec,
     stop: &Stop,
-    load_desired: impl FnMut() -> Result<()>,
+    load_desired: impl FnMut(&Docker) -> Result<()>,
 ) -> Result<Outcome> {
     run_with(docker, spec, load_desired, |pause| {
         match stop.sleep(pause).doing(|| "wait before the next start")? {
@@ -72,7 +72,7 @@ pub fn run(
 pub fn run_with(
     docker: &Docker,
     spec: &ContainerSpec,
-    load_desired: impl FnMut() -> Result<()>,
+    load_desired: impl FnMut(&Docker) -> Result<()>,
     sleep: impl FnMut(Duration) -> Result<()>,
 ) -> Result<Outcome> {
     let mut supervisor = Supervisor {
@@ -121,7 +121,7 @@ struct Supervisor<'a, Load, Sleep> {
 
 impl<Load, Sleep> Supervisor<'_, Load, Sleep>
 where
-    Load: FnMut() -> Result<()>,
+    Load: FnMut(&Docker) -> Result<()>,
     Sleep: FnMut(Duration) -> Result<()>,
 {
     fn supervise(&mut self) -> Result<Outcome> {
@@ -132,10 +132,7 @@ where
                     log::info!("the agent is done");
                     return Ok(Outcome::Done);
                 }
-                Next::Terminal => {
-                    log::error!("the agent cannot work here: not restarting it");
-                    return Ok(Outcome::Terminal);
-                }
+                Next::Terminal => return Ok(Outcome::Terminal),
                 Next::Upgrade(pause) => self.upgrade(pause)?,
                 Next::Again { pause, show_log } => {
                     if show_log {
@@ -239,7 +236,7 @@ where
 
     fn upgrade(&mut self, pause: Duration) -> Result<()> {
         log::info!("the agent asks for another version");
-        match (self.load_desired)() {
+        match (self.load_desired)(&self.docker) {
             Ok(()) => self.pause(pause),
             Err(e) if e.is_stopped() => Err(e),
             Err(e) => {
@@ -275,8 +272,8 @@ where
     }
 }
 
-/// A number from 0 to 1, another one each time: the standard library seeds its hash maps so.
+/// A number from 0 to 1. Without one from the kernel there is no jitter, and no harm.
 fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish();
+    let bits = crate::sys::random::random().unwrap_or(0);
     f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -41,17 +41,6 @@ impl Gate {
         &self.keyring
     }
 
-    /// Whether a tar from here would be admitted without a signature, so that it need not be
-    /// looked for any further.
-    #[must_use]
-    pub fn admits_unsigned(&self, source: &Source) -> bool {
-        match source {
-            Source::Cache(_) | Source::File(_) => self.allow_unsigned.is_some(),
-            Source::Update(_) => self.allow_update.is_some(),
-            Source::Url(_) => false,
-        }
-    }
-
     /// Lets a tar pass or not. A signature that is there decides alone; without one, the
     /// permission that fits the tar's source does.
     ///

@@ -24,7 +24,6 @@ mod keyring;
 mod permission;
 mod refusal;
 mod signatures;
-mod utc;
 mod whole;
 
 use std::fmt::{self, Write as _};
@@ -39,6 +38,7 @@ pub use refusal::{Reason, Refused, Subject};
 
 use crate::acquire::{Acquired, Source};
 use crate::error::Result;
+use crate::utc::utc;
 
 /// Who vouches for a tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl fmt::Display for Provenance {
             } => write!(
                 f,
                 "signed by {user} (certificate {certificate}, key {key}) on {}",
-                utc::utc(*made)
+                utc(*made)
             ),
             Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
             Provenance::AgentUpdate => f.write_str("not signed; fetched and checked by the agent"),
@@ -155,7 +155,7 @@ impl fmt::Display for Verified {
                 writeln!(f, "certificate  {certificate}")?;
                 writeln!(f, "signing key  {key}")?;
                 writeln!(f, "user ID      {user}")?;
-                write!(f, "signed on    {}", utc::utc(*made))
+                write!(f, "signed on    {}", utc(*made))
             }
             other => write!(f, "provenance   {other}"),
         }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::time::SystemTime;
 
-use super::utc::utc;
 use crate::acquire::Source;
+use crate::utc::utc;
 
 /// A tar that is not trusted: which, and why.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
 //! A real dockerd for a test: in network, mount and PID namespaces of its own, with its own data,
 //! gone with its owner. And an image for it, made by hand.
 
+// Each test takes what it needs of this.
+#![allow(dead_code)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -47,7 +50,7 @@ while read -r order; do
     start)
         dockerd -H "unix://$1/docker.sock" --data-root "$1/data" --exec-root "$1/exec" \
             --pidfile "$1/pid" --group root --storage-driver vfs --iptables=false --bridge=none \
-            --shutdown-timeout 10 >>"$1/log" 2>&1 &
+            --shutdown-timeout 10 $2 >>"$1/log" 2>&1 &
         dockerd=$! ;;
     TERM|KILL)
         kill -s "$order" $dockerd; wait $dockerd ;;
@@ -65,15 +68,16 @@ pub struct Dockerd {
 }
 
 impl Dockerd {
-    /// Makes the namespaces and starts dockerd in them; it answers some time later.
-    pub fn start() -> Dockerd {
-        let mut dockerd = Dockerd::not_started();
+    /// Makes the namespaces and starts dockerd in them, with an option or with none (empty); it
+    /// answers some time later.
+    pub fn start(option: &str) -> Dockerd {
+        let mut dockerd = Dockerd::not_started(option);
         dockerd.order("start");
         dockerd
     }
 
     /// Makes the namespaces only.
-    pub fn not_started() -> Dockerd {
+    pub fn not_started(option: &str) -> Dockerd {
         let dir = TempDir::new("dockerd");
         let mut child = Command::new("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
@@ -82,6 +86,7 @@ impl Dockerd {
             .args(["--propagation", "private", "docker-init", "--"])
             .args(["sh", "-c", SCRIPT, "dockerd"])
             .arg(dir.path())
+            .arg(option)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,8 +1,12 @@
 //! An Engine that answers as a test tells it, over a real Unix socket, one request a connection.
 
+// Each test takes what it needs of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +20,8 @@ use ecs_init::testing::TempDir;
 pub enum Reply {
     /// A status and a body.
     Answer(u16, String),
+    /// The answer to a ping, with this `Api-Version`.
+    Pong(&'static str),
     /// The connection's end, instead of an answer.
     HangUp,
     /// The head of an answer, and then the connection's end.
@@ -37,7 +43,7 @@ pub fn exit(code: i64) -> Reply {
 /// What an Engine says on a good day; the agent exits with 0 as soon as it is waited for.
 pub fn usual(call: &str) -> Reply {
     match call {
-        "ping" => answer(200, "OK"),
+        "ping" => Reply::Pong("1.41"),
         "version" => answer(200, r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#),
         "create" => answer(201, r#"{"Id":"c0ffee","Warnings":[]}"#),
         "look" => answer(200, r#"{"Id":"c0ffee","State":{"Running":true}}"#),
@@ -55,8 +61,15 @@ pub struct Engine {
 impl Engine {
     /// Starts one. `reply` gets each request's short name ([`name`]) and how often it was made
     /// before. Its thread ends with the process.
-    pub fn start(mut reply: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Engine {
-        let dir = TempDir::new("engine");
+    pub fn start(reply: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Engine {
+        Engine::start_in(TempDir::new("engine"), reply)
+    }
+
+    /// The same, with its socket `s` in this directory.
+    pub fn start_in(
+        dir: TempDir,
+        mut reply: impl FnMut(&str, usize) -> Reply + Send + 'static,
+    ) -> Engine {
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&calls);
@@ -79,7 +92,12 @@ impl Engine {
 
     /// A client.
     pub fn connect(&self, stop: Option<&Stop>) -> Docker {
-        Docker::connect(&self.dir.path().join("s"), Duration::from_secs(60), stop).unwrap()
+        Docker::connect(&self.socket(), Duration::from_secs(60), stop).unwrap()
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
     }
 
     /// The short names of the requests so far.
@@ -128,8 +146,12 @@ fn send(mut stream: UnixStream, reply: Reply) {
         Reply::HangUp => Ok(()),
         Reply::Answer(status, body) => write!(
             stream,
-            "HTTP/1.1 {status} X\r\nApi-Version: 1.41\r\nContent-Length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
+        ),
+        Reply::Pong(version) => write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nApi-Version: {version}\r\nContent-Length: 2\r\n\r\nOK"
         ),
         Reply::Cut => write!(
             stream,

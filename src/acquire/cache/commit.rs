@@ -21,10 +21,7 @@ impl Cache {
             part, signature, ..
         } = download;
         let dir = self.dir();
-        // Two of us at once would remove each other's tars.
-        let lock = File::open(dir)?;
-        lock.lock()?;
-
+        let _lock = self.lock()?;
         let name = format!("ecs-agent-{digest}.tar");
         let target = dir.join(&name);
         step();
@@ -39,27 +36,46 @@ impl Cache {
         // The link must not reach the disk before what it names.
         sync_directory(dir)?;
         step();
-        self.link(&name)?;
+        self.change_hands(Path::new(&name))
+    }
+
+    /// Makes a tar that lies elsewhere on the host the cached one, without a copy.
+    pub(super) fn commit_link(&self, tar: &Path) -> io::Result<()> {
+        let _lock = self.lock()?;
+        self.change_hands(tar)
+    }
+
+    /// Two of us at once would remove each other's tars.
+    fn lock(&self) -> io::Result<File> {
+        let lock = File::open(self.dir())?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    /// Swaps the link, then removes what it named before.
+    fn change_hands(&self, target: &Path) -> io::Result<()> {
+        let dir = self.dir();
+        self.link(target)?;
         step();
         sync_directory(dir)?;
         step();
         // From here on it is the new one; what is left over costs space and nothing else.
-        if let Err(e) = self.remove_others(&name) {
+        if let Err(e) = self.remove_others(target) {
             log::warn!("{}: an old tar is left: {e}", dir.display());
         }
         Ok(())
     }
 
-    fn link(&self, name: &str) -> io::Result<()> {
+    fn link(&self, target: &Path) -> io::Result<()> {
         let link = self.dir().join(LINK);
         remove(&link)?;
-        symlink(name, &link)?;
+        symlink(target, &link)?;
         step();
         fs::rename(&link, self.dir().join(TAR))
     }
 
     /// Removes the tars that earlier commits made, and the signature of a tar that was no link.
-    fn remove_others(&self, name: &str) -> io::Result<()> {
+    fn remove_others(&self, target: &Path) -> io::Result<()> {
         remove(&beside(&self.dir().join(TAR)))?;
         step();
         for entry in fs::read_dir(self.dir())? {
@@ -68,7 +84,7 @@ impl Cache {
                 continue;
             };
             let tar = other.strip_suffix(".asc").unwrap_or(other);
-            if tar != name && is_ours(tar) {
+            if Path::new(tar) != target && is_ours(tar) {
                 remove(&self.dir().join(other))?;
                 step();
             }

@@ -5,6 +5,7 @@
 //! ecs-agent.tar                     the cached tar, or a link to it
 //!   → ecs-agent-<16 hex digits>.tar ours, named by the first of its SHA-256
 //!     ecs-agent-<…>.tar.asc         its signature, always beside what the link names
+//!   → /elsewhere/on/the/host.tar    or the tar that the configuration names
 //! .ecs-init-<…>.part                unfinished; nobody's but its writer's
 //! ```
 //!
@@ -183,6 +184,29 @@ impl Cache {
             format!(
                 "put the verified tar into the cache ({})",
                 self.dir.display()
+            )
+        })
+    }
+
+    /// Makes a verified tar that lies elsewhere on this host the cached one, by a link: the next
+    /// start finds it, and its signature beside it, without a copy of it.
+    ///
+    /// # Errors
+    /// If the file system will not, or if what was verified is no such tar.
+    pub fn adopt(&self, proof: &Verified) -> Result<()> {
+        let Source::File(path) = proof.source() else {
+            return Err(Error::new(format!(
+                "{} was verified, which is no tar of this host's; the cache does not link to it",
+                proof.source()
+            )));
+        };
+        // As the host sees it, not as we do through our root.
+        let target = Path::new("/").join(path.strip_prefix(self.root.dir()).unwrap_or(path));
+        self.commit_link(&target).doing(|| {
+            format!(
+                "link the cache ({}) to {}",
+                self.dir.display(),
+                path.display()
             )
         })
     }

@@ -1,4 +1,4 @@
-//! A moment in words, for refusals and for what `verify` prints.
+//! A moment in words, for the log, for refusals and for what `verify` prints.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// OpenPGP's moments are unsigned seconds since 1970 (RFC 9580, section 3.5), so a time before
 /// that is one of no signature; it is shown as 1970.
-pub(super) fn utc(time: SystemTime) -> String {
+#[must_use]
+pub fn utc(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)

@@ -1,0 +1,107 @@
+//! The program from outside: exit codes, what goes to which stream, the log's form.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use ecs_init::testing::TempDir;
+
+/// Runs the program below a root of its own, with a dockerd that is not there.
+fn run(root: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ecs-init"))
+        .args(arguments)
+        .env_clear()
+        .env("ECS_INIT_ROOT", root.path())
+        .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+        .env("ECS_INIT_DOCKER_WAIT", "0")
+        .envs(environment.iter().copied())
+        .output()
+        .expect("run ecs-init")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_need_nothing() {
+    let root = TempDir::new("cli");
+    for arguments in [&["--help"][..], &["help"], &["run", "--help"], &["version"]] {
+        let done = run(&root, arguments, &[]);
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}");
+        assert!(!done.stdout.is_empty(), "{arguments:?}");
+        assert_eq!(text(&done.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_1_and_the_usage() {
+    let root = TempDir::new("cli");
+    for arguments in [&[][..], &["strat"], &["start", "now"], &["verify"]] {
+        let done = run(&root, arguments, &[]);
+        assert_eq!(done.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&done.stderr).contains("usage: ecs-init"));
+        assert_eq!(text(&done.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_failure_ends_with_255_and_one_line_that_names_the_socket() {
+    let root = TempDir::new("cli");
+    for verb in ["pre-start", "start", "stop", "reload-cache"] {
+        let done = run(&root, &[verb], &[]);
+        assert_eq!(done.status.code(), Some(255), "{verb}");
+        let stderr = text(&done.stderr);
+        let errors: Vec<_> = stderr
+            .lines()
+            .filter(|line| line.starts_with("level=error"))
+            .collect();
+        assert_eq!(errors.len(), 1, "{verb}: {stderr}");
+        assert!(errors[0].contains("/nonexistent/docker.sock"), "{stderr}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_the_configuration_is_named_and_survived() {
+    let root = TempDir::new("cli");
+    fs::create_dir_all(root.path().join("etc/ecs")).unwrap();
+    let config = "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=perhaps\nsecret nonsense\n";
+    fs::write(root.path().join("etc/ecs/ecs.config"), config).unwrap();
+    let done = run(&root, &["rules"], &[]);
+    assert_eq!(done.status.code(), Some(0));
+    let stderr = text(&done.stderr);
+    assert!(stderr.contains("ecs.config:1: "), "{stderr}");
+    assert!(stderr.contains("ecs.config:2: "), "{stderr}");
+    assert!(!stderr.contains("secret"), "{stderr}");
+    assert!(text(&done.stdout).contains("--ctstate"));
+}
+
+#[test]
+fn every_line_of_the_log_is_logfmt_and_the_level_holds() {
+    let root = TempDir::new("cli");
+    let done = run(&root, &["rules"], &[("ECS_INIT_NONSENSE", "1")]);
+    let stderr = text(&done.stderr);
+    assert!(stderr.lines().count() >= 2, "{stderr}");
+    for line in stderr.lines() {
+        let rest = line.strip_prefix("level=warn time=").expect(line);
+        let (time, message) = rest.split_once(" msg=\"").expect(line);
+        assert!(time.len() == 20 && time.ends_with('Z'), "{line}");
+        assert!(message.ends_with('"'), "{line}");
+    }
+    let quiet = run(&root, &["start"], &[("ECS_LOGLEVEL", "none")]);
+    assert_eq!(quiet.status.code(), Some(255));
+    assert_eq!(text(&quiet.stderr), "");
+}
+
+#[test]
+fn verify_names_what_it_cannot_read() {
+    let root = TempDir::new("cli");
+    let tar = root.path().join("a.tar");
+    let tar = tar.to_str().unwrap();
+    let done = run(&root, &["verify", tar], &[]);
+    assert_eq!(done.status.code(), Some(255));
+    assert!(text(&done.stderr).contains(tar));
+    fs::write(tar, "not signed").unwrap();
+    let done = run(&root, &["verify", tar], &[]);
+    assert_eq!(done.status.code(), Some(255));
+    assert!(text(&done.stderr).contains("a.tar.asc"));
+}
