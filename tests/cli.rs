@@ -105,3 +105,52 @@ fn verify_names_what_it_cannot_read() {
     assert_eq!(done.status.code(), Some(255));
     assert!(text(&done.stderr).contains("a.tar.asc"));
 }
+
+/// Needs root, for the kernel's log; `ECS_INIT_TEST_SKIP=kmsg` skips it.
+#[test]
+fn without_a_stderr_the_kernels_log_is_written() {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let skip = std::env::var("ECS_INIT_TEST_SKIP").unwrap_or_default();
+    if skip.split([',', ' ']).any(|word| word == "kmsg") {
+        eprintln!("SKIPPED: ECS_INIT_TEST_SKIP names it");
+        return;
+    }
+    let root = TempDir::new("cli");
+    let sign = format!("ECS_INIT_NO_SUCH_{}", std::process::id());
+    let done = Command::new("sh")
+        .args(["-c", "exec \"$0\" rules 2>&-"])
+        .arg(env!("CARGO_BIN_EXE_ecs-init"))
+        .env("ECS_INIT_ROOT", root.path())
+        .env(&sign, "1")
+        .status()
+        .expect("run sh");
+    assert_eq!(done.code(), Some(0));
+    // Each read is one record; EAGAIN is the end of what there is (dev-kmsg).
+    let mut kmsg = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/kmsg")
+        .expect("read the kernel's log, as root");
+    let mut record = [0; 8192];
+    let mut found = Vec::new();
+    loop {
+        match kmsg.read(&mut record) {
+            Ok(length) => {
+                let text = text(&record[..length]);
+                if text.contains(&sign) {
+                    found.push(text);
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => break,
+            // Records were overwritten while we read: go on with the oldest there is.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {}
+            Err(e) => panic!("read the kernel's log: {e}"),
+        }
+    }
+    assert_eq!(found.len(), 1, "{found:?}");
+    // 28: daemon, warning.
+    assert!(found[0].starts_with("28,"), "{found:?}");
+    assert!(found[0].contains("ecs-init: level=warn"), "{found:?}");
+}
