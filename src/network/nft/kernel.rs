@@ -186,7 +186,10 @@ fn needs(step: &Step) -> String {
             " (it needs CONFIG_NFT_NAT, module nft_chain_nat)".to_owned()
         }
         Step::Write(_, _, rule) => {
-            format!(" (it needs the kernel modules {})", modules(rule).join(", "))
+            format!(
+                " (it needs the kernel modules {})",
+                modules(rule).join(", ")
+            )
         }
         _ => String::new(),
     }
