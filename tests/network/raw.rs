@@ -62,8 +62,8 @@ fn rules() -> Vec<RawRule> {
     all
 }
 
-/// If these two are 1.8.9's `--dport`, a comparison of two bytes behind the transport header's
-/// first two: the port.
+/// The port, if these two are `--dport` of 1.8.9: the two bytes behind the transport header's first
+/// two are loaded and compared.
 fn native_port(load: &Expression, compare: &Expression) -> Option<u16> {
     let load_data = Attributes::read(&load.data)?;
     let numbers = (load_data.be32(2)?, load_data.be32(3)?, load_data.be32(4)?);
@@ -79,8 +79,8 @@ fn native_port(load: &Expression, compare: &Expression) -> Option<u16> {
 /// What iptables 1.8.9 itself writes when a TCP option is asked for too: then it falls back on
 /// `match tcp`. Without that option, it is the match about the port alone.
 fn match_by_iptables(port: u16) -> Expression {
-    /// Where the option stands: behind the match's name, revision and the header of its struct
-    /// (5 bytes with 3 for padding, 4, 4; each with a header of 4) and four ports.
+    /// Where the option stands: behind the attributes name and revision (each a header of 4 bytes
+    /// and 4 more), the header of the third, which is the struct, and in it the four ports.
     const OPTION: usize = 8 + 8 + 4 + 8;
     sh(&format!(
         "nft flush ruleset

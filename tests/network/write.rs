@@ -93,7 +93,9 @@ in_namespace! {
         for command in ["iptables -L -n", "iptables -t nat -S", "ip6tables -S", "iptables -nvL INPUT --line-numbers"] {
             assert!(!sh(&format!("{command} 2>&1")).contains("incompatible"));
         }
-        sh("iptables-save | iptables-restore");
+        let before = saved();
+        sh("iptables-save | iptables-restore; ip6tables-save | ip6tables-restore");
+        assert_eq!(saved(), before);
         apply();
     }
 }
