@@ -6,6 +6,7 @@ mod namespace;
 mod old_encoding;
 mod oracle;
 mod order;
+mod raw;
 mod refusals;
 mod traffic;
 mod undo;

@@ -1,5 +1,5 @@
-//! Other versions of iptables write our rules in other expressions than 1.8.9. Written here as they
-//! do, and shown to iptables to be sure that they mean what they should.
+//! Other versions of iptables write our rules in other expressions than 1.8.9 and than we do.
+//! Written here as they do, and shown to iptables to be sure that they mean what they should.
 
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::saved;
@@ -56,7 +56,7 @@ fn xtables(list: &mut Writer, kind: &str, name: &str, revision: u32, info: &[u8]
     });
 }
 
-/// `match tcp`, revision 0, as 1.8.7 writes `--dport`.
+/// `match tcp`, revision 0, as 1.8.7 writes `--dport` (and we).
 fn tcp_port(list: &mut Writer, port: u16) {
     let mut info = Vec::new();
     for n in [0, u16::MAX, port, port] {

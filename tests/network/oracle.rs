@@ -51,8 +51,10 @@ fn strip(text: &str) -> String {
         .collect()
 }
 
-/// Everything in the kernel, expression by expression, without the kernel's numbers for rules and
-/// without our mark, which is no expression. Of the reference's rules and ours it is the same.
+/// Everything in the kernel, expression by expression, and the chains; without the kernel's numbers
+/// for rules and without our mark, which is no expression.
+///
+/// Of ours it is what [`with_match_tcp`] makes of the reference's by iptables 1.8.9.
 pub fn expressions() -> String {
     strip_handles(&sh(EXPRESSIONS))
 }
@@ -60,6 +62,8 @@ pub fn expressions() -> String {
 fn strip_handles(text: &str) -> String {
     text.lines()
         .filter(|line| !line.starts_with('#'))
+        // Behind the expressions come the chains, and in them once more each rule, in nft's words.
+        .filter(|line| !line.starts_with("\t\t") || line.starts_with("\t\ttype "))
         .map(|line| {
             // "ip nat PREROUTING 2" and "ip filter INPUT 3 4" head the expressions of a rule.
             let is_head = line.starts_with("ip ") || line.starts_with("ip6 ");
@@ -74,6 +78,27 @@ fn strip_handles(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// What iptables 1.8.9 wrote, with each comparison of TCP's destination port in the header as the
+/// match that we write in its place, and how many those were: the one difference that there is.
+pub fn with_match_tcp(expressions: &str) -> (String, usize) {
+    const LOAD: &str = "  [ payload load 2b @ transport header + 2 => reg 1 ]";
+    const MATCH: &str = "  [ match name tcp rev 0 ]\n";
+    let mut lines = expressions.lines();
+    let (mut all, mut replaced) = (String::new(), 0);
+    while let Some(line) = lines.next() {
+        if line == LOAD {
+            let compare = lines.next().expect("what the port is compared with");
+            assert!(compare.starts_with("  [ cmp eq reg 1 "), "{compare}");
+            all += MATCH;
+            replaced += 1;
+        } else {
+            all += line;
+            all.push('\n');
+        }
+    }
+    (all, replaced)
 }
 
 /// Everything with the kernel's numbers: two equal ones mean that nothing was written between.

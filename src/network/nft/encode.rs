@@ -1,11 +1,13 @@
-//! A rule as `nf_tables` expressions, just as iptables-nft 1.8.9 writes it: an expression that it
-//! does not know would make it call the whole table incompatible, and dockerd's own calls of
-//! iptables would fail.
+//! A rule as `nf_tables` expressions, in the one encoding that every iptables-nft reads: an
+//! expression that it does not know would make it call the whole table incompatible, or print a
+//! rule without it, and dockerd's own calls of iptables would fail.
 //!
-//! 1.8.11, which itself writes the protocol in another way, reads these the same. 1.8.7 and before
-//! know ports only as `match tcp` and pass over the comparison here: they print our rules without
-//! `--dport`, and their `-D` does not find them. The kernel does what the rules say all the same,
-//! and our own clean-up finds them; but rules that such an iptables *saves* must not be restored.
+//! All is just as iptables-nft 1.8.9 writes it, but for the port. 1.8.9 compares two bytes of the
+//! TCP header; 1.8.7 and before pass over that comparison. They would print our rules without
+//! `--dport`, their `-D` would not find them, and a ruleset that they save and restore would drop
+//! all TCP. So the port is what 1.8.7 writes and all later versions read: xtables' `match tcp`. Our
+//! rules are then expression for expression those of 1.8.7; 1.8.7, 1.8.9 and 1.8.11 print, check
+//! and delete each of them by the reference's own words.
 
 use super::super::netlink::attr::Writer;
 use super::super::rule::{Match, Network, Rule, States, Verdict};
@@ -48,8 +50,7 @@ pub fn encode(rule: &Rule) -> Encoded {
     address(&mut list, abi::IP4_SOURCE, rule.source.as_ref());
     address(&mut list, abi::IP4_DESTINATION, rule.destination.as_ref());
     if let Some(port) = rule.tcp_port {
-        payload(&mut list, abi::BASE_TRANSPORT, abi::TCP_DESTINATION, 2);
-        compare(&mut list, false, &port.to_be_bytes());
+        tcp_destination(&mut list, port);
     }
     if let Some(states) = &rule.states {
         conntrack(&mut list, states);
@@ -147,6 +148,19 @@ fn xtables(list: &mut Writer, kind: &str, name: &str, revision: u32, info: &[u8]
             .be32(abi::XT_REVISION, revision)
             .bytes(abi::XT_INFO, info);
     });
+}
+
+/// `match tcp`, revision 0 (`struct xt_tcp`, `linux/netfilter/xt_tcpudp.h`), about one destination
+/// port and nothing else.
+fn tcp_destination(list: &mut Writer, port: u16) {
+    // Source ports and destination ports, each lowest and highest, in the host's byte order.
+    let mut info: Vec<u8> = [0, u16::MAX, port, port]
+        .into_iter()
+        .flat_map(u16::to_ne_bytes)
+        .collect();
+    // No TCP option, no flags, nothing inverted; aligned to 16 bytes.
+    info.resize(16, 0);
+    xtables(list, "match", "tcp", 0, &info);
 }
 
 fn conntrack(list: &mut Writer, states: &Match<States>) {

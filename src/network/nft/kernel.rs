@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::netlink::attr::{Attributes, Writer};
 use super::super::netlink::message::{DUMP, Refusal};
 use super::super::netlink::talk::{Failure, Request, Talk};
-use super::super::rule::Family;
+use super::super::rule::{Family, Rule, Table, Verdict};
 use super::super::rules::PLACES;
 use super::plan::Step;
 use super::snapshot::{self, Snapshot};
@@ -159,9 +159,9 @@ fn refused(steps: &[Step], index: usize, refusal: Refusal) -> Error {
         );
     };
     let missing = match (refusal.errno, step) {
-        (libc::EPERM, _) => permission(&refusal),
+        (libc::EPERM, _) => permission(&refusal).to_owned(),
         (libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL, step) => needs(step),
-        _ => "",
+        _ => String::new(),
     };
     Error::caused(
         format!("the kernel refused to {step}; nothing was changed{missing}"),
@@ -178,25 +178,41 @@ fn permission(refusal: &Refusal) -> &'static str {
 }
 
 /// What a step needs of the kernel.
-fn needs(step: &Step) -> &'static str {
-    use super::super::rule::{Table, Verdict};
-
+fn needs(step: &Step) -> String {
     match step {
-        Step::MakeTable(Family::Ip4, _) => " (it needs CONFIG_NF_TABLES_IPV4)",
-        Step::MakeTable(Family::Ip6, _) => " (it needs CONFIG_NF_TABLES_IPV6)",
+        Step::MakeTable(Family::Ip4, _) => " (it needs CONFIG_NF_TABLES_IPV4)".to_owned(),
+        Step::MakeTable(Family::Ip6, _) => " (it needs CONFIG_NF_TABLES_IPV6)".to_owned(),
         Step::MakeChain(place) if place.table == Table::Nat => {
-            " (it needs CONFIG_NFT_NAT, module nft_chain_nat)"
+            " (it needs CONFIG_NFT_NAT, module nft_chain_nat)".to_owned()
         }
-        Step::Write(_, _, rule) => match (rule.verdict, &rule.states) {
-            (Verdict::Dnat(_), _) => " (it needs the modules nft_compat, nft_counter and xt_nat)",
-            (Verdict::Redirect(_), _) => {
-                " (it needs the modules nft_compat, nft_counter and xt_REDIRECT)"
-            }
-            (_, Some(_)) => " (it needs the modules nft_compat, nft_counter and xt_conntrack)",
-            _ => " (it needs the module nft_counter)",
-        },
-        _ => "",
+        Step::Write(_, _, rule) => {
+            format!(
+                " (it needs the kernel modules {})",
+                modules(rule).join(", ")
+            )
+        }
+        _ => String::new(),
     }
+}
+
+/// The modules whose expressions, matches and targets a rule is written with.
+fn modules(rule: &Rule) -> Vec<&'static str> {
+    let xtables = [
+        rule.tcp_port.map(|_| "xt_tcpudp"),
+        rule.states.as_ref().map(|_| "xt_conntrack"),
+        match rule.verdict {
+            Verdict::Dnat(_) => Some("xt_nat"),
+            Verdict::Redirect(_) => Some("xt_REDIRECT"),
+            Verdict::Accept | Verdict::Drop => None,
+        },
+    ];
+    let xtables: Vec<_> = xtables.into_iter().flatten().collect();
+    let bridge = (!xtables.is_empty()).then_some("nft_compat");
+    ["nft_counter"]
+        .into_iter()
+        .chain(bridge)
+        .chain(xtables)
+        .collect()
 }
 
 fn failed(doing: &str, failure: Failure) -> Error {
@@ -205,5 +221,38 @@ fn failed(doing: &str, failure: Failure) -> Error {
         Failure::Refused(_, refusal) => Error::caused(doing, refusal),
         Failure::Changed => Error::new(format!("{doing}: they changed meanwhile")),
         Failure::Malformed => Error::new(format!("{doing}: the kernel's answer cannot be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NetworkConfig;
+    use crate::network::interface::Interface;
+    use crate::network::rules::RuleSet;
+
+    #[test]
+    fn a_refusal_names_every_module_that_the_rule_is_written_with() {
+        let config = NetworkConfig {
+            skip_localhost_filter: false,
+            allow_offhost_introspection: false,
+        };
+        let set = RuleSet::new(&config, Some(&Interface::docker0()), false);
+        let said: Vec<_> = PLACES
+            .into_iter()
+            .flat_map(|(place, _)| set.at(place))
+            .map(|w| needs(&Step::Write(w.place, w.position, w.rule.clone())))
+            .collect();
+        let of = |modules| format!(" (it needs the kernel modules {modules})");
+        assert_eq!(
+            said,
+            [
+                of("nft_counter, nft_compat, xt_tcpudp"),
+                of("nft_counter, nft_compat, xt_tcpudp"),
+                of("nft_counter, nft_compat, xt_conntrack"),
+                of("nft_counter, nft_compat, xt_tcpudp, xt_nat"),
+                of("nft_counter, nft_compat, xt_tcpudp, xt_REDIRECT"),
+            ]
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! Encoding and decoding against each other, and planning without a kernel.
 
-use super::batch;
+use super::super::netlink::attr::{Attributes, Writer};
 use super::decode::decode;
 use super::encode::encode;
 use super::plan::{self, Step};
 use super::snapshot::{self, ChainState, RuleState, Snapshot, TableState};
+use super::{abi, batch};
 use crate::config::NetworkConfig;
 use crate::network::interface::Interface;
 use crate::network::rule::{Family, Match, Network, Rule, States, Table, Verdict};
@@ -99,6 +100,53 @@ fn every_rule_survives_encoding() {
     for (family, rule) in rules {
         assert_eq!(decode(family, &encode(&rule).expressions), Some(rule));
     }
+}
+
+/// `--dport` as iptables 1.8.9 and 1.8.11 write it: two bytes of the header, compared.
+fn native_port(list: &mut Writer, port: u16) {
+    list.nest(abi::LIST_ELEMENT, |e| {
+        e.text(abi::EXPRESSION_NAME, "payload")
+            .nest(abi::EXPRESSION_DATA, |d| {
+                d.be32(abi::PAYLOAD_REGISTER, abi::REGISTER_1)
+                    .be32(abi::PAYLOAD_BASE, abi::BASE_TRANSPORT)
+                    .be32(abi::PAYLOAD_OFFSET, abi::TCP_DESTINATION)
+                    .be32(abi::PAYLOAD_LENGTH, 2);
+            });
+    });
+    list.nest(abi::LIST_ELEMENT, |e| {
+        e.text(abi::EXPRESSION_NAME, "cmp")
+            .nest(abi::EXPRESSION_DATA, |d| {
+                d.be32(abi::CMP_REGISTER, abi::REGISTER_1)
+                    .be32(abi::CMP_OPERATION, abi::CMP_EQUAL)
+                    .nest(abi::CMP_DATA, |d| {
+                        d.bytes(abi::DATA_VALUE, &port.to_be_bytes());
+                    });
+            });
+    });
+}
+
+#[test]
+fn a_port_is_read_in_either_encoding_but_not_in_both_at_once() {
+    let mut seen = 0;
+    for (family, rule) in all_rules() {
+        let Some(port) = rule.tcp_port else { continue };
+        let bytes = encode(&rule).expressions;
+        let (mut native, mut both) = (Writer::new(), Writer::new());
+        for (kind, element) in Attributes::read(&bytes).unwrap().iter() {
+            let name = Attributes::read(element).unwrap();
+            if name.text(abi::EXPRESSION_NAME) == Some("match") {
+                native_port(&mut native, port);
+                native_port(&mut both, port);
+            } else {
+                native.bytes(kind, element);
+            }
+            both.bytes(kind, element);
+        }
+        assert_eq!(decode(family, &both.finish()), None);
+        assert_eq!(decode(family, &native.finish()), Some(rule));
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The structs of xtables modules that `match` and `target` expressions carry, read. Every version
 //! of iptables has its own choice of revision. iptables-nft 1.8.7, 1.8.9 and 1.8.11 were looked at
-//! (1.8.7 alone has `match tcp`); the earlier revisions that kernels still take are read as well.
+//! (of these, 1.8.7 alone writes `match tcp`, and so do we); the earlier revisions that kernels
+//! still take are read as well.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
