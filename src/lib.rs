@@ -26,6 +26,7 @@
 //! | [`host`] | what this host is; read once |
 //! | [`agent`] | pure: configuration and host to the container to create |
 //! | [`supervise`] | the loop around the container, and the pure policy that says what comes next |
+//! | [`interface`] | a network interface's name |
 //! | [`root`] | the directory that stands for `/` |
 //! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |
 //! | [`logging`] | the reference's logfmt, on stderr or `/dev/kmsg` |
@@ -45,6 +46,7 @@ pub mod error;
 pub mod host;
 pub mod http;
 pub mod image;
+pub mod interface;
 pub mod logging;
 pub mod network;
 pub mod root;

@@ -15,9 +15,6 @@ pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
     }
     let docker = super::docker(config, stop)?;
     let bridge = docker.default_bridge()?;
-    let bridge = bridge
-        .as_ref()
-        .map(crate::docker::networks::BridgeName::as_str);
-    let _in_place = network::apply(&config.root, &config.network, bridge)?;
+    let _in_place = network::apply(&config.root, &config.network, bridge.as_ref())?;
     Provider::new(config, stop)?.ready(&docker)
 }

@@ -1,51 +1,13 @@
 //! `/networks`: the bridge that containers are on by default.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
 
 use super::call::{self, Payload, encode};
 use super::{Docker, LARGE, null_is_default};
 use crate::error::{Context, Error, Result};
-
-/// The name of a network interface: 1 to 15 bytes, no slash, no white space, not `.` or `..`
-/// (the kernel's `dev_valid_name`; IFNAMSIZ is 16 with the NUL).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BridgeName(String);
-
-impl BridgeName {
-    /// Checks a name.
-    ///
-    /// # Errors
-    /// If the kernel would not take it.
-    pub fn new(name: &str) -> Result<Self> {
-        let good = (1..16).contains(&name.len())
-            && name != "."
-            && name != ".."
-            // `+` at the end is iptables' wildcard: no dockerd names a bridge so.
-            && name.bytes().all(|b| b.is_ascii_graphic() && !b"/:+".contains(&b));
-        if good {
-            Ok(BridgeName(name.to_owned()))
-        } else {
-            Err(Error::new(format!(
-                "{name:?} is not the name of a network interface"
-            )))
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for BridgeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::interface::Interface;
 
 impl Docker {
     /// The interface of Docker's default bridge network (`docker0`); `None` if dockerd runs
@@ -53,7 +15,7 @@ impl Docker {
     ///
     /// # Errors
     /// If dockerd cannot be asked, or names an interface that cannot be.
-    pub fn default_bridge(&self) -> Result<Option<BridgeName>> {
+    pub fn default_bridge(&self) -> Result<Option<Interface>> {
         let doing = || "look for Docker's default bridge";
         let path = format!("/networks?filters={}", encode(r#"{"driver":["bridge"]}"#));
         let json = self
@@ -64,7 +26,7 @@ impl Docker {
     }
 }
 
-fn find(json: &[u8]) -> Result<Option<BridgeName>> {
+fn find(json: &[u8]) -> Result<Option<Interface>> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "PascalCase", default)]
     struct Network {
@@ -81,7 +43,9 @@ fn find(json: &[u8]) -> Result<Option<BridgeName>> {
         .iter()
         .find(|n| option(n, "default_bridge").as_deref() == Some("true"))
         .and_then(|n| option(n, "name"))
-        .map(|name| BridgeName::new(&name))
+        .map(|name| {
+            Interface::new(&name).map_err(|why| Error::new(format!("{name:?} is no bridge: {why}")))
+        })
         .transpose()
 }
 
@@ -103,21 +67,9 @@ mod tests {
 
     #[test]
     fn a_name_that_no_interface_can_have_is_refused() {
-        for good in ["docker0", "br-0123456789ab", "a.1@b"] {
-            assert!(BridgeName::new(good).is_ok(), "{good}");
-        }
-        let bad = [
-            "",
-            "a234567890123456",
-            "a/b",
-            "a b",
-            "..",
-            "a\n",
-            "br+",
-            "é",
-        ];
-        for bad in bad {
-            assert!(BridgeName::new(bad).is_err(), "{bad:?}");
-        }
+        let json = br#"[{"Options":{"com.docker.network.bridge.default_bridge":"true",
+                "com.docker.network.bridge.name":"../x"}}]"#;
+        let error = find(json).unwrap_err().to_string();
+        assert!(error.contains("../x"), "{error}");
     }
 }

@@ -4,7 +4,6 @@
 //! [`rules`] says which rules, [`nft`] brings them into the kernel and takes them out, [`sysctl`]
 //! and [`route`] do the rest; [`netlink`] is the language.
 
-pub mod interface;
 pub mod netlink;
 pub mod nft;
 pub mod route;
@@ -12,12 +11,12 @@ pub mod rule;
 pub mod rules;
 pub mod sysctl;
 
-pub use interface::Interface;
 pub use rule::Family;
 pub use rules::RuleSet;
 
 use crate::config::NetworkConfig;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::interface::Interface;
 use crate::root::Root;
 
 /// The network is as the agent needs it. Only [`apply`] makes one.
@@ -25,17 +24,11 @@ use crate::root::Root;
 #[must_use]
 pub struct InPlace(());
 
-/// The rules for this host, as [`apply`] would write them. `bridge` is the name of the default
-/// bridge network's interface, if Docker has one.
-///
-/// # Errors
-/// `bridge` is no interface's name.
-pub fn rules_for(root: &Root, config: &NetworkConfig, bridge: Option<&str>) -> Result<RuleSet> {
-    Ok(RuleSet::new(
-        config,
-        bridge_name(bridge)?.as_ref(),
-        has_ipv6(root),
-    ))
+/// The rules for this host, as [`apply`] would write them. `bridge` is the interface of Docker's
+/// default bridge network, if there is one.
+#[must_use]
+pub fn rules_for(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> RuleSet {
+    RuleSet::new(config, bridge, has_ipv6(root))
 }
 
 /// Brings the network to where the agent needs it; what is there already is left alone.
@@ -45,9 +38,8 @@ pub fn rules_for(root: &Root, config: &NetworkConfig, bridge: Option<&str>) -> R
 ///
 /// # Errors
 /// The first step that failed; those before it stay done, [`undo`] takes them back.
-pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&str>) -> Result<InPlace> {
-    let bridge = bridge_name(bridge)?;
-    let wanted = RuleSet::new(config, bridge.as_ref(), has_ipv6(root));
+pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<InPlace> {
+    let wanted = rules_for(root, config, bridge);
     match nft::kernel::change(|now| nft::plan::apply(now, &wanted))? {
         0 => log::info!("firewall rules already in place: {}", wanted.len()),
         steps => log::info!(
@@ -57,8 +49,8 @@ pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&str>) -> Resul
     }
     route::apply()?;
     // Docker's usual one, if it did not say: it may come up later under that name.
-    let bridge = bridge.unwrap_or_else(Interface::docker0);
-    sysctl::refuse_router_advertisements(root, &bridge)?;
+    let usual = Interface::docker0();
+    sysctl::refuse_router_advertisements(root, bridge.unwrap_or(&usual))?;
     sysctl::set_route_localnet(root)?;
     Ok(InPlace(()))
 }
@@ -91,13 +83,4 @@ pub fn undo(root: &Root, config: &NetworkConfig) -> Vec<Error> {
 /// A kernel without IPv6 has no `ip6` rules to match anything with.
 fn has_ipv6(root: &Root) -> bool {
     root.at("/proc/sys/net/ipv6").exists()
-}
-
-fn bridge_name(name: Option<&str>) -> Result<Option<Interface>> {
-    let check = |name| {
-        Interface::new(name)
-            .map_err(Error::new)
-            .doing(|| format!("Docker's default bridge is called {name:?}"))
-    };
-    name.map(check).transpose()
 }

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::interface::Interface;
 use super::rule::{Chain, Family, Match, Network, Place, Rule, States, Table, Verdict};
 use crate::config::NetworkConfig;
+use crate::interface::Interface;
 
 /// The address at which a task finds its credentials, on port 80.
 pub const CREDENTIALS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);

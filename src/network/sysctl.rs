@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 
-use super::interface::Interface;
 use crate::error::{Context, Result};
+use crate::interface::Interface;
 use crate::root::Root;
 
 const ALL_ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/all/route_localnet";

@@ -2,6 +2,7 @@
 
 use crate::namespace::{in_namespace, sh};
 use crate::{DEFAULTS, apply, undo};
+use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::root::Root;
 use ecs_init::testing::TempDir;
@@ -116,7 +117,7 @@ in_namespace! {
         let net = root.at("/proc/sys/net");
         std::fs::create_dir_all(&net).unwrap();
         std::os::unix::fs::symlink("/proc/sys/net/ipv4", net.join("ipv4")).unwrap();
-        let _ = network::apply(&root, &DEFAULTS, Some("docker0")).unwrap();
+        let _ = network::apply(&root, &DEFAULTS, Some(&Interface::docker0())).unwrap();
         assert_eq!(sh("nft list tables"), "table ip filter\ntable ip nat\n");
         assert_eq!(network::undo(&root, &DEFAULTS).len(), 0);
         assert_eq!(sh("nft list tables"), "");

@@ -13,6 +13,7 @@ mod undo;
 mod write;
 
 use ecs_init::config::NetworkConfig;
+use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::root::Root;
 
@@ -24,7 +25,8 @@ const DEFAULTS: NetworkConfig = NetworkConfig {
 
 /// What pre-start does on a host with `docker0`.
 fn apply() {
-    let _ = network::apply(&Root::default(), &DEFAULTS, Some("docker0")).expect("apply");
+    let _ =
+        network::apply(&Root::default(), &DEFAULTS, Some(&Interface::docker0())).expect("apply");
 }
 
 /// What post-stop does.

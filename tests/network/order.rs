@@ -6,6 +6,7 @@ use crate::apply;
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, DOCKERD_AND_OURS, REFERENCE, restore, saved};
 use ecs_init::config::NetworkConfig;
+use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::network::nft::{kernel, plan};
 use ecs_init::root::Root;
@@ -89,7 +90,7 @@ in_namespace! {
             skip_localhost_filter: true,
             allow_offhost_introspection: false,
         };
-        let _ = network::apply(&Root::default(), &config, Some("br-ecs")).unwrap();
+        let _ = network::apply(&Root::default(), &config, Some(&Interface::new("br-ecs").unwrap())).unwrap();
         let rules = sh("iptables -S INPUT");
         assert_eq!(
             rules,
@@ -132,7 +133,11 @@ fn interfere() {
 }
 
 fn wanted() -> network::RuleSet {
-    network::rules_for(&Root::default(), &crate::DEFAULTS, Some("docker0")).expect("rules")
+    network::rules_for(
+        &Root::default(),
+        &crate::DEFAULTS,
+        Some(&Interface::docker0()),
+    )
 }
 
 in_namespace! {

@@ -3,6 +3,7 @@
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, REFERENCE, numbered, restore, saved};
 use crate::{apply, undo};
+use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::root::Root;
 
@@ -87,7 +88,7 @@ in_namespace! {
 
 in_namespace! {
     fn our_rule_is_known_whatever_the_bridge_was_called() {
-        let _ = network::apply(&Root::default(), &crate::DEFAULTS, Some("br-ecs")).unwrap();
+        let _ = network::apply(&Root::default(), &crate::DEFAULTS, Some(&Interface::new("br-ecs").unwrap())).unwrap();
         assert!(saved().contains("-i br-ecs"));
         undo();
         assert_eq!(numbered(), "");

@@ -7,6 +7,7 @@ use crate::oracle::{
     restore, saved, with_match_tcp,
 };
 use crate::{DEFAULTS, apply};
+use ecs_init::interface::Interface;
 use ecs_init::network::{self, Family};
 use ecs_init::root::Root;
 
@@ -51,7 +52,7 @@ in_namespace! {
 in_namespace! {
     fn the_rules_verb_prints_what_iptables_save_prints() {
         apply();
-        let rules = network::rules_for(&Root::default(), &DEFAULTS, Some("docker0")).expect("rules");
+        let rules = network::rules_for(&Root::default(), &DEFAULTS, Some(&Interface::docker0()));
         for (family, command) in [(Family::Ip4, "iptables-save"), (Family::Ip6, "ip6tables-save")] {
             let save = sh(&format!("{command} | grep -v '^[#:]'"));
             assert_eq!(rules.saved(family).to_string(), save);

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::super::interface::Interface;
 use super::super::netlink::attr::Attributes;
 use super::super::rule::{Family, Match, Network, Rule, States, Verdict};
 use super::{abi, xtables};
+use crate::interface::Interface;
 
 /// What a register was loaded with.
 #[derive(Debug, Clone, Copy)]

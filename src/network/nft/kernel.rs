@@ -228,7 +228,7 @@ fn failed(doing: &str, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::config::NetworkConfig;
-    use crate::network::interface::Interface;
+    use crate::interface::Interface;
     use crate::network::rules::RuleSet;
 
     #[test]

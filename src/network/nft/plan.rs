@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::super::interface::Interface;
 use super::super::rule::{Family, Place, Rule, Table};
 use super::super::rules::{PLACES, Position, RuleSet, Wanted};
 use super::snapshot::{ChainState, RuleState, Snapshot};
 use crate::config::NetworkConfig;
 use crate::error::{Error, Result};
+use crate::interface::Interface;
 
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What is in the kernel at one moment, as far as it concerns us.
 
-use super::super::interface::Interface;
 use super::super::netlink::attr::Attributes;
 use super::super::rule::{Family, Place, Rule, Table};
 use super::super::rules::{self, PLACES};
 use super::abi::{self, Hook};
 use super::{decode, mark};
+use crate::interface::Interface;
 
 /// A table of iptables' that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::plan::{self, Step};
 use super::snapshot::{self, ChainState, RuleState, Snapshot, TableState};
 use super::{abi, batch};
 use crate::config::NetworkConfig;
-use crate::network::interface::Interface;
+use crate::interface::Interface;
 use crate::network::rule::{Family, Match, Network, Rule, States, Table, Verdict};
 use crate::network::rules::{PLACES, RuleSet};
 
