@@ -53,8 +53,16 @@ def run_stage(stage: str, cases: list[Case], world: World, options: Options, tal
         logs.mkdir(parents=True, exist_ok=True)
         job = artifacts.job(binary).write(logs / "job.tar")
         make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally)
-        for number, case in enumerate(cases):
-            _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
+        for case in cases:
+            try:
+                _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
+            except HarnessError as error:
+                # An emulator can die under a guest, which says nothing about ecs-init: once more
+                # on another host. A second time it is the harness.
+                if stage == "ns":
+                    raise
+                tally.say(f"again {stage} {case.name}: {error}")
+                _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
     except HarnessError as error:
         with tally.lock:
             tally.broken.append(f"{stage}: {error}")
