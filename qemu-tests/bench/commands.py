@@ -1,6 +1,8 @@
 """Commands to be measured, and what was counted for them."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -9,6 +11,9 @@ from statistics import median
 
 from harness.errors import HarnessError
 from harness.host import NOWHERE, TOOLS
+
+#: The machine's tools, those of the superuser too.
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -30,11 +35,13 @@ class Measured:
     peak: int | None
 
     def median(self, key: str) -> float:
-        """`wall`, `user`, `sys` in ms; `switches` (of its own will), `preempted`."""
+        """`wall` in ms; `switches` (of its own will), `preempted`."""
         return median(run[key] for run in self.runs)
 
     @property
     def cpu(self) -> float:
+        """User and system time together, in ms. The sum is exact; the kernel splits it by
+        where its ticks fell, and a run shorter than a tick is all user time then."""
         return median(run["user"] + run["sys"] for run in self.runs)
 
 
@@ -64,6 +71,13 @@ def execs(argv: list[str], env: dict[str, str], pid: int, log: Path) -> list[str
              if "exec" in line and line.rstrip().endswith("= 0")]
     # The first is nsenter itself.
     return lines[1:]
+
+
+def tool(name: str) -> str:
+    """Where the machine has a program."""
+    if found := shutil.which(name, path=PATH):
+        return found
+    raise HarnessError(f"{name} is not on this machine")
 
 
 def ours(binary: str, verb: str, settings: dict[str, str], where: str = "host",

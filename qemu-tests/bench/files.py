@@ -1,20 +1,19 @@
 """What needs no host: how large the binary is, how fast it verifies."""
 
-import shutil
 from pathlib import Path
 
 from harness import builds
 from harness.world import World
 
 from . import recorded
-from .commands import Command, measure, ours
+from .commands import Command, measure, ours, tool
 from .table import Row
 
 
 def sizes(directory: Path | None) -> list[Row]:
     """Both architectures against the reference's x86_64 binary."""
     return [Row(f"size, {arch}", builds.under_test(arch, directory, False).stat().st_size, "bytes",
-                "reference", recorded.SIZE, recorded.SIZE) for arch in ("x86_64", "aarch64")]
+                "reference, x86_64", recorded.SIZE, recorded.SIZE) for arch in ("x86_64", "aarch64")]
 
 
 def verifying(binary: Path, tar: Path, keyring: Path, world: World, rounds: int) -> list[Row]:
@@ -24,9 +23,9 @@ def verifying(binary: Path, tar: Path, keyring: Path, world: World, rounds: int)
     found = measure({
         "verify": [ours(str(binary), "verify", {"ECS_INIT_KEYRING": str(keyring)}, "here",
                         str(tar))],
-        "gpg": [Command([_tool("gpg"), "--batch", "--no-tty", "--no-auto-check-trustdb",
+        "gpg": [Command([tool("gpg"), "--batch", "--no-tty", "--no-auto-check-trustdb",
                          "--homedir", world.trusted.home.name, "--verify", signature, tar])],
-        "openssl": [Command([_tool("openssl"), "dgst", "-sha256", tar])],
+        "openssl": [Command([tool("openssl"), "dgst", "-sha256", tar])],
     }, rounds)
     mine, gpg, plain = found["verify"], found["gpg"], found["openssl"]
     return [
@@ -37,9 +36,3 @@ def verifying(binary: Path, tar: Path, keyring: Path, world: World, rounds: int)
         Row("verify, peak RSS", mine.peak, "KiB", "gpg --verify", gpg.peak),
         Row("", mine.peak, "KiB", "openssl dgst -sha256", plain.peak),
     ]
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"{name} was there when the bench began"
-    return found

@@ -5,7 +5,7 @@ machine of two shared cores with dockerd 20.10 and iptables 1.8.9: not of this
 run, so they stand beside a ratio and never in one. The size is the exception.
 """
 
-from .commands import Command
+from .commands import Command, tool
 
 SIZE = 23_270_872
 
@@ -22,7 +22,7 @@ EXECS = 10
 CREDENTIALS = ["-p", "tcp", "-d", "169.254.170.2", "--dport", "80", "-j"]
 INTROSPECTION = ["-p", "tcp", "--dport", "51678"]
 
-#: Program and arguments with `{}` for -A or -I when added, -D when deleted.
+#: Program, table, how it is added, chain and rule. -D deletes it.
 RULES = [
     ("iptables", "nat", "-A", ["PREROUTING", *CREDENTIALS,
                                "DNAT", "--to-destination", "127.0.0.1:51679"]),
@@ -36,9 +36,9 @@ RULES = [
 ]
 
 
-def _sysctl(program: str, *words: str) -> Command:
+def _sysctl(*words: str) -> Command:
     # The host's root has none; the values are those of its network namespace all the same.
-    return Command([program, *words], where="net")
+    return Command([tool("sysctl"), *words], where="net")
 
 
 def _rules(delete: bool) -> list[Command]:
@@ -46,13 +46,13 @@ def _rules(delete: bool) -> list[Command]:
                     where="host") for tool, table, verb, rule in RULES]
 
 
-def pre_start(sysctl: str) -> list[Command]:
+def pre_start() -> list[Command]:
     """The nine programs that its pre-start runs, in its order."""
-    return [_sysctl(sysctl, "-w", "net.ipv4.conf.all.route_localnet=1"),
-            _sysctl(sysctl, "-e", "-w", "net.ipv6.conf.docker0.accept_ra=0"), *_rules(False)]
+    return [_sysctl("-w", "net.ipv4.conf.all.route_localnet=1"),
+            _sysctl("-e", "-w", "net.ipv6.conf.docker0.accept_ra=0"), *_rules(False)]
 
 
-def post_stop(sysctl: str) -> list[Command]:
+def post_stop() -> list[Command]:
     """The nine programs that its post-stop runs, in its order."""
-    return [_sysctl(sysctl, "net.ipv4.conf.default.route_localnet"),
-            _sysctl(sysctl, "-w", "net.ipv4.conf.all.route_localnet=0"), *_rules(True)]
+    return [_sysctl("net.ipv4.conf.default.route_localnet"),
+            _sysctl("-w", "net.ipv4.conf.all.route_localnet=0"), *_rules(True)]

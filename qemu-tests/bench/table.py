@@ -14,11 +14,10 @@ class Row:
     against: str = ""
     other: float | None = None
     recorded: float | None = None
-    ratio: bool = True
 
     def cells(self) -> list[str]:
         ratio = ""
-        if self.ratio and self.other and self.ours is not None:
+        if self.other and self.ours is not None:
             ratio = f"{self.ours / self.other:.2f}"
         return [self.what, number(self.ours), self.unit, ratio, self.against, number(self.other),
                 number(self.recorded)]

@@ -51,6 +51,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     if options.demo and options.stage == ",".join(STAGES):
         options.stage = "x86_64"
     if options.bench:
+        if options.stage not in (",".join(STAGES), "ns"):
+            parser.error("--bench is for ns, where nothing is emulated; --measure is for guests")
         options.stage = "ns"
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
@@ -103,9 +105,9 @@ def _run(options: argparse.Namespace) -> int:
             shutil.rmtree(logs)
             return 0 if all(shown) else FAILED
         if options.bench:
-            bench(world, chosen)
+            done = bench(world, chosen)
             shutil.rmtree(logs)
-            return 0
+            return 0 if done else FAILED
         if options.measure:
             for stage in stages:
                 measure(stage, world, chosen)
