@@ -26,6 +26,9 @@ CACHE = "/var/cache/ecs"
 #: Seconds that `start` is left alone.
 STILL = 30
 
+#: Seconds between a change of Docker's images and the next load.
+SETTLE = 0.3
+
 #: Created and started by hand, from what ecs-init's own was made of.
 FLOOR = "floor"
 
@@ -69,29 +72,38 @@ class Bench:
         tar = self.cache / "ecs-agent.tar"
         gpg = Command([tool("gpg"), "--batch", "--no-tty", "--no-auto-check-trustdb", "--homedir",
                        self.scene.artifacts.world.trusted.home.name, "--verify", f"{tar}.asc", tar])
+        pre_start = ours(BINARY, "pre-start", self.settings)
+        ways = {
+            "mine": lambda: self._wall(pre_start, self.pid),
+            "gpg": lambda: self._wall(gpg),
+            "post": self._stream,
+        }
         rows = []
         for what, fresh in (("image absent", True), ("image there", False)):
-            mine, checked, floor = [], [], []
-            for _ in range(self.rounds):
-                if fresh:
-                    self.without_image()
-                self.state(2)
-                found = measure({"load": [ours(BINARY, "pre-start", self.settings)]}, 1, self.pid,
-                                peaks=False)
-                mine.append(found["load"].median("wall"))
-                if fresh:
-                    self.without_image()
-                found = measure({"gpg": [gpg]}, 1, peaks=False)
-                floor.append(self._stream())
-                checked.append(found["gpg"].median("wall") + floor[-1])
+            times = {name: [] for name in ways}
+            for number in range(self.rounds):
+                # Every other round the other way about: none always comes after the same.
+                for name in list(ways)[::-1 if number % 2 else 1]:
+                    if fresh and name != "gpg":
+                        self.without_image()
+                    self.state(2)
+                    # dockerd clears up behind its answer.
+                    time.sleep(SETTLE)
+                    times[name].append(ways[name]())
+            mine, floor = times["mine"], times["post"]
+            checked = [sum(both) for both in zip(times["gpg"], floor)]
             rows += [Row(f"pre-start with a load, {what}, wall", median(mine), "ms",
                          "gpg --verify and POST", median(checked)),
                      Row("", median(mine), "ms", "POST /images/load by Python", median(floor))]
         self.state(2)
-        peak = measure({"load": [ours(BINARY, "pre-start", self.settings)]}, 0, self.pid)
+        peak = measure({"load": [pre_start]}, 0, self.pid)
         # The network is the next part's.
         self.scene.init("post-stop")
         return [*rows, Row("pre-start with a load, peak RSS", peak["load"].peak, "KiB")]
+
+    @staticmethod
+    def _wall(command: Command, pid: int | None = None) -> float:
+        return measure({"one": [command]}, 1, pid, peaks=False)["one"].median("wall")
 
     def _stream(self) -> float:
         began = time.perf_counter()
@@ -228,11 +240,9 @@ class Bench:
             for _ in range(self.rounds):
                 self.empty()
                 number = len(store.times)
-                found = measure({"get": [ours(BINARY, "reload-cache", settings)]}, 1, self.pid,
-                                peaks=False)
+                whole.append(self._wall(ours(BINARY, "reload-cache", settings), self.pid))
                 mine.append(store.next(number))
-                whole.append(found["get"].median("wall"))
-                measure({"get": [fetch]}, 1, self.pid, peaks=False)
+                self._wall(fetch, self.pid)
                 floor.append(store.next(number + 1))
                 copy.unlink()
             self.empty()
