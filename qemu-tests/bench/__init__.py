@@ -80,8 +80,8 @@ def _bench(world: World, options: Options) -> None:
           f"{os.cpu_count()} CPUs: on a machine that others use, go by the ratios.")
     print(versions)
     print("recorded: amazon-ecs-init 1.105.1 itself, on another day.\n"
-          "its nine programs: what it starts, without itself and without its Docker requests;\n"
-          "ours has its Docker requests in it.\n")
+          "its nine programs: what it starts, without its own time. pre-start of ours has Docker\n"
+          "requests in it, /version among them, for which dockerd runs programs itself.\n")
     print(table([*rows, *parts, *downloads]), flush=True)
 
 

@@ -19,6 +19,13 @@ IDLE = {"VmRSS": 21_856, "Pss": 20_649, "Threads": 5, "switches": 2}
 #: Processes that it starts, itself among them.
 EXECS = 10
 
+#: What it asks of Docker in state 1, a connection for each.
+REQUESTS = {
+    "post-stop": ["/version", "/_ping",
+                  "/networks?filters=%7B%22driver%22%3A%7B%22bridge%22%3Atrue%7D%7D"],
+}
+REQUESTS["pre-start"] = [*REQUESTS["post-stop"], "/images/json?all=1"]
+
 CREDENTIALS = ["-p", "tcp", "-d", "169.254.170.2", "--dport", "80", "-j"]
 INTROSPECTION = ["-p", "tcp", "--dport", "51678"]
 
