@@ -59,7 +59,7 @@ lint:
 run: prerequisites-hosts x86_64
 	qemu-tests/run --demo
 
-bench: prerequisites-test all
+bench: prerequisites-bench all
 	qemu-tests/run --bench
 
 # The cache outside the tree stays: see ECS_INIT_CACHE in the README.
