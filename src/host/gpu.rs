@@ -138,7 +138,7 @@ fn driver_version(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The UUID in `GPU UUID: 	 GPU-39d52d8d-…`. The driver writes question marks for one that it
+/// The UUID in `GPU UUID: GPU-39d52d8d-…`. The driver writes question marks for one that it
 /// does not know yet.
 fn uuid(text: &str) -> Option<String> {
     text.lines()
