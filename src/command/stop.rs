@@ -7,9 +7,9 @@ use crate::docker::Docker;
 use crate::error::Result;
 use crate::supervise::{self, lock};
 
-/// How long dockerd is waited for, if the configuration does not say less. Hardly an agent runs
-/// under a dockerd that is down; whether one does (live-restore, a crash) cannot be told, so
-/// that it is a failure, but not one to hold up a host on its way down.
+/// How long dockerd is waited for, if the configuration does not say less. Under a dockerd that
+/// is down there is hardly an agent; but there can be one (live-restore, a dockerd that crashed),
+/// and nobody can tell: a failure, then, but one that does not hold up a host on its way down.
 const DOCKER_WAIT: Duration = Duration::from_secs(5);
 
 /// With its ten seconds of grace. An agent that does not run is stopped.
@@ -20,7 +20,10 @@ const DOCKER_WAIT: Duration = Duration::from_secs(5);
 pub fn run(config: &Config) -> Result<()> {
     let ended = lock::end_supervisor(&config.root);
     let wait = config.docker_wait.min(DOCKER_WAIT);
-    let docker = Docker::connect(&config.docker_socket, wait, None)?;
-    supervise::stop_agent(&docker)?;
-    ended
+    let stopped = Docker::connect(&config.docker_socket, wait, None)
+        .and_then(|docker| supervise::stop_agent(&docker));
+    if let (Err(error), Err(_)) = (&ended, &stopped) {
+        log::error!("{error}");
+    }
+    stopped.and(ended)
 }
