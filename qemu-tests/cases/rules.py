@@ -1,6 +1,6 @@
 """The rules, as iptables itself prints them, and what they do to packets."""
 
-from harness.case import Scene, case
+from harness.case import ALL, case, Scene
 from harness.errors import equal, expect
 
 PREROUTING = ("-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 "
@@ -30,7 +30,7 @@ def prepared(t: Scene, **settings: str) -> None:
     t.init("pre-start", **settings)
 
 
-@case()
+@case(engines=ALL)
 def rules_letter_for_letter(t: Scene) -> None:
     """After pre-start, iptables prints ecs-init's rules as the reference's, in their order."""
     prepared(t)
@@ -58,7 +58,7 @@ def rules_verb(t: Scene) -> None:
         expect(bare in printed, f"{rule} is not in\n{printed}")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def pre_start_twice(t: Scene) -> None:
     """A second pre-start changes no rule and loads no image."""
     prepared(t)
@@ -72,7 +72,7 @@ def pre_start_twice(t: Scene) -> None:
     equal(len(fetched), 1, "times that the tar was fetched")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def post_stop_leaves_what_it_found(t: Scene) -> None:
     """After post-stop, without a Docker to ask, the rules are those that there were before."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)

@@ -11,10 +11,11 @@ import traceback
 from pathlib import Path
 
 from . import builds, namespaces, qemu, rootfs
-from .case import CASES, select
+from .case import CASES, Case, select
 from .demo import demo
 from .errors import HarnessError
 from .measure import measure
+from .rootfs import ENGINES, OWN, Engine
 from .runner import Options, Tally, run_stage
 from .world import World
 
@@ -31,6 +32,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         epilog="Exit 0: all passed. 1: a case failed. 2: usage. 3: the harness failed.")
     parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
                         help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
+    parser.add_argument("--engine", default=None, metavar="LIST",
+                        help=f"Docker Engines for ns ({', '.join(ENGINES)}); all. On others than "
+                             f"{OWN.name} run the cases that are for every Engine, or those named "
+                             "by --case")
     parser.add_argument("--case", action="append", default=[], metavar="GLOB",
                         help="only the cases of this name; may be given again")
     parser.add_argument("--demo", action="store_true",
@@ -49,6 +54,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
+    names = list(ENGINES) if options.engine is None else options.engine.split(",")
+    if unknown := [e for e in names if e not in ENGINES]:
+        parser.error(f"no such Engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
+    options.engines = [ENGINES[name] for name in names]
     options.cases = select(options.case)
     if not options.cases:
         parser.error(f"no case is named {', '.join(options.case)}; --list names them")
@@ -72,6 +81,14 @@ def main(argv: list[str]) -> int:
     return BROKEN
 
 
+def _cases(options: argparse.Namespace, engine: Engine) -> list[Case]:
+    """Those that run on an Engine."""
+    if engine == OWN:
+        return options.cases
+    named = options.engine and options.case
+    return [c for c in options.cases if c.sort == "full" and (c.everywhere or named)]
+
+
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if os.geteuid() != 0:
@@ -82,6 +99,10 @@ def _run(options: argparse.Namespace) -> int:
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
+        if arch == "x86_64" and "ns" in stages and not (options.demo or options.measure):
+            for engine in options.engines:
+                if engine != OWN and _cases(options, engine):
+                    builds.root(engine, "full", programs.driver)
         for sort in ["full"] if options.demo or options.measure else sorted({c.sort for c in options.cases}):
             rootfs.guest.build(arch, sort, programs.driver)
     if any(stage != "ns" for stage in stages):
@@ -102,8 +123,9 @@ def _run(options: argparse.Namespace) -> int:
             shutil.rmtree(logs)
             return 0
         # The quick stage alone, then the guests side by side: one keeps one core busy.
-        if "ns" in stages:
-            run_stage("ns", options.cases, world, chosen, tally)
+        for engine in options.engines if "ns" in stages else []:
+            if cases := _cases(options, engine):
+                run_stage("ns", cases, world, chosen, tally, engine)
         threads = [threading.Thread(target=run_stage,
                                     args=(stage, options.cases, world, chosen, tally), daemon=True)
                    for stage in stages if stage != "ns"]
