@@ -111,14 +111,14 @@ def read_only_stops_at_submounts(t: Scene) -> None:
     """A mount below a read-only one stays writable, although API 1.44 made the default otherwise."""
     # `ip netns` mounts /run/netns; a link brings it below a read-only mount.
     t.host.output("/usr/bin/ip", "netns", "add", "below")
-    t.host.write("/usr/lib/docker/README", "")
-    t.host.symlink("/usr/lib/docker/plugins", "/run")
+    t.host.write("/etc/docker/README", "")
+    t.host.symlink("/etc/docker/plugins", "/run")
     container = created(t)
     lines = t.host.text(f"/proc/{container['State']['Pid']}/mountinfo").splitlines()
     # proc_pid_mountinfo(5): the fifth field is the mount point, the sixth its options.
     options = {fields[4]: fields[5].split(",")[0] for fields in map(str.split, lines)}
-    equal(options["/usr/lib/docker/plugins"], "ro", "the mount itself")
-    equal(options.get("/usr/lib/docker/plugins/netns"), "rw", "the mount below it")
+    equal(options["/etc/docker/plugins"], "ro", "the mount itself")
+    equal(options.get("/etc/docker/plugins/netns"), "rw", "the mount below it")
 
 
 @case(engines=ALL)
