@@ -177,3 +177,64 @@ def errors_end_with_255(t: Scene) -> None:
     t.init("start", code=FAILURE, DOCKER_HOST="unix:///run/nothing.sock", ECS_INIT_DOCKER_WAIT="1")
     t.init(code=1)
     t.init("no-such-verb", code=1)
+
+
+@case()
+def agent_environment(t: Scene) -> None:
+    """The agent's environment, as the reference's was on such a host."""
+    t.host.write("/etc/ssl/certs/ca.pem", "")
+    prepared(t)
+    process = t.start()
+    found = environment(t)
+    wanted = {
+        "CREDENTIALS_FETCHER_HOST_DIR":
+            "/var/credentials-fetcher/socket/credentials_fetcher.sock",
+        "ECS_AGENT_CONFIG_FILE_PATH": "/etc/ecs/ecs.config.json",
+        "ECS_AGENT_LABELS": "",
+        "ECS_AVAILABLE_LOGGING_DRIVERS": '["json-file","syslog","awslogs","fluentd","none"]',
+        "ECS_DATADIR": "/data",
+        "ECS_DETAILED_OS_FAMILY": "debian_13",
+        "ECS_EBSTA_SUPPORTED": "true",
+        "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE": "true",
+        "ECS_ENABLE_TASK_ENI": "true",
+        "ECS_ENABLE_TASK_IAM_ROLE": "true",
+        "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST": "true",
+        "ECS_LOGFILE": "/log/ecs-agent.log",
+        "ECS_UPDATES_ENABLED": "true",
+        "ECS_UPDATE_DOWNLOAD_DIR": "/var/cache/ecs",
+        "SSL_CERT_DIR": "/etc/ssl/certs",
+        # The image's own stay.
+        "PATH": "/host/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    equal({name: found.get(name) for name in wanted}, wanted, "variables")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def external_mounts(t: Scene) -> None:
+    """Outside EC2: the rotating credentials, no cloud-init result, no capabilities, no task ENI."""
+    for path in ("/root/.aws/credentials", "/var/lib/cloud/data/result.json"):
+        t.host.write(path, "")
+    prepared(t)
+    external = {"ECS_EXTERNAL": "true", "AWS_REGION": "us-west-2"}
+    process = t.start("start", **external)
+    mounts = mounted(t)
+    equal(mounts.get("/rotatingcreds"), "/root/.aws", "the credentials")
+    expect("/var/lib/cloud/data/result.json" not in mounts, f"EC2's cloud-init in {mounts}")
+    equal(environment(t)["ECS_ENABLE_TASK_ENI"], "false", "ECS_ENABLE_TASK_ENI")
+    equal(t.docker.inspect("ecs-agent")["HostConfig"]["CapAdd"], None, "capabilities")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def gpu_directory(t: Scene) -> None:
+    """With GPUs the agent sees what is written about them."""
+    t.host.write("/dev/nvidia0", "")
+    t.host.write("/var/lib/ecs/gpu/nvidia-gpu-info.json", "{}")
+    prepared(t)
+    process = t.start("start", ECS_ENABLE_GPU_SUPPORT="true")
+    equal(mounted(t).get("/var/lib/ecs/gpu"), "/var/lib/ecs/gpu", "the mount")
+    process.kill()
+    process.wait(60)
