@@ -3,7 +3,7 @@
 import gzip
 
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, case, Scene
+from harness.case import ALL, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.faults import Changed, Cut, Refuse, Stall, Status
 from harness.host import SIGKILL

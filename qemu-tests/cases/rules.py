@@ -1,6 +1,6 @@
 """The rules, as iptables itself prints them, and what they do to packets."""
 
-from harness.case import ALL, case, Scene
+from harness.case import ALL, Scene, case
 from harness.errors import equal, expect
 
 PREROUTING = ("-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 "
@@ -58,7 +58,7 @@ def rules_verb(t: Scene) -> None:
         expect(bare in printed, f"{rule} is not in\n{printed}")
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare")
 def pre_start_twice(t: Scene) -> None:
     """A second pre-start changes no rule and loads no image."""
     prepared(t)
@@ -72,7 +72,7 @@ def pre_start_twice(t: Scene) -> None:
     equal(len(fetched), 1, "times that the tar was fetched")
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare")
 def post_stop_leaves_what_it_found(t: Scene) -> None:
     """After post-stop, without a Docker to ask, the rules are those that there were before."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)

@@ -4,11 +4,11 @@ import ssl
 import urllib.request
 
 from harness.archives import AGENT
-from harness.case import ALL, case, Scene
+from harness.case import Scene, case
 from harness.errors import equal, expect
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare")
 def stage_runs_containers(t: Scene) -> None:
     """A container runs on the host's network and on the bridge."""
     t.load_task()

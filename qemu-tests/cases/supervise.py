@@ -1,7 +1,7 @@
 """`start` and `run`: the agent's exits, signals, and a dockerd that comes and goes."""
 
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, case, Scene
+from harness.case import ALL, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 

@@ -33,9 +33,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
                         help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
     parser.add_argument("--engine", default=None, metavar="LIST",
-                        help=f"Docker Engines for ns ({', '.join(ENGINES)}); all. On others than "
-                             f"{OWN.name} run the cases that are for every Engine, or those named "
-                             "by --case")
+                        help=f"Docker Engines for ns ({', '.join(ENGINES)}); all but the last. On others "
+                             f"than {OWN.name} run the cases that are for every Engine, or those "
+                             "named by --case")
     parser.add_argument("--case", action="append", default=[], metavar="GLOB",
                         help="only the cases of this name; may be given again")
     parser.add_argument("--demo", action="store_true",
@@ -54,7 +54,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
-    names = list(ENGINES) if options.engine is None else options.engine.split(",")
+    names = list(ENGINES)[:-1] if options.engine is None else options.engine.split(",")
     if unknown := [e for e in names if e not in ENGINES]:
         parser.error(f"no such Engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
     options.engines = [ENGINES[name] for name in names]
