@@ -7,6 +7,8 @@ TOOLCHAIN := image-build/toolchain
 CARGO_MUSL := $(TOOLCHAIN)/cargo-musl
 ARCHES := x86_64 aarch64
 DIST := target/dist
+# The programs in the tests' hosts: a crate of its own.
+GUEST := qemu-tests/guest/Cargo.toml
 
 # One step after the other: a link with LTO takes all that the machine has.
 .NOTPARALLEL:
@@ -37,6 +39,8 @@ prerequisites-%:
 # From what fails fast to what takes long.
 test: prerequisites-test lint
 	cargo test --locked
+	cargo test --locked --manifest-path $(GUEST)
+	qemu-tests/selftest
 	$(MAKE) all
 	$(MAKE) shape
 	qemu-tests/run
@@ -47,13 +51,15 @@ shape:
 lint:
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --manifest-path $(GUEST) -- --check
+	cargo clippy --locked --all-targets --manifest-path $(GUEST) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	$(TOOLCHAIN)/deny
 
 run: prerequisites-hosts x86_64
 	qemu-tests/run --demo
 
-bench: prerequisites-test all
+bench: prerequisites-bench all
 	qemu-tests/run --bench
 
 # The cache outside the tree stays: see ECS_INIT_CACHE in the README.

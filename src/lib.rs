@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Each arrow is a type that only the step before can make: code that loads an unverified tar does
-//! not compile. The stages never import one another; [`command`] hands the values on, so that a
-//! verb's file, read from top to bottom, is what the program does.
+//! not compile. A stage knows the type that it is handed and nothing else of the stage before it;
+//! [`command`] hands the values on, so that a verb's file, read from top to bottom, is what the
+//! program does.
 //!
 //! | module | what it is |
 //! |---|---|

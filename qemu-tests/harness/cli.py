@@ -10,6 +10,8 @@ import time
 import traceback
 from pathlib import Path
 
+from bench import bench
+
 from . import builds, namespaces, qemu, rootfs
 from .case import CASES, Case, select
 from .demo import demo
@@ -42,6 +44,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
                         help="show the main job on one guest (x86_64, or the --stage given)")
     parser.add_argument("--measure", action="store_true",
                         help="wall times and memory on the stages, instead of the cases")
+    parser.add_argument("--bench", action="store_true",
+                        help="ecs-init against peers and floors, in namespaces (ns)")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--binary-dir", type=Path, metavar="DIR",
                         help="take ecs-init-ARCH or ecs-init from here")
@@ -51,6 +55,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.demo and options.stage == ",".join(STAGES):
         options.stage = "x86_64"
+    if options.bench:
+        if options.stage not in (",".join(STAGES), "ns"):
+            parser.error("--bench is for ns, where nothing is emulated; --measure is for guests")
+        options.stage = "ns"
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
@@ -99,11 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
-        if arch == "x86_64" and "ns" in stages and not (options.demo or options.measure):
+        own_work = options.demo or options.measure or options.bench
+        if arch == "x86_64" and "ns" in stages and not own_work:
             for engine in options.engines:
                 if engine != OWN and _cases(options, engine):
                     builds.root(engine, "full", programs.driver)
-        for sort in ["full"] if options.demo or options.measure else sorted({c.sort for c in options.cases}):
+        for sort in ["full"] if own_work else sorted({c.sort for c in options.cases}):
             rootfs.guest.build(arch, sort, programs.driver)
     if any(stage != "ns" for stage in stages):
         qemu.provide([s for s in stages if s != "ns"])
@@ -117,6 +126,10 @@ def _run(options: argparse.Namespace) -> int:
             shown = [demo(stage, world, chosen) for stage in stages]
             shutil.rmtree(logs)
             return 0 if all(shown) else FAILED
+        if options.bench:
+            done = bench(world, chosen)
+            shutil.rmtree(logs)
+            return 0 if done else FAILED
         if options.measure:
             for stage in stages:
                 measure(stage, world, chosen)

@@ -30,9 +30,9 @@ def _row(line: str) -> Row:
     if len(cells) != 6 or not all(cells):
         raise ValueError(f"no row of six cells: {line}")
     number, _, _, _, verdict, proof = cells
-    if not re.fullmatch(r"same|different: .+", verdict):
+    if not re.fullmatch(r"same\b.*|different: .+", verdict):
         raise ValueError(f"neither `same` nor `different: why`: {line}")
-    return Row(int(number), verdict == "same", re.findall(r"`([^`]+)`", proof))
+    return Row(int(number), verdict.startswith("same"), re.findall(r"`([^`]+)`", proof))
 
 
 def count(found: list[Row]) -> str:

@@ -4,9 +4,10 @@
 mod environment;
 mod mounts;
 
-use crate::config::Config;
-use crate::docker::spec::{ContainerSpec, HostConfig, LogConfig};
-use crate::host::Host;
+use crate::config::{Config, Selinux};
+use crate::docker::spec::{ContainerSpec, HostConfig, LogConfig, Mount};
+use crate::error::{Error, Result};
+use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
 
@@ -27,11 +28,17 @@ pub struct Plan {
 }
 
 /// Decides what the agent's container is. `host` must have been asked about [`paths`].
-#[must_use]
-pub fn plan(config: &Config, host: &Host) -> Plan {
+///
+/// # Errors
+/// The AppArmor profile that the container should have is not loaded, and no other is allowed.
+pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     let mut notes = Vec::new();
     let mounts = mounts::mounts(config, host, &mut notes);
+    let (binds, mounts) = relabelled(config, mounts);
+    let mut security_opt: Vec<_> = apparmor(config, host, &mut notes)?.into_iter().collect();
+    security_opt.extend(selinux(config, host, &mut notes));
     let host_config = HostConfig {
+        binds,
         mounts,
         cap_add: if config.external {
             Vec::new()
@@ -46,33 +53,66 @@ pub fn plan(config: &Config, host: &Host) -> Plan {
         cgroupns_mode: Some("host".to_owned()),
         pid_mode: config.agent.pid_host.then(|| "host".to_owned()),
         privileged: config.agent.privileged,
-        security_opt: apparmor(config, host, &mut notes).into_iter().collect(),
+        security_opt,
         log_config: Some(log_config(config)),
         init: Some(true),
         ..HostConfig::default()
     };
     let container = ContainerSpec {
         image: crate::image::IMAGE.to_owned(),
-        env: environment::environment(config, host),
+        env: environment::environment(config, host, &mut notes),
         labels: config.agent.labels.clone(),
         host_config,
         ..ContainerSpec::default()
     };
-    Plan { container, notes }
+    Ok(Plan { container, notes })
 }
 
-/// The profile to confine the agent with: the one that is loaded. Naming one that is not would
-/// keep the container from starting.
-fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<String> {
+/// The profile to confine the agent with. Naming one that is not loaded would keep the container
+/// from starting, each time anew; leaving it out silently would confine the agent otherwise than
+/// was asked for.
+fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Option<String>> {
     let profile = &config.agent.apparmor_profile;
-    let loaded = host.apparmor.as_ref()?;
-    if loaded.contains(profile) || profile == "unconfined" {
-        return Some(format!("apparmor:{profile}"));
+    match &host.apparmor {
+        None => Ok(None),
+        Some(apparmor) if apparmor.has(profile) => Ok(Some(format!("apparmor:{profile}"))),
+        Some(_) if config.agent.apparmor_fallback => {
+            notes.push(format!(
+                "the AppArmor profile {profile} is not loaded: the agent runs under Docker's own"
+            ));
+            Ok(None)
+        }
+        Some(_) => Err(Error::new(apparmor::refusal(profile, ""))),
     }
-    notes.push(format!(
-        "the AppArmor profile {profile} is not loaded: the agent runs under Docker's default"
-    ));
+}
+
+/// The container's label option. An enforcing SELinux that nobody has reckoned with keeps the
+/// agent from Docker's socket, which looks like anything but SELinux.
+fn selinux(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<String> {
+    let agent = &config.agent;
+    if agent.selinux == Some(Selinux::Disable) {
+        return Some("label=disable".to_owned());
+    }
+    if host.selinux_enforcing && !agent.privileged {
+        notes.push(
+            "SELinux is enforcing and will keep the agent from Docker's socket: set \
+             ECS_AGENT_RUN_PRIVILEGED=true, or ECS_INIT_SELINUX=disable"
+                .to_owned(),
+        );
+    }
     None
+}
+
+/// With `ECS_INIT_SELINUX=relabel`, logs and data as binds: only those can say `:Z`.
+fn relabelled(config: &Config, mounts: Vec<Mount>) -> (Vec<String>, Vec<Mount>) {
+    if config.agent.selinux != Some(Selinux::Relabel) {
+        return (Vec::new(), mounts);
+    }
+    let (ours, rest): (Vec<_>, Vec<_>) = mounts
+        .into_iter()
+        .partition(|m| m.target == "/log" || m.target == "/data");
+    let bind = |m: Mount| format!("{}:{}:Z", m.source, m.target);
+    (ours.into_iter().map(bind).collect(), rest)
 }
 
 /// The reference's rule: sizes are json-file's alone, and only where no options were given.

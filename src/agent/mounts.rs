@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::docker::spec::Mount;
-use crate::host::Host;
+use crate::host::gpu::DIRECTORY as GPU;
+use crate::host::{EBS_DIRECTORY, EXEC_CONFIG, Host};
 
 /// What it means that a source is not there.
 #[derive(Debug, Clone, Copy)]
@@ -92,9 +93,7 @@ const ROWS: [Row; 24] = [
     rw("/usr/sbin/modinfo", "/usr/sbin/modinfo", Usual),
 ];
 
-const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
 const CLOUD_INIT_RESULT: &str = "/var/lib/cloud/data/result.json";
-const GPU: &str = "/var/lib/ecs/gpu";
 const ROTATING_CREDENTIALS: &str = "/root/.aws";
 /// A directory, so that the agent finds the socket of a dockerd that was started anew.
 const RUN: &str = "/var/run";
@@ -111,7 +110,8 @@ pub fn paths(config: &Config) -> Vec<PathBuf> {
         ROTATING_CREDENTIALS,
         RUN,
         SYSTEMD,
-        crate::host::EBS_DIRECTORY,
+        EBS_DIRECTORY,
+        super::environment::VOLUME_PLUGIN,
     ];
     let pki = [crate::host::Pki::Pki, crate::host::Pki::Ssl].map(crate::host::Pki::directory);
     ROWS.iter()
@@ -169,7 +169,7 @@ pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Moun
         let result = Path::new(CLOUD_INIT_RESULT);
         add(result, result, true, Usual);
     }
-    if config.agent.gpu {
+    if config.agent.gpu && host.gpu {
         add(GPU.as_ref(), GPU.as_ref(), false, Without("GPUs"));
     }
     if config.agent.gmsa {

@@ -50,7 +50,21 @@ fn planned(dir: &Path, environment: &[(&str, &str)]) -> Plan {
         .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     let (config, warnings) = Config::load(std::iter::once(root).chain(rest));
     assert_eq!(warnings, [""; 0]);
-    plan(&config, &Host::read(&config.root, paths(&config)))
+    plan(&config, &Host::read(&config.root, paths(&config))).unwrap()
+}
+
+fn has(plan: &Plan, line: &str) -> bool {
+    plan.container.env.iter().any(|l| l == line)
+}
+
+fn noted(plan: &Plan, word: &str) -> bool {
+    plan.notes.iter().any(|note| note.contains(word))
+}
+
+fn write(dir: &TempDir, path: &str, text: &str) {
+    let path = dir.path().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 fn binds(plan: &Plan) -> Vec<String> {
@@ -66,75 +80,6 @@ fn binds(plan: &Plan) -> Vec<String> {
         .collect();
     binds.sort();
     binds
-}
-
-#[test]
-fn the_container_of_the_reference_on_a_debian_12() {
-    let dir = debian();
-    let plan = planned(dir.path(), &[]);
-    let mut expected = [
-        "/var/run:/var/run",
-        "/var/log/ecs:/log",
-        "/var/lib/ecs/data:/data",
-        "/etc/ecs:/etc/ecs",
-        "/var/cache/ecs:/var/cache/ecs",
-        "/sys/fs/cgroup:/sys/fs/cgroup",
-        "/var/lib/ecs:/var/lib/ecs",
-        "/var/log/ecs/exec:/log/exec",
-        "/etc/ssl:/etc/ssl:ro",
-        "/run/docker/plugins:/run/docker/plugins:ro",
-        "/etc/docker/plugins:/etc/docker/plugins:ro",
-        "/usr/lib/docker/plugins:/usr/lib/docker/plugins:ro",
-        "/proc:/host/proc:ro",
-        "/usr/lib:/usr/lib:ro",
-        "/lib:/lib:ro",
-        "/usr/lib64:/usr/lib64:ro",
-        "/lib64:/lib64:ro",
-        "/sbin:/host/sbin:ro",
-        "/etc/alternatives:/etc/alternatives:ro",
-        "/usr/sbin:/usr/sbin:ro",
-        "/usr/bin/lsblk:/usr/bin/lsblk",
-        "/usr/bin/nsenter:/usr/bin/nsenter",
-        "/sbin/modinfo:/sbin/modinfo",
-    ];
-    expected.sort_unstable();
-    assert_eq!(binds(&plan), expected);
-    assert_eq!(
-        plan.container.env,
-        [
-            "CREDENTIALS_FETCHER_HOST_DIR=/var/credentials-fetcher/socket/credentials_fetcher.sock",
-            "ECS_AGENT_CONFIG_FILE_PATH=/etc/ecs/ecs.config.json",
-            "ECS_AGENT_LABELS=",
-            "ECS_AVAILABLE_LOGGING_DRIVERS=[\"json-file\",\"syslog\",\"awslogs\",\"fluentd\",\"none\"]",
-            "ECS_DATADIR=/data",
-            "ECS_DETAILED_OS_FAMILY=debian_12",
-            "ECS_EBSTA_SUPPORTED=true",
-            "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true",
-            "ECS_ENABLE_TASK_ENI=true",
-            "ECS_ENABLE_TASK_IAM_ROLE=true",
-            "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=true",
-            "ECS_LOGFILE=/log/ecs-agent.log",
-            "ECS_UPDATES_ENABLED=true",
-            "ECS_UPDATE_DOWNLOAD_DIR=/var/cache/ecs",
-            "ECS_VOLUME_PLUGIN_CAPABILITIES=[\"efsAuth\"]",
-            "SSL_CERT_DIR=/etc/ssl/certs",
-        ]
-    );
-    let host_config = &plan.container.host_config;
-    assert_eq!(host_config.cap_add, ["NET_ADMIN", "SYS_ADMIN"]);
-    assert_eq!(
-        host_config.log_config.as_ref().unwrap().config["max-size"],
-        "16m"
-    );
-    assert_eq!(
-        host_config.log_config.as_ref().unwrap().config["max-file"],
-        "4"
-    );
-    assert!(host_config.init == Some(true) && !host_config.privileged);
-    assert_eq!(
-        plan.notes,
-        ["/var/lib/ecs/deps is not there: the agent runs without ECS Exec"]
-    );
 }
 
 #[test]
@@ -168,22 +113,26 @@ fn a_named_socket_goes_where_the_agent_looks_for_it() {
 }
 
 #[test]
-fn files_override_but_not_what_cannot_be() {
+fn files_override() {
     let dir = debian();
-    std::fs::remove_dir(dir.path().join("mnt/ecs/ebs")).unwrap();
     let config = dir.path().join("etc/ecs/ecs.config");
-    let text = "ECS_CLUSTER=\"a b\"\nECS_LOGFILE=/log/x\nECS_EBSTA_SUPPORTED=true\n\
+    let text = "ECS_CLUSTER=\"a b\"\nECS_LOGFILE=/log/x\nECS_ENABLE_TASK_ENI=true\n\
                 ECS_AGENT_LABELS={\"k\":\"v\"}\n";
     std::fs::write(config, text).unwrap();
     let plan = planned(dir.path(), &[]);
     for line in [
         "ECS_CLUSTER=a b",
         "ECS_LOGFILE=/log/x",
-        "ECS_EBSTA_SUPPORTED=false",
+        "ECS_ENABLE_TASK_ENI=true",
     ] {
         assert!(plan.container.env.contains(&line.to_owned()), "{line}");
     }
     assert_eq!(plan.container.labels["k"], "v");
+    let plan = planned(dir.path(), &[("ECS_EXTERNAL", "true")]);
+    assert!(
+        has(&plan, "ECS_ENABLE_TASK_ENI=false"),
+        "an instance outside of EC2 has none"
+    );
 }
 
 #[test]
@@ -208,24 +157,163 @@ fn log_options_replace_the_sizes() {
 }
 
 #[test]
-fn only_a_loaded_profile_is_named() {
+fn no_capability_that_the_host_lacks_unless_the_user_says_so() {
     let dir = debian();
-    let write = |path: &str, text: &str| {
-        let path = dir.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("sys/module/apparmor/parameters/enabled", "Y\n");
+    std::fs::remove_dir(dir.path().join("mnt/ecs/ebs")).unwrap();
+    write(&dir, "sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
     let plan = planned(dir.path(), &[]);
-    assert!(plan.container.host_config.security_opt.is_empty());
-    assert!(plan.notes.iter().any(|n| n.contains("ecs-agent-default")));
+    assert!(has(&plan, "ECS_EBSTA_SUPPORTED=false"));
+    assert!(has(&plan, "ECS_ENABLE_TASK_CPU_MEM_LIMIT=false"));
+    assert!(!plan.container.env.iter().any(|l| l.contains("efsAuth")));
+    let told = ["efsAuth", "/mnt/ecs/ebs", "cgroups are unified"];
+    assert!(
+        told.iter().all(|word| noted(&plan, word)),
+        "{:?}",
+        plan.notes
+    );
+
+    let user = [
+        ("ECS_EBSTA_SUPPORTED", "true"),
+        ("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "true"),
+        ("ECS_VOLUME_PLUGIN_CAPABILITIES", "[\"efsAuth\"]"),
+    ];
+    let lines = user.map(|(key, value)| format!("{key}={value}"));
+    let by_environment = planned(dir.path(), &user);
+    write(&dir, "etc/ecs/ecs.config", &lines.join("\n"));
+    let by_file = planned(dir.path(), &[]);
+    for plan in [by_environment, by_file] {
+        assert!(
+            lines.iter().all(|l| has(&plan, l)),
+            "{:?}",
+            plan.container.env
+        );
+        assert!(
+            !told.iter().any(|word| noted(&plan, word)),
+            "{:?}",
+            plan.notes
+        );
+    }
+}
+
+#[test]
+fn capabilities_that_the_host_has() {
+    let dir = debian();
+    write(&dir, "sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
+    write(&dir, "run/systemd/system/x", "");
+    write(&dir, "run/docker/plugins/amazon-ecs-volume-plugin.sock", "");
+    let plan = planned(dir.path(), &[]);
+    assert!(has(&plan, "ECS_EBSTA_SUPPORTED=true"));
+    assert!(has(&plan, "ECS_VOLUME_PLUGIN_CAPABILITIES=[\"efsAuth\"]"));
+    assert!(
+        !plan
+            .container
+            .env
+            .iter()
+            .any(|l| l.contains("CPU_MEM_LIMIT"))
+    );
+}
+
+#[test]
+fn gpus_only_where_there_are_some() {
+    let dir = debian();
+    let asked = [("ECS_ENABLE_GPU_SUPPORT", "true")];
+    let plan = planned(dir.path(), &asked);
+    assert!(!has(&plan, "ECS_ENABLE_GPU_SUPPORT=true") && noted(&plan, "NVIDIA"));
+    write(&dir, "dev/nvidia0", "");
+    write(&dir, "var/lib/ecs/gpu/nvidia-gpu-info.json", "{}");
+    let plan = planned(dir.path(), &asked);
+    assert!(has(&plan, "ECS_ENABLE_GPU_SUPPORT=true") && !noted(&plan, "NVIDIA"));
+    let bind = "/var/lib/ecs/gpu:/var/lib/ecs/gpu".to_owned();
+    assert!(binds(&plan).contains(&bind));
+    assert!(!binds(&planned(dir.path(), &[])).contains(&bind));
+}
+
+#[test]
+fn a_joined_domain_is_told_where_gmsa_is_asked_for() {
+    let dir = debian();
+    write(&dir, "etc/krb5.keytab", "x");
+    let line = "ECS_DOMAIN_JOINED_LINUX_INSTANCE=true";
+    let gmsa = [("ECS_GMSA_SUPPORTED", "true")];
+    assert!(!has(&planned(dir.path(), &gmsa), line));
+    write(&dir, "etc/sssd/sssd.conf", "[domain/x]\nid_provider=ad\n");
+    assert!(has(&planned(dir.path(), &gmsa), line));
+    assert!(!has(&planned(dir.path(), &[]), line));
+}
+
+#[test]
+fn only_a_loaded_profile_is_named_and_another_only_if_allowed() {
+    let dir = debian();
+    write(&dir, "sys/module/apparmor/parameters/enabled", "Y\n");
+    let options = |plan: &Plan| plan.container.host_config.security_opt.clone();
+    assert_eq!(
+        options(&planned(dir.path(), &[])),
+        [""; 0],
+        "nobody uses AppArmor"
+    );
+
     write(
+        &dir,
+        "sys/kernel/security/apparmor/profiles",
+        "docker-default (enforce)\n",
+    );
+    let root = (
+        "ECS_INIT_ROOT".to_owned(),
+        dir.path().to_string_lossy().into_owned(),
+    );
+    let (config, _) = Config::load([root]);
+    let error = plan(&config, &Host::read(&config.root, paths(&config))).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("ECS_INIT_APPARMOR_FALLBACK=docker-default"),
+        "{error}"
+    );
+    let allowed = planned(
+        dir.path(),
+        &[("ECS_INIT_APPARMOR_FALLBACK", "docker-default")],
+    );
+    assert!(options(&allowed).is_empty() && noted(&allowed, "ecs-agent-default"));
+
+    write(
+        &dir,
         "sys/kernel/security/apparmor/profiles",
         "ecs-agent-default (enforce)\n",
     );
-    let plan = planned(dir.path(), &[]);
     assert_eq!(
-        plan.container.host_config.security_opt,
+        options(&planned(dir.path(), &[])),
         ["apparmor:ecs-agent-default"]
+    );
+    let free = planned(dir.path(), &[("ECS_AGENT_APPARMOR_PROFILE", "unconfined")]);
+    assert_eq!(options(&free), ["apparmor:unconfined"]);
+}
+
+#[test]
+fn selinux_is_reckoned_with_or_warned_about() {
+    let dir = debian();
+    let warned = |settings: &[(&str, &str)]| noted(&planned(dir.path(), settings), "SELinux");
+    assert!(!warned(&[]));
+    write(&dir, "sys/fs/selinux/enforce", "1");
+    assert!(warned(&[]) && warned(&[("ECS_INIT_SELINUX", "relabel")]));
+    assert!(!warned(&[("ECS_AGENT_RUN_PRIVILEGED", "true")]));
+    let disabled = [("ECS_INIT_SELINUX", "disable")];
+    assert!(!warned(&disabled));
+    let host_config = planned(dir.path(), &disabled).container.host_config;
+    assert_eq!(host_config.security_opt, ["label=disable"]);
+
+    let relabel = planned(dir.path(), &[("ECS_INIT_SELINUX", "relabel")]);
+    assert_eq!(
+        relabel.container.host_config.binds,
+        ["/var/log/ecs:/log:Z", "/var/lib/ecs/data:/data:Z"]
+    );
+    assert!(
+        !binds(&relabel)
+            .iter()
+            .any(|b| b.ends_with(":/log") || b.ends_with(":/data"))
+    );
+    std::fs::remove_dir_all(dir.path().join("var/log/ecs")).unwrap();
+    let relabel = planned(dir.path(), &[("ECS_INIT_SELINUX", "relabel")]);
+    assert_eq!(
+        relabel.container.host_config.binds,
+        ["/var/lib/ecs/data:/data:Z"]
     );
 }

@@ -7,9 +7,20 @@ use crate::{host, network};
 
 use super::provide::Provider;
 
-/// Directories, network, image. Doing it twice is the same as once.
+/// Directories, GPUs, AppArmor, network, image. Doing it twice is the same as once.
 pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
-    host::make_directories(&config.root)?;
+    for missing in host::make_directories(&config.root)? {
+        log::warn!("{missing}");
+    }
+    if config.agent.gpu {
+        host::gpu::prepare(&config.root, host::gpu::PATIENCE, stop)?;
+    }
+    let agent = &config.agent;
+    host::apparmor::ensure(
+        &config.root,
+        &agent.apparmor_profile,
+        agent.apparmor_fallback,
+    )?;
     if let Err(error) = host::make_directory(&config.root, host::EBS_DIRECTORY, 0o755) {
         log::warn!("{error}: tasks get no EBS volumes");
     }

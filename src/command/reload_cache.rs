@@ -7,7 +7,9 @@ use super::provide::Provider;
 
 /// Downloads it first if there is none.
 pub fn run(config: &Config) -> Result<()> {
-    crate::host::make_directories(&config.root)?;
+    for missing in crate::host::make_directories(&config.root)? {
+        log::warn!("{missing}");
+    }
     let docker = super::docker(config, None)?;
     Provider::new(config, None)?.reload(&docker)
 }

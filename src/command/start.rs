@@ -19,7 +19,7 @@ pub fn run(config: &Config) -> Result<()> {
 pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let docker = super::docker(config, Some(stop))?;
     let host = Host::read(&config.root, agent::paths(config));
-    let plan = agent::plan(config, &host);
+    let plan = agent::plan(config, &host)?;
     for note in &plan.notes {
         log::warn!("{note}");
     }

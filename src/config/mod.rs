@@ -11,16 +11,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use settings::{Origin, Settings};
-pub use value::{AgentVersion, LogLevel};
+pub use value::{AgentVersion, LogLevel, Selinux};
 
 use crate::root::Root;
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
 /// pointed out, so that a slip of the pen does not pass for a setting.
-pub const OWN: [&str; 13] = [
+pub const OWN: [&str; 15] = [
     "ECS_INIT_AGENT_TAR",
     "ECS_INIT_AGENT_VERSION",
     "ECS_INIT_ALLOW_UNSIGNED",
+    "ECS_INIT_APPARMOR_FALLBACK",
     "ECS_INIT_DOCKER_LOG_FILE_NUM",
     "ECS_INIT_DOCKER_LOG_FILE_SIZE",
     "ECS_INIT_DOCKER_WAIT",
@@ -31,6 +32,20 @@ pub const OWN: [&str; 13] = [
     "ECS_INIT_REQUIRE_SIGNED_UPDATES",
     "ECS_INIT_RETRY_TIME",
     "ECS_INIT_ROOT",
+    "ECS_INIT_SELINUX",
+];
+
+/// What decides here about the container and is the agent's to know too: set in the environment
+/// only, it still reaches the agent. All else the agent has from the files alone, as with the
+/// reference.
+const PASSED_ON: [&str; 7] = [
+    "ECS_DOMAIN_JOINED_LINUX_INSTANCE",
+    "ECS_EBSTA_SUPPORTED",
+    "ECS_ENABLE_GPU_SUPPORT",
+    "ECS_ENABLE_TASK_CPU_MEM_LIMIT",
+    "ECS_EXTERNAL",
+    "ECS_GMSA_SUPPORTED",
+    "ECS_VOLUME_PLUGIN_CAPABILITIES",
 ];
 
 /// A value and where it came from. Reads as the value.
@@ -143,7 +158,7 @@ pub struct NetworkConfig {
 /// What goes into the agent's container.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
-    /// The variables that the two files set; they are the agent's environment.
+    /// The variables that the two files set, and what [`PASSED_ON`] lists: the agent's environment.
     pub environment: BTreeMap<String, String>,
     /// `ECS_AGENT_RUN_PRIVILEGED`, false.
     pub privileged: bool,
@@ -151,6 +166,11 @@ pub struct AgentConfig {
     pub pid_host: bool,
     /// `ECS_AGENT_APPARMOR_PROFILE`, `ecs-agent-default`.
     pub apparmor_profile: String,
+    /// `ECS_INIT_APPARMOR_FALLBACK=docker-default`: where that profile cannot be loaded, Docker's
+    /// own will do. Not set, it is an error.
+    pub apparmor_fallback: bool,
+    /// `ECS_INIT_SELINUX`, none: how the container gets along with SELinux.
+    pub selinux: Option<Selinux>,
     /// `ECS_LOG_DRIVER`, json-file.
     pub log_driver: String,
     /// `ECS_LOG_OPTS`: the driver's options, if they are given.
@@ -246,11 +266,16 @@ impl Reader {
     }
 
     fn config(&mut self, root: Root) -> Config {
-        let environment: BTreeMap<String, String> = self
+        let mut environment: BTreeMap<String, String> = self
             .0
             .of_files()
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .collect();
+        for name in PASSED_ON {
+            if let Some(raw) = self.0.get(name) {
+                environment.insert(name.to_owned(), raw.text);
+            }
+        }
         Config {
             root,
             log_level: *self.or("ECS_LOGLEVEL", str::parse, LogLevel::default()),
@@ -330,6 +355,10 @@ impl Reader {
             privileged: self.flag("ECS_AGENT_RUN_PRIVILEGED"),
             pid_host: self.flag("ECS_AGENT_PID_NAMESPACE_HOST"),
             apparmor_profile: self.text_or("ECS_AGENT_APPARMOR_PROFILE", "ecs-agent-default"),
+            apparmor_fallback: self
+                .any(&["ECS_INIT_APPARMOR_FALLBACK"], value::apparmor_fallback)
+                .is_some(),
+            selinux: self.any(&["ECS_INIT_SELINUX"], str::parse).map(|s| s.value),
             log_driver: self
                 .or("ECS_LOG_DRIVER", value::log_driver, "json-file".to_owned())
                 .value,
@@ -342,10 +371,12 @@ impl Reader {
                 .or("ECS_AGENT_LABELS", value::string_map, BTreeMap::new())
                 .value,
             gmsa: self.flag("ECS_GMSA_SUPPORTED"),
-            credentials_fetcher: self.path(&["CREDENTIALS_FETCHER_HOST"]).map_or_else(
-                || PathBuf::from("/var/credentials-fetcher/socket/credentials_fetcher.sock"),
-                |s| s.value,
-            ),
+            credentials_fetcher: self
+                .any(&["CREDENTIALS_FETCHER_HOST"], value::socket)
+                .map_or_else(
+                    || PathBuf::from("/var/credentials-fetcher/socket/credentials_fetcher.sock"),
+                    |s| s.value,
+                ),
             gpu: self.flag("ECS_ENABLE_GPU_SUPPORT"),
         }
     }

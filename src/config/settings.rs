@@ -76,7 +76,7 @@ impl Settings {
                 Ok(a) => {
                     let origin = Origin::File(path.clone(), a.line);
                     let raw = Raw {
-                        text: a.value.to_owned(),
+                        text: a.value,
                         origin,
                     };
                     self.files.insert(a.name.to_owned(), raw);

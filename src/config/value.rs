@@ -45,6 +45,28 @@ pub fn docker_host(text: &str) -> Result<std::path::PathBuf, &'static str> {
     }
 }
 
+/// A socket's path, with `unix://` before it (which the reference asks for) or without.
+///
+/// # Errors
+/// What would have been one.
+pub fn socket(text: &str) -> Result<std::path::PathBuf, &'static str> {
+    match text.strip_prefix("unix://").unwrap_or(text) {
+        path if path.starts_with('/') => Ok(path.into()),
+        _ => Err("is no unix:///path/to/socket"),
+    }
+}
+
+/// `ECS_INIT_APPARMOR_FALLBACK`: the one profile that may stand in, Docker's own.
+///
+/// # Errors
+/// What would have been it.
+pub fn apparmor_fallback(text: &str) -> Result<(), &'static str> {
+    match text {
+        "docker-default" => Ok(()),
+        _ => Err("is not docker-default, the only profile that may stand in"),
+    }
+}
+
 /// A region's name: lower-case letters, digits and dashes. It becomes a part of a host name, so
 /// nothing else may pass.
 ///
@@ -136,6 +158,27 @@ impl fmt::Display for AgentVersion {
         match self {
             AgentVersion::Latest => f.write_str("latest"),
             AgentVersion::Release(name) | AgentVersion::Build(name) => f.write_str(name),
+        }
+    }
+}
+
+/// `ECS_INIT_SELINUX`: what is done about the labels of the agent's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selinux {
+    /// `label=disable`: the container is not confined by SELinux, and keeps its capabilities.
+    Disable,
+    /// `:Z` on the directories of logs and data: Docker labels them for this container alone.
+    Relabel,
+}
+
+impl FromStr for Selinux {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "disable" => Ok(Selinux::Disable),
+            "relabel" => Ok(Selinux::Relabel),
+            _ => Err("is neither disable nor relabel"),
         }
     }
 }

@@ -1,27 +1,19 @@
 //! What this host is. Read once, below the root; everything after it is a decision about data.
 
+pub mod apparmor;
+mod directories;
+mod domain;
+pub mod gpu;
 mod os_release;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context, Result};
 use crate::root::Root;
 
-/// Directories that the agent needs and that are ours to make, with the modes that Amazon's
-/// packages give them.
-pub const DIRECTORIES: [(&str, u32); 6] = [
-    ("/etc/ecs", 0o755),
-    ("/var/cache/ecs", 0o755),
-    ("/var/lib/ecs", 0o755),
-    ("/var/lib/ecs/data", 0o755),
-    ("/var/log/ecs", 0o755),
-    ("/var/log/ecs/exec", 0o755),
-];
-
-/// Where EBS volumes of tasks are mounted.
-pub const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
+pub use apparmor::AppArmor;
+pub use directories::{EBS_DIRECTORY, EXEC_CONFIG, make_directories, make_directory};
 
 /// The instruction sets that the agent is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +81,18 @@ pub struct Host {
     pub os_family: String,
     /// Where certificates are, if anywhere.
     pub pki: Option<Pki>,
-    /// AppArmor is enabled, with these profiles loaded.
-    pub apparmor: Option<BTreeSet<String>>,
+    /// AppArmor, where it is used.
+    pub apparmor: Option<AppArmor>,
+    /// SELinux refuses what its policy does not allow.
+    pub selinux_enforcing: bool,
+    /// `/sys/fs/cgroup` is one hierarchy, cgroup v2 (admin-guide/cgroup-v2.rst).
+    pub cgroup_unified: bool,
+    /// systemd is process 1 (sd_booted(3)).
+    pub systemd: bool,
+    /// There are NVIDIA devices, and the file that tells the agent which GPUs they are.
+    pub gpu: bool,
+    /// The host has joined an Active Directory domain.
+    pub domain_joined: bool,
     /// There is IPv6 in the kernel.
     pub ipv6: bool,
     /// Of the paths asked about, those that exist.
@@ -113,7 +115,13 @@ impl Host {
         Host {
             pki: pki(root, &release),
             os_family: release.family(),
-            apparmor: apparmor(root),
+            apparmor: AppArmor::read(root),
+            selinux_enforcing: fs::read_to_string(root.at("/sys/fs/selinux/enforce"))
+                .is_ok_and(|text| text.trim() == "1"),
+            cgroup_unified: root.at("/sys/fs/cgroup/cgroup.controllers").exists(),
+            systemd: root.at("/run/systemd/system").is_dir(),
+            gpu: root.at(gpu::INFO).is_file() && !gpu::devices(root).is_empty(),
+            domain_joined: domain::joined(root),
             ipv6: root.at("/proc/sys/net/ipv6").exists(),
             present,
         }
@@ -136,47 +144,6 @@ fn pki(root: &Root, release: &os_release::OsRelease) -> Option<Pki> {
     order
         .into_iter()
         .find(|pki| root.at(pki.certificates()).is_dir())
-}
-
-/// The loaded profiles, if AppArmor is enabled (Documentation/admin-guide/LSM/apparmor.rst).
-fn apparmor(root: &Root) -> Option<BTreeSet<String>> {
-    let enabled = fs::read_to_string(root.at("/sys/module/apparmor/parameters/enabled")).ok()?;
-    if enabled.trim() != "Y" {
-        return None;
-    }
-    let profiles =
-        fs::read_to_string(root.at("/sys/kernel/security/apparmor/profiles")).unwrap_or_default();
-    // One profile a line, its mode behind it: `docker-default (enforce)`.
-    let name = |line: &str| line.rsplit_once(" (").map(|(name, _)| name.to_owned());
-    Some(profiles.lines().filter_map(name).collect())
-}
-
-/// Makes the directories that must exist. Those that do are left as they are.
-///
-/// # Errors
-/// The first that could not be made, named.
-pub fn make_directories(root: &Root) -> Result<()> {
-    for (path, mode) in DIRECTORIES {
-        make_directory(root, path, mode)?;
-    }
-    Ok(())
-}
-
-/// Makes one directory and those above it, if it is not there.
-///
-/// # Errors
-/// What stopped it, with the path.
-pub fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let path = root.at(path);
-    if path.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(&path)
-        .doing(|| format!("make the directory {}", path.display()))
 }
 
 #[cfg(test)]
@@ -210,16 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn apparmor_profiles() {
+    fn selinux_cgroups_systemd_and_gpus() {
+        let (_keep, root) = tree(&[("sys/fs/selinux/enforce", "0"), ("sys/fs/cgroup/cpu/x", "")]);
+        let host = Host::read(&root, [""; 0]);
+        assert!(!host.selinux_enforcing && !host.cgroup_unified && !host.systemd && !host.gpu);
         let (_keep, root) = tree(&[
-            ("sys/module/apparmor/parameters/enabled", "Y\n"),
-            (
-                "sys/kernel/security/apparmor/profiles",
-                "docker-default (enforce)\nsnap.x (y) (complain)\n",
-            ),
+            ("sys/fs/selinux/enforce", "1"),
+            ("sys/fs/cgroup/cgroup.controllers", "cpu"),
+            ("run/systemd/system/x", ""),
+            ("dev/nvidiactl", ""),
         ]);
-        let profiles = Host::read(&root, [""; 0]).apparmor.unwrap();
-        assert!(profiles.contains("docker-default") && profiles.contains("snap.x (y)"));
+        let host = Host::read(&root, [""; 0]);
+        assert!(host.selinux_enforcing && host.cgroup_unified && host.systemd);
+        assert!(!host.gpu, "nothing tells the agent which GPUs there are");
+        fs::create_dir_all(root.at(gpu::DIRECTORY)).unwrap();
+        fs::write(root.at(gpu::INFO), "{}").unwrap();
+        assert!(Host::read(&root, [""; 0]).gpu);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+"""`run --bench`: ecs-init held against a peer or a floor of the same run.
+
+Figures, not assertions: a command that fails ends the bench, a slow one does not.
+On the stage `ns`, where nothing is emulated.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness import archives, builds
+from harness.case import Scene
+from harness.errors import Failed, HarnessError
+from harness.runner import Options, Tally, maker
+from harness.world import Artifacts, Surroundings, World
+
+from . import files
+from .commands import PATH
+from .hosts import Bench
+from .table import table
+
+#: The tar's padding, in bytes; it does not compress.
+WEIGHT = 100_000_000
+
+#: Runs of what is short, and of what moves 100 MB.
+MANY, FEW = 20, 7
+
+#: What it takes beyond the stages' tools: program and Debian package.
+TOOLS = {"strace": "strace", "sysctl": "procps", "nsenter": "util-linux"}
+
+
+def bench(world: World, options: Options) -> bool:
+    """Measures and prints, in two minutes; False when something did not do its work."""
+    if missing := [p for tool, p in TOOLS.items() if not shutil.which(tool, path=PATH)]:
+        raise HarnessError(f"missing tools: apt-get install {' '.join(missing)}")
+    try:
+        _bench(world, options)
+    except Failed as failed:
+        print(failed)
+        return False
+    return True
+
+
+def _bench(world: World, options: Options) -> None:
+    load = os.getloadavg()
+    programs = builds.guest_programs("x86_64")
+    binary = builds.under_test("x86_64", options.binary_directory, options.debug)
+    artifacts = Artifacts(world, programs, "x86_64")
+    artifacts.tar = archives.agent(programs.agent, padding=WEIGHT)
+    artifacts.signature = world.trusted.sign(artifacts.tar)
+    tar, keyring = options.logs / "agent.tar", options.logs / "keyring.asc"
+    tar.write_bytes(artifacts.tar)
+    Path(f"{tar}.asc").write_bytes(artifacts.signature)
+    keyring.write_bytes(world.trusted.certificate)
+
+    rows = files.sizes(options.binary_directory)
+    _progress("verify")
+    rows += files.verifying(binary, tar, keyring, world, FEW)
+    tar.unlink()
+    job = artifacts.job(binary).write(options.logs / "job.tar")
+    make = maker("ns", "x86_64", ["full"], programs.driver, job, Tally())
+    with Surroundings(world) as around, make("full", options.logs) as host:
+        many = Bench(Scene(host, artifacts, around), MANY, options.logs)
+        few = Bench(many.scene, FEW, options.logs)
+        few.fill()
+        parts = []
+        for part in (few.loading, many.network, many.processes, many.starting, few.still):
+            _progress(part.__name__)
+            parts += part()
+        _progress("downloading")
+        downloads, cipher = few.downloading()
+        versions = _versions(host, cipher)
+    print(f"\nThe tar has {len(artifacts.tar):,} bytes. Medians of {FEW} runs where it is read, "
+          f"of {MANY} elsewhere;\npeaks and the time at rest are of one run. The load of the "
+          f"machine was {load[0]:.2f} before and\n{os.getloadavg()[0]:.2f} after, on "
+          f"{os.cpu_count()} CPUs: on a machine that others use, go by the ratios.")
+    print(versions)
+    print("recorded: amazon-ecs-init 1.105.1 itself, on another day.\n"
+          "its nine programs: what it starts, without its own time. pre-start of ours has Docker\n"
+          "requests in it, /version among them, for which dockerd runs programs itself.\n")
+    print(table([*rows, *parts, *downloads]), flush=True)
+
+
+def _progress(part: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {part} ...", file=sys.stderr, flush=True)
+
+
+def _versions(host, cipher: str) -> str:
+    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text()
+                .splitlines() if line.startswith("model name")), "unknown CPU")
+    docker = host.docker.ok("GET", "/version")["Version"]
+    first = [subprocess.run(argv, capture_output=True, text=True).stdout.split("\n")[0]
+             for argv in (["gpg", "--version"], ["openssl", "version"])]
+    return (f"{cpu}; Linux {platform.release()}; dockerd {docker}; "
+            f"{host.output('/usr/sbin/iptables', '--version').strip()}; {'; '.join(first)}; "
+            f"Python {platform.python_version()}; TLS by {cipher}")

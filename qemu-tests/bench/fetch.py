@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""fetch.py URL CA FILE: the floor of a download, http.client over OpenSSL into a
+file, 1 MiB at a time."""
+
+import http.client
+import ssl
+import sys
+from urllib.parse import urlsplit
+
+url, authority, to = urlsplit(sys.argv[1]), sys.argv[2], sys.argv[3]
+context = ssl.create_default_context(cafile=authority)
+connection = http.client.HTTPSConnection(url.hostname, url.port, context=context)
+connection.request("GET", url.path)
+answer = connection.getresponse()
+with open(to, "wb") as file:
+    while chunk := answer.read(1 << 20):
+        file.write(chunk)
+if answer.status != 200 or answer.length:
+    sys.exit(f"{sys.argv[1]}: status {answer.status}, {answer.length} bytes missing")

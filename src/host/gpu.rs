@@ -1,0 +1,277 @@
+//! NVIDIA's GPUs, by what the driver tells below `/proc/driver/nvidia`: NVML, which the reference
+//! asks, is a shared library, and a static program cannot open one.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::directories::make_directory;
+use crate::error::{Context, Error, Result};
+use crate::root::Root;
+use crate::sys::signal::{self, Stop, Woken};
+
+/// The directory that the agent gets to see.
+pub const DIRECTORY: &str = "/var/lib/ecs/gpu";
+/// What the agent reads its GPUs from.
+pub const INFO: &str = "/var/lib/ecs/gpu/nvidia-gpu-info.json";
+
+/// How long the devices are waited for: the reference's time. A driver may be built at boot.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often they are looked for.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The file's content, in the agent's names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GpuInfo {
+    /// `535.129.03`
+    #[serde(rename = "DriverVersion")]
+    pub driver_version: String,
+    /// `GPU-39d52d8d-…`, in the order of the PCI bus, which is NVML's.
+    #[serde(rename = "GPUIDs")]
+    pub gpu_ids: Vec<String>,
+}
+
+/// The devices there are: `/dev/nvidia*`, the reference's pattern, sorted.
+pub fn devices(root: &Root) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(root.at("/dev")) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"nvidia"))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Writes [`INFO`] for the GPUs that are there, or come in time. Where there are none, or they
+/// cannot be read, that is a warning, and no file of an earlier boot is left to tell otherwise.
+///
+/// # Errors
+/// Only the order to stop.
+pub fn prepare(root: &Root, patience: Duration, stop: Option<&Stop>) -> Result<()> {
+    let devices = wait_for_devices(root, patience, stop)?;
+    let written = if devices.is_empty() {
+        Err(Error::new(format!(
+            "no device /dev/nvidia* within {} s",
+            patience.as_secs()
+        )))
+    } else {
+        read(root, &devices).and_then(|info| write(root, &info).map(|()| info))
+    };
+    match written {
+        Ok(info) => log::info!(
+            "{} GPUs, driver {}: {INFO} is written",
+            info.gpu_ids.len(),
+            info.driver_version
+        ),
+        Err(error) => {
+            log::warn!("ECS_ENABLE_GPU_SUPPORT is set, but {error}: the agent runs without GPUs");
+            let _ = fs::remove_file(root.at(INFO));
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_devices(root: &Root, patience: Duration, stop: Option<&Stop>) -> Result<Vec<PathBuf>> {
+    let end = Instant::now() + patience;
+    loop {
+        let found = devices(root);
+        let left = end.saturating_duration_since(Instant::now());
+        if !found.is_empty() || left.is_zero() {
+            return Ok(found);
+        }
+        let woken =
+            signal::wait(None, stop, Some(left.min(PAUSE))).doing(|| "wait for /dev/nvidia*")?;
+        if woken == Woken::Stopped {
+            return Err(Error::stopped());
+        }
+    }
+}
+
+/// What the driver tells.
+fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
+    // The driver knows a GPU's UUID only while someone has its device open.
+    let _held: Vec<_> = devices.iter().filter_map(|d| File::open(d).ok()).collect();
+    let text =
+        |path: &PathBuf| fs::read_to_string(path).doing(|| format!("read {}", path.display()));
+    let path = root.at("/proc/driver/nvidia/version");
+    let driver_version = driver_version(&text(&path)?)
+        .ok_or_else(|| Error::new(format!("{} names no version", path.display())))?;
+    let path = root.at("/proc/driver/nvidia/gpus");
+    let mut gpus: Vec<_> = fs::read_dir(&path)
+        .doing(|| format!("list {}", path.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    gpus.sort();
+    let mut gpu_ids = Vec::new();
+    for gpu in gpus {
+        let path = gpu.join("information");
+        let id = uuid(&text(&path)?)
+            .ok_or_else(|| Error::new(format!("{} tells no GPU UUID", path.display())))?;
+        gpu_ids.push(id);
+    }
+    if gpu_ids.is_empty() {
+        return Err(Error::new(format!("{} names no GPU", path.display())));
+    }
+    Ok(GpuInfo {
+        driver_version,
+        gpu_ids,
+    })
+}
+
+/// The version in `NVRM version: NVIDIA UNIX … Kernel Module [for x86_64]  535.129.03  …`: the
+/// first word of that line that is all digits and dots.
+fn driver_version(text: &str) -> Option<String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("NVRM version:"))?
+        .split_whitespace()
+        .find(|word| {
+            word.contains('.')
+                && word
+                    .split('.')
+                    .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        })
+        .map(str::to_owned)
+}
+
+/// The UUID in `GPU UUID: GPU-39d52d8d-…`. The driver writes question marks for one that it
+/// does not know yet.
+fn uuid(text: &str) -> Option<String> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("GPU UUID:"))
+        .map(str::trim)
+        .filter(|uuid| !uuid.is_empty() && !uuid.contains('?'))
+        .map(str::to_owned)
+}
+
+/// Whole or not at all: the agent may be reading the old one.
+fn write(root: &Root, info: &GpuInfo) -> Result<()> {
+    make_directory(root, DIRECTORY, 0o755)?;
+    let path = root.at(INFO);
+    let new = path.with_extension("json.new");
+    let json = serde_json::to_vec(info).doing(|| "write the GPUs as JSON")?;
+    fs::write(&new, json)
+        .and_then(|()| fs::rename(&new, &path))
+        .doing(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    const UUID: &str = "GPU-39d52d8d-06f2-1986-31e4-9e01ffdafda3";
+
+    fn put(root: &Root, path: &str, text: &str) {
+        fs::create_dir_all(root.at(path).parent().unwrap()).unwrap();
+        fs::write(root.at(path), text).unwrap();
+    }
+
+    fn host() -> (TempDir, Root) {
+        let dir = TempDir::new("gpu");
+        let root = Root::new(dir.path());
+        put(&root, "/dev/null", "");
+        (dir, root)
+    }
+
+    fn two_gpus(root: &Root) {
+        put(root, "/dev/nvidia0", "");
+        put(
+            root,
+            "/proc/driver/nvidia/version",
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  555.42.06  Release Build\n\
+             GCC version:  gcc version 12.2.0\n",
+        );
+        for (bus, last) in [("0000:00:1f.0", '4'), ("0000:00:1e.0", '3')] {
+            let text = format!(
+                "Model: \t\t Tesla T4\nIRQ:   \t\t 33\nGPU UUID: \t {}{last}\n",
+                &UUID[..UUID.len() - 1]
+            );
+            put(
+                root,
+                &format!("/proc/driver/nvidia/gpus/{bus}/information"),
+                &text,
+            );
+        }
+    }
+
+    fn prepared(root: &Root) -> Option<String> {
+        prepare(root, Duration::ZERO, None).unwrap();
+        fs::read_to_string(root.at(INFO)).ok()
+    }
+
+    #[test]
+    fn versions_of_all_forms() {
+        for (line, version) in [
+            (
+                "NVIDIA UNIX x86_64 Kernel Module  384.81  Wed Aug 17 2016",
+                Some("384.81"),
+            ),
+            (
+                "NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release Build",
+                Some("540.4.0"),
+            ),
+            ("NVIDIA UNIX x86_64 Kernel Module", None),
+        ] {
+            let text = format!("NVRM version: {line}\nGCC version:  gcc version 12.2.0\n");
+            assert_eq!(driver_version(&text).as_deref(), version, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_agents_file_in_the_bus_order() {
+        let (_keep, root) = host();
+        two_gpus(&root);
+        let want = format!(
+            r#"{{"DriverVersion":"555.42.06","GPUIDs":["{UUID}","{}4"]}}"#,
+            &UUID[..UUID.len() - 1]
+        );
+        assert_eq!(prepared(&root), Some(want));
+        let files = fs::read_dir(root.at(DIRECTORY)).unwrap().count();
+        assert_eq!(files, 1, "something is left beside the file");
+    }
+
+    #[test]
+    fn no_gpu_and_no_uuid_leave_no_file_of_an_earlier_boot() {
+        let (_keep, root) = host();
+        two_gpus(&root);
+        assert!(prepared(&root).is_some());
+        let bus = "/proc/driver/nvidia/gpus/0000:00:1e.0/information";
+        put(
+            &root,
+            bus,
+            "GPU UUID: \t GPU-????????-????-????-????-????????????\n",
+        );
+        assert_eq!(prepared(&root), None);
+        two_gpus(&root);
+        assert!(prepared(&root).is_some());
+        fs::remove_file(root.at("/dev/nvidia0")).unwrap();
+        assert_eq!(prepared(&root), None);
+    }
+
+    #[test]
+    fn a_late_device_is_waited_for_and_a_stop_ends_the_wait() {
+        let (_keep, root) = host();
+        let late = root.clone();
+        let driver = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            two_gpus(&late);
+            // The device is the last thing that a driver makes.
+            put(&late, "/dev/nvidia1", "");
+        });
+        let found = wait_for_devices(&root, Duration::from_secs(600), None).unwrap();
+        driver.join().unwrap();
+        assert!(!found.is_empty());
+
+        let (_keep, root) = host();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(writer);
+        let stop = Stop::from(std::os::fd::OwnedFd::from(reader));
+        let end = prepare(&root, Duration::from_secs(600), Some(&stop));
+        assert!(end.unwrap_err().is_stopped());
+    }
+}
