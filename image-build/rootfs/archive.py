@@ -112,6 +112,13 @@ class Suite:
         return [line.split(":", 1)[1].strip() for line in out.splitlines()
                 if line.strip().startswith("Depends:")]
 
+    def image(self, kernel: str) -> str:
+        """The kernel image that a metapackage stands for."""
+        for package in self.depends(kernel):
+            if package.startswith("linux-image-"):
+                return package
+        raise ArchiveError(f"{kernel} ({self.suite}, {self.arch}) names no kernel image")
+
     def closure(self, *packages: str) -> list[str]:
         """The packages and all they depend on, by name."""
         out = self._apt("apt-get", "install", "--simulate", "-q", *packages)
@@ -131,47 +138,47 @@ class Suite:
         return [self.dir / name for name in wanted]
 
 
-def fetch(arch: str, kernel: str, packages: tuple[str, ...]) -> dict:
+def fetch(arch: str, kernel: str | None, packages: tuple[str, ...],
+          suites: tuple[str, ...] = SUITES) -> dict:
     """The guest's packages: those an earlier run took, or else from the archive.
 
-    `kernel` is a metapackage, of which only the image itself is taken. Returns
+    `kernel` is a metapackage, of which only the image itself is taken; None for
+    a root that needs none. Returns
     `{"suite", "arch", "kernel": path, "packages": [path …], "sha256": {name: digest}}`.
     `ECS_INIT_REFRESH=1` in the environment asks the archive again.
     """
     work = cache_root() / "debs"
     work.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(repr((SUITES, kernel, packages)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((suites, kernel, packages)).encode()).hexdigest()[:12]
     manifest = work / f"manifest-{arch}-{key}.json"
     # Several stages and several runs may want the same packages at once.
     with (work / f"lock-{arch}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if manifest.is_file() and not os.environ.get("ECS_INIT_REFRESH"):
             taken = json.loads(manifest.read_text())
-            if all(Path(p).is_file() for p in [taken["kernel"], *taken["packages"]]):
+            if all(Path(p).is_file() for p in [taken["kernel"], *taken["packages"]] if p):
                 return taken
-        taken = _take(arch, kernel, packages, work)
+        taken = _take(arch, kernel, packages, suites, work)
         manifest.write_text(json.dumps(taken, indent=1) + "\n")
         return taken
 
 
-def _take(arch: str, kernel: str, packages: tuple[str, ...], work: Path) -> dict:
+def _take(arch: str, kernel: str | None, packages: tuple[str, ...], suites: tuple[str, ...],
+          work: Path) -> dict:
     errors = []
-    for name in SUITES:
+    for name in suites:
         suite = Suite(name, arch, work)
         try:
             suite.update()
-            images = [p for p in suite.depends(kernel) if p.startswith("linux-image-")]
-            if not images:
-                raise ArchiveError(f"{kernel} ({name}, {arch}) names no kernel image")
-            image = suite.download(images[:1])[0]
+            image = suite.download([suite.image(kernel)])[0] if kernel else None
             debs = suite.download(suite.closure(*packages))
         except ArchiveError as error:
             errors.append(str(error))
             continue
-        return {"suite": name, "arch": arch, "kernel": str(image),
+        return {"suite": name, "arch": arch, "kernel": image and str(image),
                 "packages": sorted(map(str, debs)),
                 "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                           for path in [image, *debs]}}
+                           for path in [image, *debs] if path}}
     raise ArchiveError("the guests' packages could not be fetched:\n  " + "\n  ".join(errors))
 
 

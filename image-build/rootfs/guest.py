@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import archive  # noqa: E402
 import cached  # noqa: E402
+import engines  # noqa: E402
 import image  # noqa: E402
 import kernel  # noqa: E402
 import tree  # noqa: E402
@@ -75,6 +76,23 @@ def build(arch: str, sort: str, driver: Path) -> Guest:
 
     place = archive.cache_root() / "guests"
     return Guest(arch, sort, digest, cached.directory(place, f"{arch}-{sort}", digest, make))
+
+
+def root(engine: engines.Engine, driver: Path) -> Path:
+    """A full x86_64 root alone, for namespaces, with the Engine and the C library of its suite."""
+    debian = tree.ARCHITECTURES["x86_64"][0]
+    taken = archive.fetch(debian, None, tree.PACKAGES, engine.suites)
+    digest = _digest(taken, "full", driver)
+
+    def make(done: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
+            packages = Path(temporary) / "packages"
+            tree.unpack(taken["packages"], packages)
+            tree.build("x86_64", "full", packages, driver, done / "root")
+            (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
+
+    name = f"engine-{engine.name.removesuffix('+store')}"
+    return cached.directory(archive.cache_root() / "guests", name, digest, make) / "root"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import gzip
 
 from harness.archives import AGENT
-from harness.case import FAILURE, Scene, case
+from harness.case import ALL, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.faults import Changed, Cut, Refuse, Stall, Status
 from harness.host import SIGKILL
@@ -17,7 +17,7 @@ def loaded(t: Scene) -> bool:
     return AGENT in t.docker.images()
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def cold_start(t: Scene) -> None:
     """From an empty host and "S3": region from IMDSv2, tar verified, image, rules, container up."""
     path = t.artifacts.publish(t.bucket)
@@ -201,7 +201,7 @@ def no_region(t: Scene) -> None:
     equal(t.bucket.journal, [], "requests to a region nobody named")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def offline_from_the_cache(t: Scene) -> None:
     """With a cache, a host starts without S3 and IMDS, even when Docker lost the image."""
     t.artifacts.publish(t.bucket)
@@ -232,7 +232,7 @@ def tampered_cache(t: Scene) -> None:
     expect(not loaded(t), "a tampered cache was loaded")
 
 
-@case()
+@case(engines=ALL)
 def reload_cache(t: Scene) -> None:
     """State 2 means: load the cached tar although an image is there."""
     t.artifacts.publish(t.bucket)

@@ -1,6 +1,6 @@
 """The rules, as iptables itself prints them, and what they do to packets."""
 
-from harness.case import Scene, case
+from harness.case import ALL, Scene, case
 from harness.errors import equal, expect
 
 PREROUTING = ("-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 "
@@ -30,7 +30,7 @@ def prepared(t: Scene, **settings: str) -> None:
     t.init("pre-start", **settings)
 
 
-@case()
+@case(engines=ALL)
 def rules_letter_for_letter(t: Scene) -> None:
     """After pre-start, iptables prints ecs-init's rules as the reference's, in their order."""
     prepared(t)

@@ -1,7 +1,7 @@
 """`start` and `run`: the agent's exits, signals, and a dockerd that comes and goes."""
 
 from harness.archives import AGENT
-from harness.case import FAILURE, Scene, case
+from harness.case import ALL, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 
@@ -16,7 +16,7 @@ def prepared(t: Scene, *actions: str) -> None:
     t.script(*actions)
 
 
-@case()
+@case(engines=ALL)
 def exit_0_ends(t: Scene) -> None:
     """An agent that ends with 0 has done its work: start ends with 0."""
     prepared(t, "exit 0")
@@ -45,7 +45,7 @@ def exit_1_is_tried_again(t: Scene) -> None:
     equal(process.wait(60).code, 0, "start after SIGTERM")
 
 
-@case()
+@case(engines=ALL)
 def exit_2_shows_the_log(t: Scene) -> None:
     """An agent that ends with 2: its last lines are in our log, then it is tried again."""
     prepared(t, "exit 2")
@@ -57,7 +57,7 @@ def exit_2_shows_the_log(t: Scene) -> None:
            f"the container's log is not in ours:\n{result}")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def exit_42_upgrades(t: Scene) -> None:
     """An agent that ends with 42 left another image: it is loaded, and that agent runs."""
     prepared(t, "exit 42 500")
@@ -87,7 +87,7 @@ def exit_42_unsigned_refused(t: Scene) -> None:
     process.wait(60)
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def sigterm_stops_the_agent(t: Scene) -> None:
     """SIGTERM: the agent gets its own SIGTERM, start ends with 0."""
     prepared(t)
@@ -109,7 +109,7 @@ def stubborn_agent_is_killed(t: Scene) -> None:
     equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
 
 
-@case()
+@case(engines=ALL)
 def stop_verbs(t: Scene) -> None:
     """`stop` and `pre-stop` stop the agent; nothing to stop is success."""
     prepared(t)
@@ -122,7 +122,7 @@ def stop_verbs(t: Scene) -> None:
     equal(process.wait(60).code, 0, "start after pre-stop")
 
 
-@case()
+@case(engines=ALL)
 def leftover_container(t: Scene) -> None:
     """A container of the same name, running or not, gives way."""
     prepared(t)
@@ -136,7 +136,7 @@ def leftover_container(t: Scene) -> None:
     process.wait(60)
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def dockerd_restarted(t: Scene) -> None:
     """dockerd restarted under start: that is no exit of the agent's; it runs again afterwards."""
     prepared(t)

@@ -40,6 +40,15 @@ def guest_programs(arch: str) -> Programs:
     return Programs(at / "driver", at / "agent", at / "probe")
 
 
+def root(engine: rootfs.Engine, sort: str, driver: Path) -> Path:
+    """The root directory of a host in namespaces."""
+    if engine.suites == rootfs.OWN.suites:
+        return rootfs.guest.build("x86_64", sort, driver).root
+    if sort != "full":
+        raise HarnessError(f"there is no {sort} host with Docker {engine.name}")
+    return rootfs.guest.root(engine, driver)
+
+
 def under_test(arch: str, directory: Path | None, debug: bool) -> Path:
     """ecs-init's binary: from `directory` (`ecs-init-ARCH` or `ecs-init`), or as make leaves it."""
     target = REPOSITORY / "target"

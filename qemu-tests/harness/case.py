@@ -9,6 +9,7 @@ from . import archives
 from .errors import Failed, expect
 from .host import NOWHERE, Host, Process, Result
 from .job import BINARY, TASK
+from .rootfs import Engine
 from .world import Artifacts, Surroundings
 
 #: Exit 255 is what the reference ends with when anything failed.
@@ -21,12 +22,18 @@ class Case:
     sort: str
     what: str
     body: Callable[["Scene"], None]
+    #: Whether it runs on every Docker Engine, or on the hosts' own alone.
+    everywhere: bool = False
 
 
 CASES: list[Case] = []
 
 
-def case(*sorts: str):
+#: `@case(engines=ALL)`: the case holds something that an Engine's version could change.
+ALL = "all"
+
+
+def case(*sorts: str, engines: str | None = None):
     """Registers a function as a case on hosts of these sorts. Its name, with
     dashes, is the case's; its docstring's first line says what must hold."""
     def register(body):
@@ -34,7 +41,8 @@ def case(*sorts: str):
         what = (body.__doc__ or "").strip().split("\n")[0]
         for sort in sorts or ("full",):
             suffix = "" if sort == "full" else f"@{sort}"
-            CASES.append(Case(name + suffix, sort, what, body))
+            CASES.append(Case(name + suffix, sort, what, body,
+                              engines == ALL and sort == "full"))
         return body
     return register
 
@@ -47,8 +55,9 @@ def select(patterns: list[str]) -> list[Case]:
 class Scene:
     """One case on one fresh host: the host, its dockerd, the world around it."""
 
-    def __init__(self, host: Host, artifacts: Artifacts, around: Surroundings):
-        self.host, self.docker = host, host.docker
+    def __init__(self, host: Host, artifacts: Artifacts, around: Surroundings,
+                 engine: Engine):
+        self.host, self.docker, self.engine = host, host.docker, engine
         self.artifacts, self.around = artifacts, around
         self.bucket, self.metadata = around.bucket, around.metadata
         self.settings = around.environment()

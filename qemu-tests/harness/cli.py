@@ -13,10 +13,11 @@ from pathlib import Path
 from bench import bench
 
 from . import builds, namespaces, qemu, rootfs
-from .case import CASES, select
+from .case import CASES, Case, select
 from .demo import demo
 from .errors import HarnessError
 from .measure import measure
+from .rootfs import ENGINES, OWN, Engine
 from .runner import Options, Tally, run_stage
 from .world import World
 
@@ -33,6 +34,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         epilog="Exit 0: all passed. 1: a case failed. 2: usage. 3: the harness failed.")
     parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
                         help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
+    parser.add_argument("--engine", default=None, metavar="LIST",
+                        help=f"Docker Engines for ns ({', '.join(ENGINES)}); all but the last. On others "
+                             f"than {OWN.name} run the cases that are for every Engine, or those "
+                             "named by --case")
     parser.add_argument("--case", action="append", default=[], metavar="GLOB",
                         help="only the cases of this name; may be given again")
     parser.add_argument("--demo", action="store_true",
@@ -57,6 +62,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options.stages = [s for s in options.stage.split(",") if s]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
+    names = list(ENGINES)[:-1] if options.engine is None else options.engine.split(",")
+    if unknown := [e for e in names if e not in ENGINES]:
+        parser.error(f"no such Engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
+    options.engines = [ENGINES[name] for name in names]
     options.cases = select(options.case)
     if not options.cases:
         parser.error(f"no case is named {', '.join(options.case)}; --list names them")
@@ -80,6 +89,14 @@ def main(argv: list[str]) -> int:
     return BROKEN
 
 
+def _cases(options: argparse.Namespace, engine: Engine) -> list[Case]:
+    """Those that run on an Engine."""
+    if engine == OWN:
+        return options.cases
+    named = options.engine and options.case
+    return [c for c in options.cases if c.sort == "full" and (c.everywhere or named)]
+
+
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     if os.geteuid() != 0:
@@ -90,7 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
-        for sort in ["full"] if options.demo or options.measure or options.bench else sorted({c.sort for c in options.cases}):
+        own_work = options.demo or options.measure or options.bench
+        if arch == "x86_64" and "ns" in stages and not own_work:
+            for engine in options.engines:
+                if engine != OWN and _cases(options, engine):
+                    builds.root(engine, "full", programs.driver)
+        for sort in ["full"] if own_work else sorted({c.sort for c in options.cases}):
             rootfs.guest.build(arch, sort, programs.driver)
     if any(stage != "ns" for stage in stages):
         qemu.provide([s for s in stages if s != "ns"])
@@ -114,8 +136,9 @@ def _run(options: argparse.Namespace) -> int:
             shutil.rmtree(logs)
             return 0
         # The quick stage alone, then the guests side by side: one keeps one core busy.
-        if "ns" in stages:
-            run_stage("ns", options.cases, world, chosen, tally)
+        for engine in options.engines if "ns" in stages else []:
+            if cases := _cases(options, engine):
+                run_stage("ns", cases, world, chosen, tally, engine)
         threads = [threading.Thread(target=run_stage,
                                     args=(stage, options.cases, world, chosen, tally), daemon=True)
                    for stage in stages if stage != "ns"]

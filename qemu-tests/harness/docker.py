@@ -20,14 +20,17 @@ FLAGS = {
 class Docker:
     """dockerd and its Engine API."""
 
-    def __init__(self, host: Host, daemon: Process | None = None):
-        self.host, self.daemon = host, daemon
+    def __init__(self, host: Host, daemon: Process | None = None, settings: dict | None = None):
+        """`settings` go to daemon.json."""
+        self.host, self.daemon, self.settings = host, daemon, settings
 
     def start(self, timeout: float = 180) -> None:
         """Starts dockerd and waits until it answers."""
         # A socket of a killed dockerd would not stop the new one, but would
         # make "is it there yet" harder to tell.
         self.host.remove("/run/docker.sock")
+        if self.settings:
+            self.host.write("/etc/docker/daemon.json", json.dumps(self.settings))
         self.daemon = self.host.spawn(
             ["/usr/sbin/dockerd", "--host=unix:///run/docker.sock", *FLAGS[self.host.sort]],
             env=TOOLS | {"HOME": "/root"}, log=LOG)

@@ -32,8 +32,11 @@ CLONE_NEWNET = 0x40000000
 class NamespaceHost(Host):
     """Made by `with`, gone at its end with all its processes."""
 
-    def __init__(self, root: Path, driver: Path, job: Path, sort: str, log: Path):
+    def __init__(self, root: Path, driver: Path, job: Path, sort: str, log: Path,
+                 settings: dict | None = None):
+        """`settings` are dockerd's."""
         self.root, self.driver, self.job, self.log = root, driver, job, log
+        self.settings = settings
         super().__init__(None, platform.machine(), sort)
 
     def __enter__(self) -> "NamespaceHost":
@@ -51,7 +54,7 @@ class NamespaceHost(Host):
                                  gateway=HARNESS)
             self._deliver()
             self.write("/proc/sys/net/ipv4/ip_forward", "1")
-            self.docker = Docker(self)
+            self.docker = Docker(self, settings=self.settings)
             self.docker.start()
         except BaseException:
             self.__exit__(None, None, None)

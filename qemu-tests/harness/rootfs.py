@@ -10,4 +10,6 @@ import cached  # noqa: E402
 import elf  # noqa: E402
 import guest  # noqa: E402
 
-__all__ = ["archive", "cached", "elf", "guest"]
+from engines import ENGINES, OWN, Engine  # noqa: E402
+
+__all__ = ["ENGINES", "OWN", "Engine", "archive", "cached", "elf", "guest"]

@@ -15,6 +15,7 @@ from .docker import LOG
 from .errors import Failed, HarnessError
 from .guest import GuestHost, Snapshot
 from .namespaces import NamespaceHost
+from .rootfs import OWN, Engine
 from .world import Artifacts, Surroundings, World
 
 #: Lines of a log that a failure shows.
@@ -42,41 +43,47 @@ class Options:
     logs: Path
 
 
-def run_stage(stage: str, cases: list[Case], world: World, options: Options, tally: Tally) -> None:
-    """All cases of one stage; a broken stage ends here and is noted."""
+def run_stage(stage: str, cases: list[Case], world: World, options: Options, tally: Tally,
+              engine: Engine = OWN) -> None:
+    """All cases of one stage; a broken stage ends here and is noted. Only `ns` has
+    other Engines than the guests' own."""
     arch = "x86_64" if stage == "ns" else stage
+    name = stage if engine == OWN else f"{stage}/{engine.name}"
     try:
         programs = builds.guest_programs(arch)
         binary = builds.under_test(arch, options.binary_directory, options.debug and stage == "ns")
         artifacts = Artifacts(world, programs, arch)
-        logs = options.logs / stage
+        logs = options.logs / name.replace("/", "-")
         logs.mkdir(parents=True, exist_ok=True)
         job = artifacts.job(binary).write(logs / "job.tar")
-        make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally)
+        make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally,
+                     engine)
         for case in cases:
             try:
-                _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
+                _run_case(name, case, make, world, artifacts, engine, logs / case.name, tally)
             except HarnessError as error:
                 # An emulator can die under a guest, which says nothing about ecs-init: once more
                 # on another host. A second time it is the harness.
                 if stage == "ns":
                     raise
-                tally.say(f"again {stage} {case.name}: {error}")
-                _run_case(stage, case, make, world, artifacts, logs / case.name, tally)
+                tally.say(f"again {name} {case.name}: {error}")
+                _run_case(name, case, make, world, artifacts, engine, logs / case.name, tally)
     except HarnessError as error:
         with tally.lock:
-            tally.broken.append(f"{stage}: {error}")
+            tally.broken.append(f"{name}: {error}")
     except Exception:
         with tally.lock:
-            tally.broken.append(f"{stage}: {traceback.format_exc().strip()}")
+            tally.broken.append(f"{name}: {traceback.format_exc().strip()}")
 
 
-def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tally: Tally):
+def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tally: Tally,
+          engine: Engine = OWN):
     """A function from sort and log directory to a fresh host."""
-    guests = {sort: rootfs.guest.build(arch, sort, driver) for sort in sorts}
     if stage == "ns":
+        roots = {sort: builds.root(engine, sort, driver) for sort in sorts}
         return lambda sort, log: NamespaceHost(
-            guests[sort].root, driver, job, sort, log / "driver.log")
+            roots[sort], driver, job, sort, log / "driver.log", engine.daemon)
+    guests = {sort: rootfs.guest.build(arch, sort, driver) for sort in sorts}
     snapshots = {}
     for sort in sorts:
         started = time.monotonic()
@@ -87,15 +94,15 @@ def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tall
     return lambda sort, log: GuestHost(snapshots[sort], job, log)
 
 
-def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts, log: Path,
-              tally: Tally) -> None:
+def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts,
+              engine: Engine, log: Path, tally: Tally) -> None:
     log.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     problem, evidence = None, []
     with ExitStack() as stack:
         around = stack.enter_context(Surroundings(world))
         host = stack.enter_context(make(case.sort, log))
-        scene = Scene(host, artifacts, around)
+        scene = Scene(host, artifacts, around, engine)
         try:
             case.body(scene)
         except Failed as failed:

@@ -1,0 +1,240 @@
+"""What the reference does and no other part has a case for: see ../COMPAT.md."""
+
+from harness.archives import AGENT
+from harness.case import FAILURE, Scene, case
+from harness.errors import equal, expect
+
+from .acquire import CACHED, STATE
+from .rules import ROUTE_LOCALNET
+from .supervise import prepared
+
+EBS = "/mnt/ecs/ebs"
+
+
+def environment(t: Scene) -> dict[str, str]:
+    """The variables of the agent's container."""
+    lines = t.docker.inspect("ecs-agent")["Config"]["Env"]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def mounted(t: Scene) -> dict[str, str]:
+    """The agent's mounts: target and source."""
+    return {m["Destination"]: m["Source"] for m in t.docker.inspect("ecs-agent")["Mounts"]}
+
+
+@case("full", "bare")
+def go_booleans(t: Scene) -> None:
+    """A switch is read as Go reads it: 1 t T TRUE true True, their opposites; nothing else."""
+    rule = "-m conntrack"
+    for yes in ("1", "t", "T", "TRUE", "true", "True"):
+        printed = t.init("rules", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=yes)
+        expect(rule not in printed.stdout, f"{yes} is no yes: {printed}")
+    for no in ("0", "f", "F", "FALSE", "false", "False", "yes", "on"):
+        printed = t.init("rules", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=no)
+        expect(rule in printed.stdout, f"{no} is no no: {printed}")
+        said = "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER" in printed.stderr
+        equal(said, no in ("yes", "on"), f"a word about {no}")
+
+
+@case()
+def cache_states_that_mean_uncached(t: Scene) -> None:
+    """An image in Docker or not: state 0, empty, 3, junk or none, or no tar, means a download."""
+    path = t.artifacts.publish(t.bucket)
+    t.init("pre-start")
+    for state in ("0", "", "3", "junk", None):
+        if state is None:
+            t.host.remove(STATE)
+        else:
+            t.host.write(STATE, state)
+        del t.bucket.journal[:]
+        t.init("pre-start")
+        expect(t.bucket.requests(path), f"nothing was fetched in state {state!r}")
+        equal(t.host.text(STATE).strip(), "1", f"the state after {state!r}")
+    t.host.remove(CACHED)
+    del t.bucket.journal[:]
+    t.init("pre-start")
+    expect(t.bucket.requests(path), "nothing was fetched without a tar")
+
+
+@case()
+def reload_cache_verb(t: Scene) -> None:
+    """`reload-cache` downloads where nothing is cached, and then loads what is, whatever Docker has."""
+    path = t.artifacts.publish(t.bucket)
+    t.init("reload-cache")
+    expect(AGENT in t.docker.images(), f"no {AGENT} in Docker")
+    equal(t.host.text(STATE).strip(), "1", "the state")
+    # Something else under the agent's name gives way to what is cached.
+    good = t.docker.images()[AGENT]
+    t.docker.untag(AGENT)
+    t.load_task()
+    t.docker.ok("POST", "/images/task:test/tag?repo=amazon/amazon-ecs-agent&tag=latest")
+    expect(t.docker.images()[AGENT] != good, "the name was not moved")
+    del t.bucket.journal[:]
+    t.init("reload-cache")
+    equal(t.docker.images()[AGENT], good, "the image")
+    equal(t.bucket.requests(path), [], "requests for a tar that is cached")
+
+
+@case()
+def ebs_directory(t: Scene) -> None:
+    """pre-start makes /mnt/ecs/ebs; where it cannot, only the capability is off."""
+    prepared(t)
+    found = t.host.stat(EBS)
+    equal((found["type"], found["mode"] & 0o7777), ("directory", 0o755), EBS)
+    process = t.start()
+    equal(environment(t)["ECS_EBSTA_SUPPORTED"], "true", "with the directory")
+    process.kill()
+    process.wait(60)
+    t.host.remove("/mnt/ecs")
+    t.host.write("/mnt/ecs", "in the way")
+    t.init("pre-start")
+    process = t.start()
+    equal(environment(t)["ECS_EBSTA_SUPPORTED"], "false", "without it")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def privileged_and_the_hosts_processes(t: Scene) -> None:
+    """ECS_AGENT_RUN_PRIVILEGED and ECS_AGENT_PID_NAMESPACE_HOST do what they say."""
+    prepared(t)
+    process = t.start("start", ECS_AGENT_RUN_PRIVILEGED="true",
+                      ECS_AGENT_PID_NAMESPACE_HOST="true")
+    config = t.docker.inspect("ecs-agent")["HostConfig"]
+    equal((config["Privileged"], config["PidMode"]), (True, "host"), "Privileged and PidMode")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def log_driver_and_sizes(t: Scene) -> None:
+    """The log's driver, its sizes and its options; a driver that is none is json-file and a warning."""
+    prepared(t)
+
+    def log(**settings: str) -> tuple[dict, str]:
+        process = t.start("start", **settings)
+        config = t.docker.inspect("ecs-agent")["HostConfig"]["LogConfig"]
+        process.kill()
+        return config, process.wait(60).stderr
+    config, said = log(ECS_LOG_DRIVER="nonsense", ECS_INIT_DOCKER_LOG_FILE_SIZE="1m",
+                       ECS_INIT_DOCKER_LOG_FILE_NUM="2")
+    equal(config, {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}, "the log")
+    expect("ECS_LOG_DRIVER" in said, f"no word of the driver:\n{said}")
+    config, _ = log(ECS_LOG_OPTS='{"max-size":"3m"}')
+    equal(config, {"Type": "json-file", "Config": {"max-size": "3m"}}, "the log with options")
+
+
+@case()
+def gmsa_socket(t: Scene) -> None:
+    """With gMSA the credentials fetcher's socket is mounted where it is, and told."""
+    prepared(t)
+    t.host.write("/opt/fetcher.sock", "")
+    process = t.start("start", ECS_GMSA_SUPPORTED="true",
+                      CREDENTIALS_FETCHER_HOST="/opt/fetcher.sock")
+    equal(mounted(t).get("/opt/fetcher.sock"), "/opt/fetcher.sock", "the socket's mount")
+    equal(environment(t)["CREDENTIALS_FETCHER_HOST_DIR"], "/opt/fetcher.sock", "its variable")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def named_docker_socket(t: Scene) -> None:
+    """DOCKER_HOST: we go there, and the agent finds it where its own configuration says."""
+    t.artifacts.publish(t.bucket)
+    t.host.symlink("/run/other.sock", "/run/docker.sock")
+    named = {"DOCKER_HOST": "unix:///run/other.sock"}
+    t.init("pre-start", **named)
+    process = t.start("start", **named)
+    mounts = mounted(t)
+    equal(mounts.get("/var/run/docker.sock"), "/run/other.sock", "the agent's socket")
+    expect("/var/run" not in mounts, f"/var/run is mounted too: {mounts}")
+    process.kill()
+    process.wait(60)
+    t.host.write("/etc/ecs/ecs.config", "DOCKER_HOST=unix:///run/other.sock\n")
+    process = t.start()
+    equal(mounted(t).get("/run/other.sock"), "/run/other.sock", "the socket, named in the file")
+    process.kill()
+    process.wait(60)
+
+
+@case("full", "bare")
+def post_stop_only_logs(t: Scene) -> None:
+    """What post-stop cannot take back is logged; it goes on with the rest and ends with 0."""
+    before = t.rules()
+    prepared(t)
+    expect(t.rules() != before, "pre-start wrote no rule")
+    # Below this root there are no sysctls to write to.
+    result = t.init("post-stop", ECS_INIT_ROOT="/nonexistent")
+    expect("route_localnet" in result.stderr, f"no word of what failed: {result}")
+    equal(t.rules(), before, "the rules")
+    equal(t.host.text(ROUTE_LOCALNET).strip(), "1", "what could not be taken back")
+
+
+@case()
+def errors_end_with_255(t: Scene) -> None:
+    """A verb that fails ends with 255, as the reference's -1 does; no verb with 1."""
+    t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="1")
+    t.init("start", code=FAILURE, DOCKER_HOST="unix:///run/nothing.sock", ECS_INIT_DOCKER_WAIT="1")
+    t.init(code=1)
+    t.init("no-such-verb", code=1)
+
+
+@case()
+def agent_environment(t: Scene) -> None:
+    """The agent's environment, as the reference's was on such a host."""
+    t.host.write("/etc/ssl/certs/ca.pem", "")
+    prepared(t)
+    process = t.start()
+    found = environment(t)
+    wanted = {
+        "CREDENTIALS_FETCHER_HOST_DIR":
+            "/var/credentials-fetcher/socket/credentials_fetcher.sock",
+        "ECS_AGENT_CONFIG_FILE_PATH": "/etc/ecs/ecs.config.json",
+        "ECS_AGENT_LABELS": "",
+        "ECS_AVAILABLE_LOGGING_DRIVERS": '["json-file","syslog","awslogs","fluentd","none"]',
+        "ECS_DATADIR": "/data",
+        "ECS_DETAILED_OS_FAMILY": "debian_13",
+        "ECS_EBSTA_SUPPORTED": "true",
+        "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE": "true",
+        "ECS_ENABLE_TASK_ENI": "true",
+        "ECS_ENABLE_TASK_IAM_ROLE": "true",
+        "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST": "true",
+        "ECS_LOGFILE": "/log/ecs-agent.log",
+        "ECS_UPDATES_ENABLED": "true",
+        "ECS_UPDATE_DOWNLOAD_DIR": "/var/cache/ecs",
+        "SSL_CERT_DIR": "/etc/ssl/certs",
+        # The image's own stay.
+        "PATH": "/host/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    equal({name: found.get(name) for name in wanted}, wanted, "variables")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def external_mounts(t: Scene) -> None:
+    """Outside EC2: the rotating credentials, no cloud-init result, no capabilities, no task ENI."""
+    for path in ("/root/.aws/credentials", "/var/lib/cloud/data/result.json"):
+        t.host.write(path, "")
+    prepared(t)
+    external = {"ECS_EXTERNAL": "true", "AWS_REGION": "us-west-2"}
+    process = t.start("start", **external)
+    mounts = mounted(t)
+    equal(mounts.get("/rotatingcreds"), "/root/.aws", "the credentials")
+    expect("/var/lib/cloud/data/result.json" not in mounts, f"EC2's cloud-init in {mounts}")
+    equal(environment(t)["ECS_ENABLE_TASK_ENI"], "false", "ECS_ENABLE_TASK_ENI")
+    equal(t.docker.inspect("ecs-agent")["HostConfig"]["CapAdd"], None, "capabilities")
+    process.kill()
+    process.wait(60)
+
+
+@case()
+def gpu_directory(t: Scene) -> None:
+    """With GPUs the agent sees what is written about them."""
+    t.host.write("/dev/nvidia0", "")
+    t.host.write("/var/lib/ecs/gpu/nvidia-gpu-info.json", "{}")
+    prepared(t)
+    process = t.start("start", ECS_ENABLE_GPU_SUPPORT="true")
+    equal(mounted(t).get("/var/lib/ecs/gpu"), "/var/lib/ecs/gpu", "the mount")
+    process.kill()
+    process.wait(60)
