@@ -158,7 +158,7 @@ pub struct NetworkConfig {
 /// What goes into the agent's container.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
-    /// The variables that the two files set, and what [`PASSED_ON`] lists: the agent's environment.
+    /// The variables that the two files set, and what decides here too: the agent's environment.
     pub environment: BTreeMap<String, String>,
     /// `ECS_AGENT_RUN_PRIVILEGED`, false.
     pub privileged: bool,
@@ -451,6 +451,90 @@ mod tests {
             );
         }
         assert_eq!(warnings.len(), 4);
+    }
+
+    /// Amazon's variables: each by file and by environment, and what comes of it.
+    #[test]
+    fn every_variable_of_amazons_is_read_from_both() {
+        type Holds = fn(&Config) -> bool;
+        let all: [(&str, &str, Holds); 25] = [
+            ("ECS_LOGLEVEL", "crit", |c| c.log_level == LogLevel::Error),
+            ("DOCKER_HOST", "unix:///d", |c| {
+                c.docker_socket.ends_with("d")
+            }),
+            ("ECS_EXTERNAL", "true", |c| c.external),
+            ("AWS_DEFAULT_REGION", "eu-x-1", |c| {
+                c.region.as_deref().unwrap() == "eu-x-1"
+            }),
+            ("ECS_SKIP_LOCALHOST_TRAFFIC_FILTER", "T", |c| {
+                c.network.skip_localhost_filter
+            }),
+            ("ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS", "1", |c| {
+                c.network.allow_offhost_introspection
+            }),
+            ("ECS_AGENT_PID_NAMESPACE_HOST", "TRUE", |c| c.agent.pid_host),
+            ("ECS_AGENT_RUN_PRIVILEGED", "true", |c| c.agent.privileged),
+            ("ECS_AGENT_APPARMOR_PROFILE", "mine", |c| {
+                c.agent.apparmor_profile == "mine"
+            }),
+            ("ECS_LOG_DRIVER", "journald", |c| {
+                c.agent.log_driver == "journald"
+            }),
+            ("ECS_LOG_OPTS", "{\"a\":\"b\"}", |c| {
+                c.agent.log_opts.as_ref().is_some_and(|o| o["a"] == "b")
+            }),
+            ("ECS_INIT_DOCKER_LOG_FILE_SIZE", "1m", |c| {
+                c.agent.log_file_size == "1m"
+            }),
+            ("ECS_INIT_DOCKER_LOG_FILE_NUM", "2", |c| {
+                c.agent.log_file_num == "2"
+            }),
+            ("ECS_GMSA_SUPPORTED", "true", |c| c.agent.gmsa),
+            ("CREDENTIALS_FETCHER_HOST", "unix:///f", |c| {
+                c.agent.credentials_fetcher.as_os_str() == "/f"
+            }),
+            ("ECS_ENABLE_GPU_SUPPORT", "true", |c| c.agent.gpu),
+            ("ECS_AGENT_LABELS", "{\"a\":\"b\"}", |c| {
+                c.agent.labels["a"] == "b"
+            }),
+            ("HTTP_PROXY", "p:1", |c| {
+                c.web.http_proxy.as_deref().unwrap() == "p:1"
+            }),
+            ("HTTPS_PROXY", "p:1", |c| {
+                c.web.https_proxy.as_deref().unwrap() == "p:1"
+            }),
+            ("NO_PROXY", "x", |c| {
+                c.web.no_proxy.as_deref().unwrap() == "x"
+            }),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "true", |c| c.web.dualstack),
+            ("AWS_USE_FIPS_ENDPOINT", "true", |c| c.web.fips),
+            ("AWS_ENDPOINT_URL_S3", "https://s", |c| {
+                c.web.s3_endpoint.is_some()
+            }),
+            ("AWS_CA_BUNDLE", "/ca", |c| c.web.ca_bundle.is_some()),
+            ("AWS_EC2_METADATA_DISABLED", "true", |c| c.web.imds_disabled),
+        ];
+        let (default, _) = load(&[], "", "");
+        for (name, value, holds) in all {
+            let line = format!("{name}={value}\n");
+            for (config, warnings) in [
+                load(&[(name, value)], "", ""),
+                load(&[], &line, ""),
+                load(&[], "", &line),
+            ] {
+                assert!(holds(&config), "{name}");
+                assert_eq!(warnings, [""; 0], "{name}");
+            }
+        }
+        assert_eq!(default.agent.apparmor_profile, "ecs-agent-default");
+        assert_eq!(default.agent.log_driver, "json-file");
+        let sizes = (&*default.agent.log_file_size, &*default.agent.log_file_num);
+        assert_eq!(sizes, ("16m", "4"));
+        assert_eq!(
+            *default.docker_socket,
+            PathBuf::from("/var/run/docker.sock")
+        );
+        assert!(!default.external && !default.agent.privileged && !default.agent.gpu);
     }
 
     #[test]

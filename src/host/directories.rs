@@ -9,9 +9,9 @@ use crate::root::Root;
 /// Where EBS volumes of tasks are mounted.
 pub const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
 
-/// Where ECS Exec lies if it is installed, and what the agent writes there.
+/// Where ECS Exec lies if it is installed.
 const EXEC: &str = "/var/lib/ecs/deps/execute-command";
-/// See [`EXEC`]. With the reference it is Docker that makes it.
+/// What the agent writes where ECS Exec is installed. With the reference, Docker makes it.
 pub const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
 
 /// The one without which the agent must not run: its registration lies there, and without it each
