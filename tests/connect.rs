@@ -27,7 +27,7 @@ fn the_version_is_agreed_on_once() {
     assert_eq!(docker.version().to_string(), "1.41");
     docker.container("a").unwrap();
     docker.container("a").unwrap();
-    assert_eq!(engine.calls(), ["ping", "version", "look", "look"]);
+    assert_eq!(engine.calls(), ["ping", "agree", "look", "look"]);
 }
 
 #[test]
@@ -43,6 +43,7 @@ fn a_ping_that_names_no_version_leaves_it_to_the_other_answer() {
 fn a_dockerd_outside_the_window_is_one_clear_error() {
     let engine = Engine::start(|call, _| match call {
         "ping" => Reply::Pong("1.60"),
+        "agree" => answer(400, r#"{"message":"client version 1.44 is too old"}"#),
         "version" => answer(200, r#"{"ApiVersion":"1.60","MinAPIVersion":"1.50"}"#),
         _ => usual(call),
     });
@@ -52,7 +53,7 @@ fn a_dockerd_outside_the_window_is_one_clear_error() {
         "{message}"
     );
     // Waiting does not help, and was not tried.
-    assert_eq!(engine.calls(), ["ping", "version"]);
+    assert_eq!(engine.calls(), ["ping", "agree", "version"]);
 }
 
 #[test]
@@ -60,11 +61,11 @@ fn a_dockerd_that_starts_is_waited_for() {
     let engine = Engine::start(|call, n| match (call, n) {
         ("ping", 0) => answer(503, "starting"),
         ("ping", 1) => Reply::HangUp,
-        ("version", 0) => answer(500, ""),
+        ("agree", 0) => answer(500, ""),
         _ => usual(call),
     });
     engine.connect(None);
-    let want = ["ping", "ping", "ping", "version", "ping", "version"];
+    let want = ["ping", "ping", "ping", "agree", "ping", "agree"];
     assert_eq!(engine.calls(), want);
 }
 
@@ -106,6 +107,7 @@ fn what_waiting_cannot_help_is_told_at_once() {
         "{message}"
     );
     let engine = Engine::start(|call, _| match call {
+        "ping" => answer(200, "OK"),
         "version" => answer(200, "not JSON"),
         _ => usual(call),
     });

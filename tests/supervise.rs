@@ -343,7 +343,7 @@ fn a_lost_connection_is_not_an_exit() {
         let s = story(replies, |_| unreachable!());
         assert_eq!(s.outcome, Outcome::Done);
         // Lost; back, and it runs; the end.
-        let want = one_run_and(&["ping", "version", "look", "wait", "ping"]);
+        let want = one_run_and(&["ping", "agree", "look", "wait", "ping"]);
         assert_eq!(s.calls, want);
     }
 }

@@ -117,7 +117,7 @@ pub struct SourceConfig {
     pub require_signed_updates: Setting<bool>,
     /// `ECS_INIT_DOWNLOAD_LIMIT`, 1 GiB: the largest tar that is taken, in bytes.
     pub download_limit: u64,
-    /// `ECS_INIT_RETRY_TIME`, 300 s: how long one source is tried while it fails in passing.
+    /// `ECS_INIT_RETRY_TIME`, 60 s: how long one source is tried while it fails in passing.
     pub retry_time: Duration,
 }
 
@@ -325,7 +325,7 @@ impl Reader {
             retry_time: *self.or(
                 "ECS_INIT_RETRY_TIME",
                 value::seconds,
-                Duration::from_secs(300),
+                Duration::from_secs(60),
             ),
         }
     }

@@ -205,9 +205,20 @@ fn hello(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     if !status.is_success() {
         return Err(call::refused(status, &body));
     }
+    let max = header.as_ref().and_then(|h| h.to_str().ok());
+    let max: Option<ApiVersion> = max.map(str::parse).transpose()?;
+    // dockerd runs its runtimes to answer /version, which takes it ten times as long as all else
+    // that we ask. So it is told which version we mean to speak, and says whether it does.
+    if let Some(best) = max.and_then(version::ours) {
+        match call(&format!("/v{best}/_ping")).succeed(Payload::Nothing) {
+            Ok(_) => return Ok(best),
+            Err(e) if e.find::<ApiError>().is_some_and(|e| e.status == 400) => {}
+            Err(e) => return Err(e),
+        }
+    }
     let version: Version = call::parse(&call("/version").succeed(Payload::Nothing)?)?;
-    let max = match header.as_ref().and_then(|h| h.to_str().ok()) {
-        Some(text) => text.parse()?,
+    let max = match max {
+        Some(max) => max,
         None => version.api_version.parse()?,
     };
     let min = version.min_api_version.map_or(Ok(max), |v| v.parse())?;

@@ -55,6 +55,13 @@ pub struct Window {
     pub max: ApiVersion,
 }
 
+/// The newest version that we and a dockerd up to `max` may both speak, whatever its oldest is.
+#[must_use]
+pub fn ours(max: ApiVersion) -> Option<ApiVersion> {
+    let best = max.min(NEWEST);
+    (best >= OLDEST).then_some(best)
+}
+
 /// The newest version in both windows.
 ///
 /// # Errors

@@ -130,7 +130,8 @@ fn name(request: &str) -> Option<String> {
     let (method, path) = (words.next()?, words.next()?);
     let last = path.rsplit('/').next()?;
     let name = match (method, last) {
-        ("GET", "_ping") => "ping",
+        ("GET", "_ping") if path == "/_ping" => "ping",
+        ("GET", "_ping") => "agree",
         ("GET", "json") if path.contains("/images/") => "image",
         // By its name: what is there before a run. By its id: how the run ended.
         ("GET", "json") if path.ends_with("/ecs-agent/json") => "there",
@@ -142,6 +143,9 @@ fn name(request: &str) -> Option<String> {
     };
     // All but the first two carry the version agreed on.
     let versioned = ["/v1.41/containers/", "/v1.41/images/"];
+    if name == "agree" {
+        return Some(name.to_owned());
+    }
     let right = matches!(name, "ping" | "version")
         != versioned.into_iter().any(|start| path.starts_with(start));
     assert!(right, "{request}");
