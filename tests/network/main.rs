@@ -18,10 +18,7 @@ use ecs_init::network;
 use ecs_init::root::Root;
 
 /// No switch set.
-const DEFAULTS: NetworkConfig = NetworkConfig {
-    skip_localhost_filter: false,
-    allow_offhost_introspection: false,
-};
+const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 
 /// What pre-start does on a host with `docker0`.
 fn apply() {
