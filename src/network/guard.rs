@@ -43,8 +43,7 @@ impl Guard {
         let watch = Watch {
             socket,
             wanted,
-            known: None,
-            on_duty: true,
+            ear: Ear::default(),
             pace: Pace::default(),
         };
         let thread = thread::Builder::new()
@@ -72,11 +71,38 @@ impl Drop for Guard {
 struct Watch {
     socket: Socket,
     wanted: Wanted,
+    ear: Ear,
+    pace: Pace,
+}
+
+/// What was heard of the rules. Pure.
+#[derive(Debug, Default)]
+struct Ear {
     /// The generation that we last saw, or made.
     known: Option<u32>,
-    /// Whether the rules are to be put back.
-    on_duty: bool,
-    pace: Pace,
+    /// Whether the rules are to stay out.
+    off_duty: bool,
+}
+
+impl Ear {
+    /// One datagram of news; whether it tells of a change of others.
+    fn hear(&mut self, datagram: &[u8]) -> bool {
+        let Some(told) = message::read(datagram) else {
+            return true;
+        };
+        let mut changed = false;
+        for one in told {
+            let Message::Object { kind, body } = one.message else {
+                continue;
+            };
+            match News::read(kind, body) {
+                Some(News::Generation(number)) => changed |= self.known != Some(number),
+                Some(News::Farewell) => self.off_duty = true,
+                None => {}
+            }
+        }
+        changed
+    }
 }
 
 impl Watch {
@@ -110,11 +136,16 @@ impl Watch {
 
     /// Reads all that the kernel has told by now; whether there was a change of others.
     fn news(&mut self) -> Result<bool> {
+        let was_off = self.ear.off_duty;
         let mut changed = false;
         let mut buffer = Vec::new();
         loop {
             match self.socket.take(&mut buffer) {
-                Ok(true) => changed |= self.hear(&buffer),
+                Ok(true) => changed |= self.ear.hear(&buffer),
+                Ok(false) if self.ear.off_duty && !was_off => {
+                    log::info!("post-stop took the firewall's rules out: they stay out");
+                    return Ok(changed);
+                }
                 Ok(false) => return Ok(changed),
                 // So much happened that the kernel could not tell all of it.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed = true,
@@ -123,37 +154,11 @@ impl Watch {
         }
     }
 
-    /// One datagram of news; whether it tells of a change of others.
-    fn hear(&mut self, datagram: &[u8]) -> bool {
-        let Some(told) = message::read(datagram) else {
-            return true;
-        };
-        let mut changed = false;
-        for one in told {
-            let Message::Object { kind, body } = one.message else {
-                continue;
-            };
-            match News::read(kind, body) {
-                Some(News::Generation(number)) => changed |= self.known != Some(number),
-                Some(News::Farewell) => {
-                    if self.on_duty {
-                        log::info!(
-                            "the firewall's rules were taken out by post-stop: they stay out"
-                        );
-                    }
-                    self.on_duty = false;
-                }
-                None => {}
-            }
-        }
-        changed
-    }
-
     fn look(&mut self) {
-        let looked = if self.on_duty {
-            self.mend()
-        } else {
+        let looked = if self.ear.off_duty {
             self.only_look()
+        } else {
+            self.mend()
         };
         self.pace.looked(Instant::now());
         if let Err(error) = looked {
@@ -163,7 +168,7 @@ impl Watch {
 
     fn mend(&mut self) -> Result<()> {
         let changed = kernel::change(|now| self.wanted.steps(now))?;
-        self.known = Some(changed.generation());
+        self.ear.known = Some(changed.generation());
         if changed.steps == 0 {
             return Ok(());
         }
@@ -182,11 +187,60 @@ impl Watch {
 
     fn only_look(&mut self) -> Result<()> {
         let now = kernel::read()?;
-        self.known = Some(now.generation);
+        self.ear.known = Some(now.generation);
         if now.has_ours() && self.wanted.steps(&now)?.is_empty() {
             log::info!("the firewall's rules are there again, and looked after");
-            self.on_duty = true;
+            self.ear.off_duty = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::netlink::attr::Writer;
+    use super::*;
+
+    /// A message of `nf_tables` (subsystem 10) with one attribute.
+    fn message(kind: u16, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut attributes = Writer::new();
+        fill(&mut attributes);
+        let body = [&[2, 0, 0, 0][..], &attributes.finish()].concat();
+        let mut bytes = Vec::new();
+        message::write(&mut bytes, 10 << 8 | kind, 0, 0, &body);
+        bytes
+    }
+
+    fn generation(number: u32) -> Vec<u8> {
+        message(15, |w| {
+            w.be32(1, number);
+        })
+    }
+
+    fn new_table(name: &str) -> Vec<u8> {
+        message(0, |w| {
+            w.text(1, name);
+        })
+    }
+
+    #[test]
+    fn only_a_generation_that_we_do_not_know_is_a_change() {
+        let mut ear = Ear::default();
+        assert!(ear.hear(&generation(7)));
+        ear.known = Some(7);
+        assert!(!ear.hear(&generation(7)));
+        assert!(!ear.hear(&new_table("filter")));
+        assert!(ear.hear(&[generation(7), generation(8)].concat()));
+        // Who cannot be understood may have said anything.
+        assert!(ear.hear(&[1, 2, 3]));
+        assert!(!ear.off_duty);
+    }
+
+    #[test]
+    fn after_a_farewell_the_rules_stay_out() {
+        let mut ear = Ear::default();
+        let farewell = new_table(crate::network::nft::own::FAREWELL);
+        assert!(ear.hear(&[farewell, generation(9)].concat()));
+        assert!(ear.off_duty);
     }
 }

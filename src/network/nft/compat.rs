@@ -3,10 +3,9 @@
 //! loads them to find out.
 
 use super::super::netlink::attr::Writer;
-use super::super::netlink::talk::{Failure, Request, Talk};
-use super::abi;
-use crate::error::{Context, Error, Result};
-use crate::sys::netlink::Protocol;
+use super::super::netlink::talk::{Failure, Request};
+use super::{abi, kernel};
+use crate::error::{Error, Result};
 
 /// A match or a target, and the revision that our encoding uses.
 struct Module {
@@ -53,7 +52,7 @@ const MODULES: [Module; 4] = [
 /// The kernel could not be asked.
 pub fn missing() -> Result<Option<&'static str>> {
     const DOING: &str = "ask the kernel for its nft_compat";
-    let mut talk = Talk::open(Protocol::Netfilter).doing(|| DOING)?;
+    let mut talk = kernel::open()?;
     for module in MODULES {
         let mut attributes = Writer::new();
         attributes
@@ -71,6 +70,10 @@ pub fn missing() -> Result<Option<&'static str>> {
                 // nfnetlink has no such part.
                 libc::EINVAL | libc::EOPNOTSUPP => return Ok(Some("nft_compat")),
                 libc::ENOENT | libc::EPROTONOSUPPORT => return Ok(Some(module.file)),
+                libc::EPERM => {
+                    let doing = format!("{DOING} (it takes CAP_NET_ADMIN: run as root)");
+                    return Err(Error::caused(doing, refusal));
+                }
                 _ => return Err(Error::caused(DOING, refusal)),
             },
             Err(Failure::Socket(error)) => return Err(Error::caused(DOING, error)),

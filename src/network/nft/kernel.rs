@@ -62,6 +62,14 @@ pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Changed
     )))
 }
 
+/// A conversation with netfilter.
+pub(super) fn open() -> Result<Talk> {
+    Talk::open(Protocol::Netfilter).doing(|| {
+        "open a netlink socket to netfilter (does the kernel have nfnetlink, \
+         CONFIG_NETFILTER_NETLINK?)"
+    })
+}
+
 /// Only looks.
 ///
 /// # Errors
@@ -73,10 +81,7 @@ pub fn read() -> Result<Snapshot> {
 /// One attempt; `None` if somebody else was faster. A socket of its own, as an answer that was
 /// broken off may still be on its way.
 fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<Changed>> {
-    let mut talk = Talk::open(Protocol::Netfilter).doing(|| {
-        "open a netlink socket to netfilter (does the kernel have nfnetlink, \
-         CONFIG_NETFILTER_NETLINK?)"
-    })?;
+    let mut talk = open()?;
     let now = match look(&mut talk) {
         Ok(now) => now,
         Err(Failure::Changed) => return Ok(None),
