@@ -6,6 +6,7 @@ mod hardened;
 mod host;
 mod imds;
 mod namespace;
+mod neighbour;
 mod old_encoding;
 mod oracle;
 mod order;
