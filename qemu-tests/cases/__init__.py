@@ -1,3 +1,3 @@
 """The cases, a file for each part of the whole; importing registers them."""
 
-from . import acquire, cycle, rules, stage, supervise  # noqa: F401
+from . import acquire, cycle, firewall, rules, stage, supervise  # noqa: F401
