@@ -114,12 +114,14 @@ impl Wanted {
             Variant::Nftables => self.own().to_string(),
             Variant::Iptables => {
                 let rules = self.beside(now);
-                let families = [(Family::Ip4, "iptables"), (Family::Ip6, "ip6tables")];
-                let saved = families.map(|(family, tool)| (tool, rules.saved(family).to_string()));
-                let there = saved.into_iter().filter(|(_, text)| !text.is_empty());
-                there
-                    .map(|(tool, text)| format!("# {tool}\n{text}"))
-                    .collect()
+                let mut text = String::new();
+                for (family, tool) in [(Family::Ip4, "iptables"), (Family::Ip6, "ip6tables")] {
+                    let saved = rules.saved(family).to_string();
+                    if !saved.is_empty() {
+                        text.extend(["# ", tool, "\n", &saved]);
+                    }
+                }
+                text
             }
         }
     }
@@ -171,11 +173,11 @@ pub fn legacy_tables(root: &Root) -> Vec<String> {
     ["ip", "ip6"]
         .into_iter()
         .flat_map(|family| {
-            let file = root.at(&format!("/proc/net/{family}_tables_names"));
+            let file = root.at(format!("/proc/net/{family}_tables_names"));
             // Without the file there is no such interface.
-            let names = fs::read_to_string(file).unwrap_or_default();
-            let named = |name: &str| format!("{family} {name}");
-            names.lines().map(named).collect::<Vec<_>>()
+            let tables = fs::read_to_string(file).unwrap_or_default();
+            let named = |table: &str| format!("{family} {table}");
+            tables.lines().map(named).collect::<Vec<_>>()
         })
         .collect()
 }

@@ -20,7 +20,7 @@ fn words() -> String {
 fn bare(expressions: &str) -> String {
     let lines = expressions.lines();
     let lines = lines.filter(|l| !l.starts_with("  userdata") && !l.is_empty());
-    lines.map(|l| format!("{l}\n")).collect()
+    lines.flat_map(|l| [l, "\n"]).collect()
 }
 
 in_namespace! {

@@ -131,10 +131,10 @@ impl Parts {
             prefix: length * 8,
         };
         let loaded = match (self.family, base, offset, length) {
-            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_SOURCE, 1..=4) => address(true),
-            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4) => address(false),
-            (Family::Ip6, abi::BASE_NETWORK, abi::IP6_SOURCE, 1..=16) => address(true),
-            (Family::Ip6, abi::BASE_NETWORK, abi::IP6_DESTINATION, 1..=16) => address(false),
+            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_SOURCE, 1..=4)
+            | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_SOURCE, 1..=16) => address(true),
+            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4)
+            | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_DESTINATION, 1..=16) => address(false),
             // So iptables-nft 1.8.11 says what 1.8.9 says with `meta l4proto`.
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_PROTOCOL, 1) => Loaded::Protocol,
             (_, abi::BASE_TRANSPORT, abi::TCP_DESTINATION, 2) => Loaded::Port,
