@@ -1,4 +1,4 @@
-//! `rules`: what pre-start would write, in the form of `iptables-save`.
+//! `rules`: what pre-start would write, in the form of `iptables-save` or of `nft`.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,19 +7,16 @@ use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::{Context, Result};
 use crate::interface::Interface;
-use crate::network::{self, Family};
+use crate::network;
 
 /// Writes nothing but its output.
 pub fn run(config: &Config) -> Result<()> {
     let bridge = bridge(config);
-    let rules = network::rules_for(&config.root, &config.network, bridge.as_ref());
-    let mut text = String::new();
-    for (family, tool) in [(Family::Ip4, "iptables"), (Family::Ip6, "ip6tables")] {
-        let saved = rules.saved(family).to_string();
-        if !saved.is_empty() {
-            text.extend(["# ", tool, "\n", &saved]);
-        }
-    }
+    let (root, settings) = (&config.root, &config.network);
+    let text = network::in_words(root, settings, bridge.as_ref()).unwrap_or_else(|error| {
+        log::warn!("{error}; the firewall is taken to be empty otherwise");
+        network::in_words_elsewhere(root, settings, bridge.as_ref())
+    });
     std::io::stdout()
         .write_all(text.as_bytes())
         .doing(|| "print the rules")

@@ -22,6 +22,7 @@ pub fn run(config: &Config) -> Result<()> {
 /// on, `stop` finds this supervisor.
 pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let docker = super::docker(config, Some(stop))?;
+    let _guard = super::guard::over_rules(config, &docker);
     let host = Host::read(&config.root, agent::paths(config));
     let plan = agent::plan(config, &host)?;
     for note in &plan.notes {

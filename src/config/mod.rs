@@ -11,21 +11,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use settings::{Origin, Settings};
-pub use value::{AgentVersion, LogLevel, Selinux};
+pub use value::{AgentVersion, Firewall, LogLevel, Selinux};
 
 use crate::root::Root;
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
 /// pointed out, so that a slip of the pen does not pass for a setting.
-pub const OWN: [&str; 15] = [
+pub const OWN: [&str; 17] = [
     "ECS_INIT_AGENT_TAR",
     "ECS_INIT_AGENT_VERSION",
     "ECS_INIT_ALLOW_UNSIGNED",
     "ECS_INIT_APPARMOR_FALLBACK",
+    "ECS_INIT_BLOCK_IMDS",
     "ECS_INIT_DOCKER_LOG_FILE_NUM",
     "ECS_INIT_DOCKER_LOG_FILE_SIZE",
     "ECS_INIT_DOCKER_WAIT",
     "ECS_INIT_DOWNLOAD_LIMIT",
+    "ECS_INIT_FIREWALL",
     "ECS_INIT_KEYRING",
     "ECS_INIT_MIRROR",
     "ECS_INIT_REGION",
@@ -153,6 +155,20 @@ pub struct NetworkConfig {
     pub skip_localhost_filter: bool,
     /// `ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS`, false.
     pub allow_offhost_introspection: bool,
+    /// `ECS_INIT_FIREWALL`, auto: whose tables the rules are written into.
+    pub firewall: Firewall,
+    /// `ECS_INIT_BLOCK_IMDS`, false: tasks on the bridge are kept from the instance's metadata.
+    pub block_imds: bool,
+}
+
+impl NetworkConfig {
+    /// No variable set.
+    pub const DEFAULT: NetworkConfig = NetworkConfig {
+        skip_localhost_filter: false,
+        allow_offhost_introspection: false,
+        firewall: Firewall::Auto,
+        block_imds: false,
+    };
 }
 
 /// What goes into the agent's container.
@@ -302,6 +318,8 @@ impl Reader {
             network: NetworkConfig {
                 skip_localhost_filter: self.flag("ECS_SKIP_LOCALHOST_TRAFFIC_FILTER"),
                 allow_offhost_introspection: self.flag("ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS"),
+                firewall: *self.or("ECS_INIT_FIREWALL", str::parse, Firewall::default()),
+                block_imds: self.flag("ECS_INIT_BLOCK_IMDS"),
             },
             agent: self.agent(environment),
         }

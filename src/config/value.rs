@@ -228,6 +228,31 @@ impl LogLevel {
     }
 }
 
+/// Whose tables the rules are written into: `ECS_INIT_FIREWALL`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Firewall {
+    /// iptables', if the kernel can; else our own.
+    #[default]
+    Auto,
+    /// Those of iptables-nft, in its encoding.
+    Iptables,
+    /// One of our own, in nftables' expressions.
+    Nftables,
+}
+
+impl FromStr for Firewall {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Firewall::Auto),
+            "iptables" => Ok(Firewall::Iptables),
+            "nftables" => Ok(Firewall::Nftables),
+            _ => Err("is no firewall (auto, iptables, nftables)"),
+        }
+    }
+}
+
 /// A log driver that the reference accepts for the agent's container.
 pub const LOG_DRIVERS: [&str; 8] = [
     "awslogs",

@@ -4,7 +4,7 @@
 //! [`Display`]: fmt::Display
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use crate::interface::Interface;
 
@@ -24,6 +24,8 @@ pub enum Table {
     Filter,
     /// Rewrites addresses and ports of connections.
     Nat,
+    /// Alters packets. What it drops in a chain, no rule of the filter's can accept any more.
+    Mangle,
 }
 
 /// A built-in chain, named after the hook that it hangs on.
@@ -33,6 +35,8 @@ pub enum Chain {
     Prerouting,
     /// Packets for this host.
     Input,
+    /// Packets from elsewhere for elsewhere.
+    Forward,
     /// Packets of this host.
     Output,
 }
@@ -46,6 +50,18 @@ pub struct Place {
     pub table: Table,
     /// The chain.
     pub chain: Chain,
+}
+
+impl Place {
+    /// A chain of a table of a family.
+    #[must_use]
+    pub const fn new(family: Family, table: Table, chain: Chain) -> Place {
+        Place {
+            family,
+            table,
+            chain,
+        }
+    }
 }
 
 /// A value that must be met, or must not.
@@ -75,29 +91,30 @@ impl<T> Match<T> {
     }
 }
 
-/// IPv4 addresses with the same first bits.
+/// Addresses with the same first bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     /// The address; the bits behind the prefix are zero.
-    pub address: Ipv4Addr,
-    /// How many bits count, 0 to 32.
+    pub address: IpAddr,
+    /// How many bits count, 0 to 32 or 128.
     pub prefix: u8,
 }
 
 impl Network {
     /// 127.0.0.0/8.
     pub const LOOPBACK: Network = Network {
-        address: Ipv4Addr::new(127, 0, 0, 0),
+        address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
         prefix: 8,
     };
 
     /// One address.
     #[must_use]
-    pub const fn host(address: Ipv4Addr) -> Network {
-        Network {
-            address,
-            prefix: 32,
-        }
+    pub const fn host(address: IpAddr) -> Network {
+        let prefix = match address {
+            IpAddr::V4(_) => 32,
+            IpAddr::V6(_) => 128,
+        };
+        Network { address, prefix }
     }
 }
 
@@ -109,6 +126,8 @@ pub struct States(pub u16);
 impl States {
     /// `RELATED,ESTABLISHED,DNAT`.
     pub const OF_A_REPLY: States = States(0x04 | 0x02 | 0x80);
+    /// `DNAT`: it was sent here by a rule, not by who made it.
+    pub const SENT_HERE: States = States(0x80);
 
     /// The bits with their names, in the order in which iptables prints them.
     const NAMES: [(u16, &'static str); 7] = [
@@ -174,6 +193,7 @@ impl Table {
         match self {
             Table::Filter => "filter",
             Table::Nat => "nat",
+            Table::Mangle => "mangle",
         }
     }
 }
@@ -185,6 +205,7 @@ impl Chain {
         match self {
             Chain::Prerouting => "PREROUTING",
             Chain::Input => "INPUT",
+            Chain::Forward => "FORWARD",
             Chain::Output => "OUTPUT",
         }
     }

@@ -2,7 +2,7 @@
 //! kernel has IPv6.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::rule::{Chain, Family, Match, Network, Place, Rule, States, Table, Verdict};
 use crate::config::NetworkConfig;
@@ -16,6 +16,10 @@ const CREDENTIALS_PORT: u16 = 80;
 const AGENT_CREDENTIALS_PORT: u16 = 51679;
 /// The port of the agent's introspection API, on every address of the host.
 const INTROSPECTION_PORT: u16 = 51678;
+/// The instance's metadata (IMDS), over IPv4.
+const IMDS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+/// The same over IPv6.
+const IMDS6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
 
 /// Where in its chain a rule goes when it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,40 +46,23 @@ pub struct Wanted {
 pub struct RuleSet(Vec<Wanted>);
 
 /// The chains in which rules of ours can be, with the end at which they go.
-pub const PLACES: [(Place, Position); 4] = [
-    (
-        Place {
-            family: Family::Ip4,
-            table: Table::Filter,
-            chain: Chain::Input,
-        },
-        Position::Head,
-    ),
-    (
-        Place {
-            family: Family::Ip4,
-            table: Table::Nat,
-            chain: Chain::Prerouting,
-        },
-        Position::Tail,
-    ),
-    (
-        Place {
-            family: Family::Ip4,
-            table: Table::Nat,
-            chain: Chain::Output,
-        },
-        Position::Tail,
-    ),
-    (
-        Place {
-            family: Family::Ip6,
-            table: Table::Filter,
-            chain: Chain::Input,
-        },
-        Position::Head,
-    ),
-];
+pub const PLACES: [(Place, Position); 6] = {
+    use Chain::{Forward, Input, Output, Prerouting};
+    use Family::{Ip4, Ip6};
+    use Position::{Head, Tail};
+    use Table::{Filter, Mangle, Nat};
+    [
+        (Place::new(Ip4, Filter, Input), Head),
+        (Place::new(Ip4, Nat, Prerouting), Tail),
+        (Place::new(Ip4, Nat, Output), Tail),
+        (Place::new(Ip4, Mangle, Forward), Head),
+        (Place::new(Ip6, Filter, Input), Head),
+        (Place::new(Ip6, Mangle, Forward), Head),
+    ]
+};
+
+/// IPv4's INPUT: the first of [`PLACES`].
+pub const INPUT: (Place, Position) = PLACES[0];
 
 impl RuleSet {
     /// The rules for this host. `bridge` is the default bridge network's interface, if Docker has
@@ -95,6 +82,21 @@ impl RuleSet {
             })
         });
         RuleSet(wanted.collect())
+    }
+
+    /// The same on a host whose IPv4 INPUT refuses what no rule there accepts, as hardened images
+    /// have it: what was sent to the agent's port by our own rule is accepted, and nothing else.
+    #[must_use]
+    pub fn past_a_closed_input(mut self) -> RuleSet {
+        let (place, position) = INPUT;
+        let behind = self.0.iter().rposition(|w| w.place == place);
+        let accept = Wanted {
+            place,
+            position,
+            rule: credentials_sent_here(),
+        };
+        self.0.insert(behind.map_or(0, |last| last + 1), accept);
+        self
     }
 
     /// Those of one chain, in order.
@@ -142,6 +144,10 @@ fn of_chain(place: Place, config: &NetworkConfig, bridge: Option<&Interface>) ->
             }
             rules
         }
+        (Table::Mangle, Chain::Forward) if config.block_imds => bridge
+            .map(|b| no_imds_for(place.family, b))
+            .into_iter()
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -149,7 +155,7 @@ fn of_chain(place: Place, config: &NetworkConfig, bridge: Option<&Interface>) ->
 /// What a task sends to the credentials' address goes to the agent.
 fn credentials(verdict: Verdict) -> Rule {
     Rule {
-        destination: Some(Match::is(Network::host(CREDENTIALS))),
+        destination: Some(Match::is(Network::host(CREDENTIALS.into()))),
         tcp_port: Some(CREDENTIALS_PORT),
         ..Rule::all(verdict)
     }
@@ -184,6 +190,36 @@ fn introspection_from(bridge: Interface) -> Rule {
     }
 }
 
+/// What a task sent to the credentials' address and PREROUTING sent on to the agent. A packet that
+/// names the port itself is in no such state.
+fn credentials_sent_here() -> Rule {
+    Rule {
+        destination: Some(Match::is(Network::host(Ipv4Addr::LOCALHOST.into()))),
+        tcp_port: Some(AGENT_CREDENTIALS_PORT),
+        states: Some(Match::is(States::SENT_HERE)),
+        ..Rule::all(Verdict::Accept)
+    }
+}
+
+/// A task on the bridge is not to take the instance's own role from IMDS.
+///
+/// AWS advises a DROP in DOCKER-USER. Without dockerd's iptables there is no such chain, and what a
+/// rule at the head of the filter's FORWARD drops, dockerd accepts in the rules that it puts before
+/// it at its next start. Mangle's FORWARD sees the same packets earlier, dockerd leaves it alone,
+/// and what is dropped there stays dropped. A host's own proxy for IMDS, to which PREROUTING sends
+/// these packets, is no forwarding and still works.
+fn no_imds_for(family: Family, bridge: &Interface) -> Rule {
+    let imds = match family {
+        Family::Ip4 => IMDS,
+        Family::Ip6 => IMDS6,
+    };
+    Rule {
+        destination: Some(Match::is(Network::host(imds))),
+        interface: Some(Match::is(bridge.clone())),
+        ..Rule::all(Verdict::Drop)
+    }
+}
+
 /// The bridge that a rule opens the introspection API to, if it is that rule.
 #[must_use]
 pub fn bridge_of(rule: &Rule) -> Option<&Interface> {
@@ -200,7 +236,7 @@ pub struct Saved<'a> {
 
 impl fmt::Display for Saved<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for table in [Table::Filter, Table::Nat] {
+        for table in [Table::Mangle, Table::Filter, Table::Nat] {
             let mut rules = self
                 .set
                 .0
@@ -224,10 +260,7 @@ impl fmt::Display for Saved<'_> {
 mod tests {
     use super::*;
 
-    const DEFAULTS: NetworkConfig = NetworkConfig {
-        skip_localhost_filter: false,
-        allow_offhost_introspection: false,
-    };
+    const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 
     fn saved(config: &NetworkConfig, bridge: bool, family: Family) -> String {
         let docker0 = Interface::docker0();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::check;
@@ -27,6 +27,9 @@ pub struct Socket {
 /// The size of a first receive buffer. A kernel builds the datagrams of a dump for the largest
 /// buffer that it was ever offered, up to 32 KiB (`netlink_dump`), so this one is never the limit.
 const FIRST_BUFFER: usize = 64 * 1024;
+
+/// The kernel's port.
+const KERNEL: u32 = 0;
 
 /// Bytes that may be under way to or from us. A batch must fit as a whole, and so must the errors
 /// that it draws.
@@ -62,6 +65,16 @@ impl Socket {
         // Without CAP_NET_ADMIN these fail, and the first request says so better than we can.
         let _ = socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &SOCKET_BUFFER);
         let _ = socket.set(libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &SOCKET_BUFFER);
+        Ok(socket)
+    }
+
+    /// Opens a socket that hears what the kernel tells a multicast group.
+    ///
+    /// # Errors
+    /// As [`Socket::open`]; EPERM without `CAP_NET_ADMIN`.
+    pub fn listen(protocol: Protocol, group: u32) -> io::Result<Socket> {
+        let socket = Socket::open(protocol, Duration::ZERO)?;
+        socket.set(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)?;
         Ok(socket)
     }
 
@@ -137,17 +150,44 @@ impl Socket {
                 let why = "the kernel gave no answer in time";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            // The length first: what does not fit would be lost.
-            let (length, _) = self.receive_from(buffer, libc::MSG_PEEK | libc::MSG_TRUNC)?;
-            if length > buffer.len() {
-                buffer.resize(length, 0);
-            }
-            let (length, sender) = self.receive_from(buffer, 0)?;
-            if sender == 0 {
-                buffer.truncate(length);
-                return Ok(());
+            match self.datagram(buffer) {
+                Ok(KERNEL) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Receives one datagram of the kernel's as [`Socket::receive`] does, if one is there; whether
+    /// there was one. Does not wait.
+    ///
+    /// # Errors
+    /// As [`Socket::receive`], but for `TimedOut`.
+    pub fn take(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        loop {
+            buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
+            match self.datagram(buffer) {
+                Ok(KERNEL) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next datagram, whole; its sender.
+    fn datagram(&self, buffer: &mut Vec<u8>) -> io::Result<u32> {
+        let at_once = libc::MSG_DONTWAIT;
+        // The length first: what does not fit would be lost.
+        let look = libc::MSG_PEEK | libc::MSG_TRUNC | at_once;
+        let (length, _) = self.receive_from(buffer, look)?;
+        if length > buffer.len() {
+            buffer.resize(length, 0);
+        }
+        let (length, sender) = self.receive_from(buffer, at_once)?;
+        buffer.truncate(length);
+        Ok(sender)
     }
 
     /// One recvfrom(2): the datagram's length, and the sender's port (0 is the kernel).
@@ -172,6 +212,12 @@ impl Socket {
                 Err(_) => retry_if_interrupted()?,
             }
         }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

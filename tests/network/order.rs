@@ -88,7 +88,7 @@ in_namespace! {
         apply();
         let config = NetworkConfig {
             skip_localhost_filter: true,
-            allow_offhost_introspection: false,
+            ..crate::DEFAULTS
         };
         let _ = network::apply(&Root::default(), &config, Some(&Interface::new("br-ecs").unwrap())).unwrap();
         let rules = sh("iptables -S INPUT");
@@ -102,6 +102,7 @@ in_namespace! {
         let config = NetworkConfig {
             skip_localhost_filter: true,
             allow_offhost_introspection: true,
+            ..crate::DEFAULTS
         };
         let _ = network::apply(&Root::default(), &config, None).unwrap();
         assert_eq!(sh("iptables -S INPUT").lines().count(), 2);
@@ -150,7 +151,7 @@ in_namespace! {
             }
             plan::apply(now, &wanted())
         });
-        assert!(steps.expect("written") > 0);
+        assert!(steps.expect("written").steps > 0);
         assert_eq!(looks.get(), 4);
         assert_eq!(saved().matches("-A ").count(), 7);
     }

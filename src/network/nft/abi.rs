@@ -23,7 +23,23 @@ pub mod message {
     pub const DELETE_RULE: u16 = SUBSYSTEM << 8 | 8;
     pub const NEW_GENERATION: u16 = SUBSYSTEM << 8 | 15;
     pub const GET_GENERATION: u16 = SUBSYSTEM << 8 | 16;
+    /// `NFNL_MSG_COMPAT_GET` of `NFNL_SUBSYS_NFT_COMPAT`.
+    pub const GET_COMPAT: u16 = 11 << 8;
 }
+
+/// `NFPROTO_UNSPEC`: in a dump, all families.
+pub const FAMILY_ANY: u8 = 0;
+/// `NFPROTO_INET`: IPv4 and IPv6 in one table.
+pub const FAMILY_INET: u8 = 1;
+pub const FAMILY_IP4: u8 = 2;
+pub const FAMILY_IP6: u8 = 10;
+
+/// `NFNLGRP_NFTABLES`: whoever joins hears of every change.
+pub const GROUP: u32 = 7;
+
+pub const COMPAT_NAME: u16 = 1;
+pub const COMPAT_REVISION: u16 = 2;
+pub const COMPAT_TYPE: u16 = 3;
 
 pub const BATCH_GENERATION: u16 = 1;
 pub const GENERATION_ID: u16 = 1;
@@ -88,18 +104,37 @@ pub const COUNTER_PACKETS: u16 = 2;
 pub const IMMEDIATE_REGISTER: u16 = 1;
 pub const IMMEDIATE_DATA: u16 = 2;
 
+pub const CT_REGISTER: u16 = 1;
+pub const CT_KEY: u16 = 2;
+pub const CT_STATE: u32 = 0;
+pub const CT_STATUS: u32 = 2;
+
+pub const NAT_TYPE: u16 = 1;
+pub const NAT_FAMILY: u16 = 2;
+pub const NAT_REGISTER_ADDRESS: u16 = 3;
+pub const NAT_REGISTER_PORT: u16 = 5;
+pub const NAT_FLAGS: u16 = 7;
+pub const NAT_TYPE_DNAT: u32 = 1;
+
+pub const REDIRECT_REGISTER_PORT: u16 = 1;
+pub const REDIRECT_FLAGS: u16 = 3;
+
 /// The same numbers for `match` and `target`.
 pub const XT_NAME: u16 = 1;
 pub const XT_REVISION: u16 = 2;
 pub const XT_INFO: u16 = 3;
 
-/// The register for verdicts, and the first for data.
+/// The register for verdicts, and the first two for data.
 pub const REGISTER_VERDICT: u32 = 0;
 pub const REGISTER_1: u32 = 1;
+pub const REGISTER_2: u32 = 2;
 
 pub const DROP: u32 = 0;
 pub const ACCEPT: u32 = 1;
 
+/// Offsets in an IPv6 header (RFC 8200), in bytes.
+pub const IP6_SOURCE: u32 = 8;
+pub const IP6_DESTINATION: u32 = 24;
 /// Offsets in an IPv4 header (RFC 791), in bytes.
 pub const IP4_PROTOCOL: u32 = 9;
 pub const IP4_SOURCE: u32 = 12;
@@ -126,8 +161,8 @@ impl Family {
     /// `NFPROTO_*`.
     pub(super) fn number(self) -> u8 {
         match self {
-            Family::Ip4 => 2,
-            Family::Ip6 => 10,
+            Family::Ip4 => FAMILY_IP4,
+            Family::Ip6 => FAMILY_IP6,
         }
     }
 }
@@ -139,13 +174,24 @@ impl Place {
             number: match self.chain {
                 Chain::Prerouting => 0,
                 Chain::Input => 1,
+                Chain::Forward => 2,
                 Chain::Output => 3,
             },
             priority: match self.table {
                 Table::Filter => 0,
                 // `NF_IP_PRI_NAT_DST`.
                 Table::Nat => -100,
+                // `NF_IP_PRI_MANGLE`.
+                Table::Mangle => -150,
             },
+        }
+    }
+
+    /// The type of this built-in chain. (Mangle's OUTPUT would be `route`; we have none.)
+    pub(super) fn kind(self) -> &'static str {
+        match self.table {
+            Table::Filter | Table::Mangle => "filter",
+            Table::Nat => "nat",
         }
     }
 }

@@ -3,10 +3,11 @@
 use super::super::netlink::attr::Writer;
 use super::super::netlink::message::{APPEND, CREATE, EXCLUSIVE};
 use super::super::netlink::talk::Request;
-use super::super::rule::{Place, Rule};
+use super::super::rule::{Family, Place, Rule};
 use super::super::rules::Position;
+use super::abi::Hook;
 use super::plan::Step;
-use super::{abi, encode, mark};
+use super::{abi, encode, mark, own};
 
 /// The messages for `steps`, between begin and end: step `i` is message `i + 1`. The kernel
 /// refuses them if its rules are no longer those of `generation`.
@@ -36,7 +37,8 @@ fn message(step: &Step) -> Request {
             (abi::message::NEW_TABLE, CREATE | EXCLUSIVE, *family)
         }
         Step::MakeChain(place) => {
-            chain(&mut attributes, *place);
+            let (table, name) = (place.table.name(), place.chain.name());
+            chain(&mut attributes, table, name, place.hook(), *place);
             (abi::message::NEW_CHAIN, CREATE | EXCLUSIVE, place.family)
         }
         Step::TakeOut(place, handle) => {
@@ -64,6 +66,43 @@ fn message(step: &Step) -> Request {
             attributes.text(abi::TABLE_NAME, table.name());
             (abi::message::DELETE_TABLE, 0, *family)
         }
+        Step::MakeOwnTable(family) => {
+            attributes
+                .text(abi::TABLE_NAME, own::TABLE)
+                .bytes(abi::TABLE_USERDATA, &mark::write());
+            (abi::message::NEW_TABLE, CREATE | EXCLUSIVE, *family)
+        }
+        Step::MakeOwnChain(place) => {
+            let name = own::name(*place);
+            chain(
+                &mut attributes,
+                own::TABLE,
+                &name,
+                own::hook(*place),
+                *place,
+            );
+            (abi::message::NEW_CHAIN, CREATE | EXCLUSIVE, place.family)
+        }
+        Step::WriteOwn(place, rule) => {
+            attributes
+                .text(abi::RULE_TABLE, own::TABLE)
+                .text(abi::RULE_CHAIN, &own::name(*place))
+                .bytes(abi::RULE_EXPRESSIONS | NESTED, &rule.expressions)
+                .bytes(abi::RULE_USERDATA, &mark::write_with(&rule.text));
+            (abi::message::NEW_RULE, CREATE | APPEND, place.family)
+        }
+        Step::RemoveOwnTable(family) => {
+            attributes.text(abi::TABLE_NAME, own::TABLE);
+            (abi::message::DELETE_TABLE, 0, *family)
+        }
+        Step::MakeFarewell => {
+            attributes.text(abi::TABLE_NAME, own::FAREWELL);
+            (abi::message::NEW_TABLE, CREATE, Family::Ip4)
+        }
+        Step::RemoveFarewell => {
+            attributes.text(abi::TABLE_NAME, own::FAREWELL);
+            (abi::message::DELETE_TABLE, 0, Family::Ip4)
+        }
     };
     Request {
         kind,
@@ -72,18 +111,16 @@ fn message(step: &Step) -> Request {
     }
 }
 
-fn chain(attributes: &mut Writer, place: Place) {
-    let hook = place.hook();
+fn chain(attributes: &mut Writer, table: &str, name: &str, hook: Hook, place: Place) {
     attributes
-        .text(abi::CHAIN_TABLE, place.table.name())
-        .text(abi::CHAIN_NAME, place.chain.name())
+        .text(abi::CHAIN_TABLE, table)
+        .text(abi::CHAIN_NAME, name)
         .nest(abi::CHAIN_HOOK, |data| {
             data.be32(abi::HOOK_NUMBER, hook.number)
                 .be32(abi::HOOK_PRIORITY, hook.priority.cast_unsigned());
         })
         .be32(abi::CHAIN_POLICY, abi::ACCEPT)
-        // The types are called like the tables.
-        .text(abi::CHAIN_TYPE, place.table.name())
+        .text(abi::CHAIN_TYPE, place.kind())
         .bytes(abi::CHAIN_USERDATA, &mark::write());
 }
 

@@ -2,7 +2,7 @@
 //! what is not understood to the last expression is nobody of ours, and never touched.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::super::netlink::attr::Attributes;
 use super::super::rule::{Family, Match, Network, Rule, States, Verdict};
@@ -14,18 +14,19 @@ use crate::interface::Interface;
 enum Loaded {
     Interface,
     Protocol,
-    /// An IPv4 address's first `length` bytes, of which `mask` counts.
+    /// An address's first `length` bytes, of which the first `prefix` bits count.
     Address {
         source: bool,
         length: u32,
-        mask: Option<[u8; 4]>,
+        prefix: u32,
     },
     Port,
 }
 
 /// The parts of a rule, as they turn up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Parts {
+    family: Family,
     registers: BTreeMap<u32, Loaded>,
     source: Option<Match<Network>>,
     destination: Option<Match<Network>>,
@@ -40,7 +41,7 @@ struct Parts {
 /// rule that we could have written.
 #[must_use]
 pub fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
-    let mut parts = Parts::default();
+    let mut parts = Parts::of(family);
     for (_, element) in Attributes::read(expressions)?.iter() {
         // Behind the verdict nothing is reached.
         if parts.verdict.is_some() {
@@ -51,7 +52,7 @@ pub fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
         let data = Attributes::read(data)?;
         match element.text(abi::EXPRESSION_NAME)? {
             "meta" => parts.meta(&data)?,
-            "payload" => parts.payload(family, &data)?,
+            "payload" => parts.payload(&data)?,
             "bitwise" => parts.bitwise(&data)?,
             "cmp" => parts.compare(&data)?,
             "match" => parts.xt_match(&data)?,
@@ -64,12 +65,51 @@ pub fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
     parts.finish()
 }
 
+/// Whether a rule drops or rejects every packet that comes to it.
+#[must_use]
+pub fn refuses_all(expressions: &[u8]) -> bool {
+    let refuses = |(_, element)| {
+        let element = Attributes::read(element)?;
+        let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
+        let data = Attributes::read(data)?;
+        match element.text(abi::EXPRESSION_NAME)? {
+            "counter" => Some(false),
+            "reject" => Some(true),
+            "target" => (data.text(abi::XT_NAME)? == "REJECT").then_some(true),
+            "immediate" => {
+                let verdict = data.nested(abi::IMMEDIATE_DATA)?;
+                let verdict = verdict.nested(abi::DATA_VERDICT)?;
+                (verdict.be32(abi::VERDICT_CODE)? == abi::DROP).then_some(true)
+            }
+            // Any condition.
+            _ => None,
+        }
+    };
+    let all: Option<Vec<bool>> =
+        Attributes::read(expressions).and_then(|list| list.iter().map(refuses).collect());
+    all.is_some_and(|all| all.contains(&true))
+}
+
 /// Puts a value where there must not be one yet.
 fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.is_none().then(|| *slot = Some(value))
 }
 
 impl Parts {
+    fn of(family: Family) -> Parts {
+        Parts {
+            family,
+            registers: BTreeMap::new(),
+            source: None,
+            destination: None,
+            interface: None,
+            tcp: false,
+            port: None,
+            states: None,
+            verdict: None,
+        }
+    }
+
     fn meta(&mut self, data: &Attributes) -> Option<()> {
         let loaded = match data.be32(abi::META_KEY)? {
             abi::META_IIFNAME => Loaded::Interface,
@@ -81,18 +121,20 @@ impl Parts {
         Some(())
     }
 
-    fn payload(&mut self, family: Family, data: &Attributes) -> Option<()> {
+    fn payload(&mut self, data: &Attributes) -> Option<()> {
         let base = data.be32(abi::PAYLOAD_BASE)?;
         let offset = data.be32(abi::PAYLOAD_OFFSET)?;
         let length = data.be32(abi::PAYLOAD_LENGTH)?;
         let address = |source| Loaded::Address {
             source,
             length,
-            mask: None,
+            prefix: length * 8,
         };
-        let loaded = match (family, base, offset, length) {
-            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_SOURCE, 1..=4) => address(true),
-            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4) => address(false),
+        let loaded = match (self.family, base, offset, length) {
+            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_SOURCE, 1..=4)
+            | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_SOURCE, 1..=16) => address(true),
+            (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4)
+            | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_DESTINATION, 1..=16) => address(false),
             // So iptables-nft 1.8.11 says what 1.8.9 says with `meta l4proto`.
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_PROTOCOL, 1) => Loaded::Protocol,
             (_, abi::BASE_TRANSPORT, abi::TCP_DESTINATION, 2) => Loaded::Port,
@@ -116,16 +158,19 @@ impl Parts {
         let from = self.registers.get(&data.be32(abi::BITWISE_SOURCE)?)?;
         let Loaded::Address {
             source,
-            length: 4,
-            mask: None,
+            length,
+            prefix,
         } = *from
         else {
             return None;
         };
+        // All bytes of one address, masked once.
+        let whole = prefix == length * 8 && matches!(length, 4 | 16);
+        (whole && mask.len() == usize::try_from(length).ok()?).then_some(())?;
         let masked = Loaded::Address {
             source,
-            length: 4,
-            mask: Some(mask.try_into().ok()?),
+            length,
+            prefix: prefix_of(mask)?,
         };
         self.registers
             .insert(data.be32(abi::BITWISE_DESTINATION)?, masked);
@@ -153,9 +198,10 @@ impl Parts {
             Loaded::Address {
                 source,
                 length,
-                mask,
+                prefix,
             } => {
-                let value = network(length, mask, value)?;
+                (value.len() == usize::try_from(length).ok()?).then_some(())?;
+                let value = network(self.family, prefix, value)?;
                 let slot = if source {
                     &mut self.source
                 } else {
@@ -233,25 +279,29 @@ fn interface(value: &[u8]) -> Option<Interface> {
     Interface::new(std::str::from_utf8(name).ok()?).ok()
 }
 
-/// The network that comparing an address's first `length` bytes, or a masked address, means.
-fn network(length: u32, mask: Option<[u8; 4]>, value: &[u8]) -> Option<Network> {
-    if value.len() != usize::try_from(length).ok()? {
-        return None;
-    }
-    let mut octets = [0; 4];
+/// How many bits a mask has; one with holes is no prefix.
+fn prefix_of(mask: &[u8]) -> Option<u32> {
+    let ones = mask.iter().map(|b| b.count_ones()).sum();
+    let leading: u32 = match mask.iter().position(|b| *b != u8::MAX) {
+        None => ones,
+        Some(at) => u32::try_from(at).ok()? * 8 + mask[at].leading_ones(),
+    };
+    (leading == ones).then_some(ones)
+}
+
+/// The network that comparing an address's first bytes, of which `prefix` bits count, means.
+fn network(family: Family, prefix: u32, value: &[u8]) -> Option<Network> {
+    let mut octets = [0; 16];
     octets.get_mut(..value.len())?.copy_from_slice(value);
-    let prefix = match mask {
-        None => length * 8,
-        Some(mask) => {
-            let mask = u32::from_be_bytes(mask);
-            // A mask with holes is no prefix; bits outside of it could never be equal.
-            (mask.leading_ones() == mask.count_ones()).then_some(())?;
-            (u32::from_be_bytes(octets) & !mask == 0).then_some(())?;
-            mask.leading_ones()
-        }
+    // Bits outside of the mask could never be equal.
+    let outside = u128::MAX.checked_shr(prefix).unwrap_or(0);
+    (u128::from_be_bytes(octets) & outside == 0).then_some(())?;
+    let address = match family {
+        Family::Ip4 => IpAddr::from(*octets.first_chunk::<4>()?),
+        Family::Ip6 => IpAddr::from(octets),
     };
     Some(Network {
-        address: Ipv4Addr::from(octets),
+        address,
         prefix: u8::try_from(prefix).ok()?,
     })
 }

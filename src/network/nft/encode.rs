@@ -12,6 +12,7 @@
 use super::super::netlink::attr::Writer;
 use super::super::rule::{Match, Network, Rule, States, Verdict};
 use super::abi;
+use std::net::IpAddr;
 
 /// `XT_CONNTRACK_STATE` (`linux/netfilter/xt_conntrack.h`).
 pub(super) const CONNTRACK_STATE: u16 = 1;
@@ -47,8 +48,7 @@ pub fn encode(rule: &Rule) -> Encoded {
     } else {
         0
     };
-    address(&mut list, abi::IP4_SOURCE, rule.source.as_ref());
-    address(&mut list, abi::IP4_DESTINATION, rule.destination.as_ref());
+    addresses(&mut list, rule);
     if let Some(port) = rule.tcp_port {
         tcp_destination(&mut list, port);
     }
@@ -66,7 +66,7 @@ pub fn encode(rule: &Rule) -> Encoded {
     }
 }
 
-fn expression(list: &mut Writer, name: &str, fill: impl FnOnce(&mut Writer)) {
+pub(super) fn expression(list: &mut Writer, name: &str, fill: impl FnOnce(&mut Writer)) {
     list.nest(abi::LIST_ELEMENT, |element| {
         element
             .text(abi::EXPRESSION_NAME, name)
@@ -74,14 +74,14 @@ fn expression(list: &mut Writer, name: &str, fill: impl FnOnce(&mut Writer)) {
     });
 }
 
-fn meta(list: &mut Writer, key: u32) {
+pub(super) fn meta(list: &mut Writer, key: u32) {
     expression(list, "meta", |data| {
         data.be32(abi::META_KEY, key)
             .be32(abi::META_REGISTER, abi::REGISTER_1);
     });
 }
 
-fn compare(list: &mut Writer, negated: bool, value: &[u8]) {
+pub(super) fn compare(list: &mut Writer, negated: bool, value: &[u8]) {
     let operation = if negated {
         abi::CMP_NOT_EQUAL
     } else {
@@ -96,7 +96,7 @@ fn compare(list: &mut Writer, negated: bool, value: &[u8]) {
     });
 }
 
-fn payload(list: &mut Writer, base: u32, offset: u32, length: u32) {
+pub(super) fn payload(list: &mut Writer, base: u32, offset: u32, length: u32) {
     expression(list, "payload", |data| {
         data.be32(abi::PAYLOAD_REGISTER, abi::REGISTER_1)
             .be32(abi::PAYLOAD_BASE, base)
@@ -105,40 +105,65 @@ fn payload(list: &mut Writer, base: u32, offset: u32, length: u32) {
     });
 }
 
-fn bitwise(list: &mut Writer, mask: [u8; 4]) {
+/// Keeps the bits of `mask` in the first register. At most 16 bytes.
+pub(super) fn bitwise(list: &mut Writer, mask: &[u8]) {
     /// `NFTA_BITWISE_LEN`.
     const LENGTH: u16 = 3;
     expression(list, "bitwise", |data| {
         data.be32(abi::BITWISE_SOURCE, abi::REGISTER_1)
             .be32(abi::BITWISE_DESTINATION, abi::REGISTER_1)
-            .be32(LENGTH, 4)
+            .be32(LENGTH, u32::try_from(mask.len()).unwrap_or_default())
             .nest(abi::BITWISE_MASK, |data| {
-                data.bytes(abi::DATA_VALUE, &mask);
+                data.bytes(abi::DATA_VALUE, mask);
             })
             .nest(abi::BITWISE_XOR, |data| {
-                data.bytes(abi::DATA_VALUE, &[0; 4]);
+                data.bytes(abi::DATA_VALUE, &vec![0; mask.len()]);
             });
     });
 }
 
-/// An IPv4 address. A prefix of whole bytes compares only those bytes.
-fn address(list: &mut Writer, offset: u32, network: Option<&Match<Network>>) {
-    let Some(Match { negated, value }) = network else {
-        return;
+/// Where the packet comes from and where it goes.
+pub(super) fn addresses(list: &mut Writer, rule: &Rule) {
+    if let Some(source) = &rule.source {
+        address(list, [abi::IP4_SOURCE, abi::IP6_SOURCE], source);
+    }
+    if let Some(destination) = &rule.destination {
+        address(
+            list,
+            [abi::IP4_DESTINATION, abi::IP6_DESTINATION],
+            destination,
+        );
+    }
+}
+
+/// An address, at these offsets in a header of IPv4 and of IPv6. A prefix of whole bytes compares
+/// only those bytes.
+fn address(list: &mut Writer, [ip4, ip6]: [u32; 2], network: &Match<Network>) {
+    let Match { negated, value } = network;
+    let (offset, octets) = match value.address {
+        IpAddr::V4(address) => (ip4, address.octets().to_vec()),
+        IpAddr::V6(address) => (ip6, address.octets().to_vec()),
     };
-    let octets = value.address.octets();
     let bytes = usize::from(value.prefix / 8).min(octets.len());
     if value.prefix.is_multiple_of(8) && bytes > 0 {
         payload(list, abi::BASE_NETWORK, offset, (value.prefix / 8).into());
         compare(list, *negated, &octets[..bytes]);
     } else {
-        let mask = u32::MAX
-            .checked_shl(32_u32.saturating_sub(value.prefix.into()))
-            .unwrap_or(0);
-        payload(list, abi::BASE_NETWORK, offset, 4);
-        bitwise(list, mask.to_be_bytes());
+        payload(
+            list,
+            abi::BASE_NETWORK,
+            offset,
+            if octets.len() == 4 { 4 } else { 16 },
+        );
+        bitwise(list, &mask(value.prefix, octets.len()));
         compare(list, *negated, &octets);
     }
+}
+
+/// As many bytes, of which the first `prefix` bits are set.
+fn mask(prefix: u8, bytes: usize) -> Vec<u8> {
+    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix.into()));
+    mask.unwrap_or(0).to_be_bytes()[..bytes.min(16)].to_vec()
 }
 
 /// A `match` or `target` of xtables, through `nft_compat`. `info` is the module's own struct.
@@ -204,7 +229,7 @@ fn verdict(list: &mut Writer, verdict: Verdict) {
     }
 }
 
-fn immediate(list: &mut Writer, code: u32) {
+pub(super) fn immediate(list: &mut Writer, code: u32) {
     expression(list, "immediate", |data| {
         data.be32(abi::IMMEDIATE_REGISTER, abi::REGISTER_VERDICT)
             .nest(abi::IMMEDIATE_DATA, |data| {

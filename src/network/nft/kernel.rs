@@ -10,7 +10,7 @@ use super::super::rule::{Family, Rule, Table, Verdict};
 use super::super::rules::PLACES;
 use super::plan::Step;
 use super::snapshot::{self, Snapshot};
-use super::{abi, batch};
+use super::{abi, batch, own};
 use crate::error::{Context, Error, Result};
 use crate::sys::netlink::Protocol;
 
@@ -20,15 +20,38 @@ const ATTEMPTS: u32 = 100;
 /// How long to let the other one go ahead, at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Brings the kernel's rules to where `decide` wants them, in one batch; how many steps that took.
+/// How a change went.
+#[derive(Debug)]
+pub struct Changed {
+    /// How many steps it took; none, if all was in place.
+    pub steps: usize,
+    /// What was there before.
+    pub before: Snapshot,
+}
+
+impl Changed {
+    /// The generation of the rules that this left behind. The kernel counts one for each batch that
+    /// changes something.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        let before = self.before.generation;
+        match self.steps {
+            0 => before,
+            // Never zero: `nf_tables_commit` passes it over.
+            _ => before.checked_add(1).unwrap_or(1),
+        }
+    }
+}
+
+/// Brings the kernel's rules to where `decide` wants them, in one batch.
 ///
 /// # Errors
 /// `decide`'s; the kernel's refusal, with the step that it refused (then nothing was changed); rules
 /// that never hold still.
-pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> {
+pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Changed> {
     for attempt in 0..ATTEMPTS {
-        if let Some(steps) = once(&decide)? {
-            return Ok(steps);
+        if let Some(changed) = once(&decide)? {
+            return Ok(changed);
         }
         log::debug!("nf_tables: somebody else changed the rules meanwhile; looking again");
         thread::sleep(Duration::from_millis(attempt.into()).min(LONGEST_PAUSE));
@@ -39,13 +62,26 @@ pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<usize> 
     )))
 }
 
-/// One attempt; `None` if somebody else was faster. A socket of its own, as an answer that was
-/// broken off may still be on its way.
-fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<usize>> {
-    let mut talk = Talk::open(Protocol::Netfilter).doing(|| {
+/// A conversation with netfilter.
+pub(super) fn open() -> Result<Talk> {
+    Talk::open(Protocol::Netfilter).doing(|| {
         "open a netlink socket to netfilter (does the kernel have nfnetlink, \
          CONFIG_NETFILTER_NETLINK?)"
-    })?;
+    })
+}
+
+/// Only looks.
+///
+/// # Errors
+/// As [`change`].
+pub fn read() -> Result<Snapshot> {
+    Ok(change(|_| Ok(Vec::new()))?.before)
+}
+
+/// One attempt; `None` if somebody else was faster. A socket of its own, as an answer that was
+/// broken off may still be on its way.
+fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<Changed>> {
+    let mut talk = open()?;
     let now = match look(&mut talk) {
         Ok(now) => now,
         Err(Failure::Changed) => return Ok(None),
@@ -54,11 +90,17 @@ fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<usize>
     };
     let steps = decide(&now)?;
     if steps.is_empty() {
-        return Ok(Some(0));
+        return Ok(Some(Changed {
+            steps: 0,
+            before: now,
+        }));
     }
     log::debug!("nf_tables: {} steps in one batch", steps.len());
     match talk.batch(batch::messages(now.generation, &steps)) {
-        Ok(()) => Ok(Some(steps.len())),
+        Ok(()) => Ok(Some(Changed {
+            steps: steps.len(),
+            before: now,
+        })),
         Err(Failure::Changed) => Ok(None),
         Err(Failure::Refused(index, refusal)) => Err(refused(&steps, index, refusal)),
         Err(failure) => Err(failed("change the firewall's rules", failure)),
@@ -81,28 +123,16 @@ fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
         }
         Some(())
     })?;
-    for family in [Family::Ip4, Family::Ip6] {
-        dump(
-            talk,
-            abi::message::GET_TABLE,
-            family,
-            &[],
-            |kind, body| match kind {
-                abi::message::NEW_TABLE => snapshot::table(&mut now, body),
-                _ => Some(()),
-            },
-        )?;
-        dump(
-            talk,
-            abi::message::GET_CHAIN,
-            family,
-            &[],
-            |kind, body| match kind {
-                abi::message::NEW_CHAIN => snapshot::chain(&mut now, body),
-                _ => Some(()),
-            },
-        )?;
-    }
+    let any = abi::FAMILY_ANY;
+    let (tables, chains) = (abi::message::GET_TABLE, abi::message::GET_CHAIN);
+    dump(talk, tables, any, &[], |kind, body| match kind {
+        abi::message::NEW_TABLE => snapshot::table(&mut now, body),
+        _ => Some(()),
+    })?;
+    dump(talk, chains, any, &[], |kind, body| match kind {
+        abi::message::NEW_CHAIN => snapshot::chain(&mut now, body),
+        _ => Some(()),
+    })?;
     for (place, _) in PLACES {
         if now.chain(place).is_none() {
             continue;
@@ -114,10 +144,26 @@ fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
             .text(abi::RULE_TABLE, place.table.name())
             .text(abi::RULE_CHAIN, place.chain.name());
         let (kind, filter) = (abi::message::GET_RULE, filter.finish());
-        dump(talk, kind, place.family, &filter, |kind, body| match kind {
+        let family = place.family.number();
+        dump(talk, kind, family, &filter, |kind, body| match kind {
             abi::message::NEW_RULE => snapshot::rule(&mut now, place, body),
             _ => Some(()),
         })?;
+    }
+    for family in now.own.tables.clone() {
+        let mut filter = Writer::new();
+        filter.text(abi::RULE_TABLE, own::TABLE);
+        let (kind, filter) = (abi::message::GET_RULE, filter.finish());
+        dump(
+            talk,
+            kind,
+            family.number(),
+            &filter,
+            |kind, body| match kind {
+                abi::message::NEW_RULE => snapshot::own_rule(&mut now, body),
+                _ => Some(()),
+            },
+        )?;
     }
     Ok(now)
 }
@@ -125,14 +171,14 @@ fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
 fn dump(
     talk: &mut Talk,
     kind: u16,
-    family: Family,
+    family: u8,
     filter: &[u8],
     each: impl FnMut(u16, &[u8]) -> Option<()>,
 ) -> Result<(), Failure> {
     let request = Request {
         kind,
         flags: DUMP,
-        body: abi::body(family.number(), 0, filter),
+        body: abi::body(family, 0, filter),
     };
     talk.ask(request, each)
 }
@@ -180,9 +226,13 @@ fn permission(refusal: &Refusal) -> &'static str {
 /// What a step needs of the kernel.
 fn needs(step: &Step) -> String {
     match step {
-        Step::MakeTable(Family::Ip4, _) => " (it needs CONFIG_NF_TABLES_IPV4)".to_owned(),
-        Step::MakeTable(Family::Ip6, _) => " (it needs CONFIG_NF_TABLES_IPV6)".to_owned(),
-        Step::MakeChain(place) if place.table == Table::Nat => {
+        Step::MakeTable(Family::Ip4, _) | Step::MakeOwnTable(Family::Ip4) => {
+            " (it needs CONFIG_NF_TABLES_IPV4)".to_owned()
+        }
+        Step::MakeTable(Family::Ip6, _) | Step::MakeOwnTable(Family::Ip6) => {
+            " (it needs CONFIG_NF_TABLES_IPV6)".to_owned()
+        }
+        Step::MakeChain(place) | Step::MakeOwnChain(place) if place.table == Table::Nat => {
             " (it needs CONFIG_NFT_NAT, module nft_chain_nat)".to_owned()
         }
         Step::Write(_, _, rule) => {
@@ -191,8 +241,24 @@ fn needs(step: &Step) -> String {
                 modules(rule).join(", ")
             )
         }
+        Step::WriteOwn(_, rule) => format!(
+            " (it needs the kernel modules {})",
+            native_modules(&rule.text).join(", ")
+        ),
         _ => String::new(),
     }
+}
+
+/// The modules whose expressions a rule of our own table is written with.
+fn native_modules(words: &str) -> Vec<&'static str> {
+    let modules = [
+        (" ct ", "nft_ct"),
+        ("counter ", "nft_counter"),
+        ("dnat to ", "nft_nat"),
+        ("redirect to ", "nft_redir"),
+    ];
+    let needed = modules.into_iter().filter(|(word, _)| words.contains(word));
+    needed.map(|(_, module)| module).collect()
 }
 
 /// The modules whose expressions, matches and targets a rule is written with.
@@ -233,10 +299,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_every_module_that_the_rule_is_written_with() {
-        let config = NetworkConfig {
-            skip_localhost_filter: false,
-            allow_offhost_introspection: false,
-        };
+        let config = NetworkConfig::DEFAULT;
         let set = RuleSet::new(&config, Some(&Interface::docker0()), false);
         let said: Vec<_> = PLACES
             .into_iter()

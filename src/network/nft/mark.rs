@@ -10,7 +10,9 @@
 
 /// The type of our entry.
 const TYPE: u8 = 0xec;
-/// Its value, with a NUL for those who take it for a string.
+/// The type of the entry for a rule's words.
+const WORDS: u8 = 0xed;
+/// The mark's value, with a NUL for those who take it for a string.
 const VALUE: &[u8] = b"ecs-init\0";
 
 /// The user data that we write.
@@ -23,19 +25,44 @@ pub fn write() -> Vec<u8> {
     data
 }
 
+/// The user data of a rule in a table of our own: the mark, and the rule in words. Who reads it
+/// back knows what the rule says; a program that alters the rule writes its own user data.
+#[must_use]
+pub fn write_with(words: &str) -> Vec<u8> {
+    let mut data = write();
+    // The kernel takes 256 bytes in all. Words that were cut are not read back as what they were,
+    // and the rule is written anew each time.
+    let fits = words.as_bytes();
+    let fits = &fits[..fits.len().min(240 - data.len())];
+    data.push(WORDS);
+    data.push(u8::try_from(fits.len()).unwrap_or(0));
+    data.extend(fits);
+    data
+}
+
 /// Whether the mark is among what the user data says.
 #[must_use]
-pub fn is_in(mut data: &[u8]) -> bool {
+pub fn is_in(data: &[u8]) -> bool {
+    entry(data, TYPE) == Some(VALUE)
+}
+
+/// The words that [`write_with`] wrote.
+#[must_use]
+pub fn words(data: &[u8]) -> Option<&str> {
+    is_in(data).then_some(())?;
+    std::str::from_utf8(entry(data, WORDS)?).ok()
+}
+
+/// The value of the first entry of a type.
+fn entry(mut data: &[u8], wanted: u8) -> Option<&[u8]> {
     while let [kind, length, rest @ ..] = data {
-        let Some((value, behind)) = rest.split_at_checked(usize::from(*length)) else {
-            return false;
-        };
-        if *kind == TYPE && value == VALUE {
-            return true;
+        let (value, behind) = rest.split_at_checked(usize::from(*length))?;
+        if *kind == wanted {
+            return Some(value);
         }
         data = behind;
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -57,5 +84,15 @@ mod tests {
             assert!(!is_in(other), "{other:?}");
         }
         assert!(!is_in(&write()[..5]));
+    }
+
+    #[test]
+    fn words_are_read_back_whole_or_not_as_what_they_were() {
+        assert_eq!(words(&write_with("drop")), Some("drop"));
+        assert_eq!(words(&write()), None);
+        assert_eq!(words(&[WORDS, 1, b'x']), None);
+        let long = "x".repeat(300);
+        assert!(write_with(&long).len() <= 256);
+        assert_ne!(words(&write_with(&long)), Some(&*long));
     }
 }

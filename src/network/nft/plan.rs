@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::super::rule::{Family, Place, Rule, Table};
 use super::super::rules::{PLACES, Position, RuleSet, Wanted};
+use super::native::Native;
+use super::own;
 use super::snapshot::{ChainState, RuleState, Snapshot};
 use crate::config::NetworkConfig;
 use crate::error::{Error, Result};
@@ -24,6 +26,19 @@ pub enum Step {
     RemoveChain(Place),
     /// Take away a table that is empty by now.
     RemoveTable(Family, Table),
+    /// Make the table of our own.
+    MakeOwnTable(Family),
+    /// Make a chain in it.
+    MakeOwnChain(Place),
+    /// Write a rule into that chain, behind all others.
+    WriteOwn(Place, Native),
+    /// Take away the table of our own, with all that is in it.
+    RemoveOwnTable(Family),
+    /// The first half of saying to whom it concerns that our rules are gone for good: see
+    /// [`own::FAREWELL`].
+    MakeFarewell,
+    /// The second half.
+    RemoveFarewell,
 }
 
 /// As it reads in "the kernel refused to ...".
@@ -38,6 +53,23 @@ impl fmt::Display for Step {
             Step::RemoveTable(family, table) => {
                 write!(f, "remove the table {family} {}", table.name())
             }
+            Step::MakeOwnTable(family) => write!(f, "make the table {family} {}", own::TABLE),
+            Step::MakeOwnChain(place) => {
+                let name = own::name(*place);
+                write!(f, "make the chain {} {} {name}", place.family, own::TABLE)
+            }
+            Step::WriteOwn(place, rule) => {
+                let (name, rule) = (own::name(*place), &rule.text);
+                write!(
+                    f,
+                    "write into {} {} {name} the rule {rule}",
+                    place.family,
+                    own::TABLE
+                )
+            }
+            Step::RemoveOwnTable(family) => write!(f, "remove the table {family} {}", own::TABLE),
+            Step::MakeFarewell => write!(f, "make the table ip {}", own::FAREWELL),
+            Step::RemoveFarewell => write!(f, "remove the table ip {}", own::FAREWELL),
         }
     }
 }
@@ -104,7 +136,7 @@ pub fn undo(now: &Snapshot, config: &NetworkConfig) -> Vec<Step> {
     let possible: Vec<_> = now
         .bridges()
         .chain([&docker0])
-        .map(|bridge| RuleSet::new(config, Some(bridge), true))
+        .map(|bridge| RuleSet::new(config, Some(bridge), true).past_a_closed_input())
         .collect();
     let mut rules = Vec::new();
     let mut chains = Vec::new();
@@ -142,7 +174,7 @@ fn is_one_of(rule: &RuleState, place: Place, set: &RuleSet) -> bool {
 /// Whether a chain that is there is the one that iptables would have made.
 fn check(chain: &ChainState) -> Result<()> {
     let place = chain.place;
-    if chain.hook == Some(place.hook()) && chain.kind == place.table.name() {
+    if chain.hook == Some(place.hook()) && chain.kind == place.kind() {
         return Ok(());
     }
     let is = match chain.hook {
@@ -156,7 +188,7 @@ fn check(chain: &ChainState) -> Result<()> {
     Err(Error::new(format!(
         "the chain {place} is {is}; iptables' own is of type {}, hook {}, priority {}: \
          rename or remove it (nft list chain {place})",
-        place.table.name(),
+        place.kind(),
         should.number,
         should.priority,
     )))

@@ -2,8 +2,9 @@
 
 use super::super::netlink::attr::Attributes;
 use super::super::rule::{Family, Place, Rule, Table};
-use super::super::rules::{self, PLACES};
+use super::super::rules::{self, INPUT, PLACES};
 use super::abi::{self, Hook};
+use super::own::{self, OwnChain, OwnState};
 use super::{decode, mark};
 use crate::interface::Interface;
 
@@ -48,6 +49,8 @@ pub struct RuleState {
     pub rule: Option<Rule>,
     /// Whether it carries our mark.
     pub marked: bool,
+    /// Whether it drops or rejects every packet.
+    pub refuses: bool,
 }
 
 /// All of it. Rules are in the order in which packets meet them.
@@ -61,6 +64,11 @@ pub struct Snapshot {
     pub chains: Vec<ChainState>,
     /// Rules.
     pub rules: Vec<RuleState>,
+    /// What is in the tables of our own.
+    pub own: OwnState,
+    /// Base chains, whoever's, for packets to this host that drop what no rule of theirs accepts,
+    /// as `nft` names them: `inet filter input`.
+    pub closed_inputs: Vec<String>,
 }
 
 impl Snapshot {
@@ -83,6 +91,21 @@ impl Snapshot {
         self.rules.iter().filter(move |r| r.place == place)
     }
 
+    /// Whether iptables' INPUT refuses what no rule of it accepts: by its policy, or by its last
+    /// rule.
+    #[must_use]
+    pub fn input_is_closed(&self) -> bool {
+        let (place, _) = INPUT;
+        self.chain(place).is_some_and(|c| !c.accepts)
+            || self.rules_at(place).last().is_some_and(|r| r.refuses)
+    }
+
+    /// Whether something of ours is there, in either variant.
+    #[must_use]
+    pub fn has_ours(&self) -> bool {
+        !self.own.tables.is_empty() || self.rules.iter().any(|r| r.marked)
+    }
+
     /// The bridges that marked rules name: what the default bridge was called when we wrote them.
     pub fn bridges(&self) -> impl Iterator<Item = &Interface> {
         self.rules
@@ -97,6 +120,9 @@ pub(super) fn table(to: &mut Snapshot, body: &[u8]) -> Option<()> {
     let (family, attributes) = abi::split(body)?;
     let attributes = Attributes::read(attributes)?;
     let name = attributes.text(abi::TABLE_NAME);
+    if let Some(family) = own_family(family, name) {
+        to.own.tables.insert(family);
+    }
     let known = PLACES
         .into_iter()
         .map(|(place, _)| place)
@@ -117,13 +143,10 @@ pub(super) fn table(to: &mut Snapshot, body: &[u8]) -> Option<()> {
 pub(super) fn chain(to: &mut Snapshot, body: &[u8]) -> Option<()> {
     let (family, attributes) = abi::split(body)?;
     let attributes = Attributes::read(attributes)?;
-    let Some(place) = place(
-        family,
+    let (table, name) = (
         attributes.text(abi::CHAIN_TABLE),
         attributes.text(abi::CHAIN_NAME),
-    ) else {
-        return Some(());
-    };
+    );
     let hook = match attributes.get(abi::CHAIN_HOOK) {
         None => None,
         Some(hook) => {
@@ -134,14 +157,28 @@ pub(super) fn chain(to: &mut Snapshot, body: &[u8]) -> Option<()> {
             })
         }
     };
+    let kind = attributes.text(abi::CHAIN_TYPE).unwrap_or_default();
+    let policy = attributes.be32(abi::CHAIN_POLICY);
+    if hook.is_some_and(|h| h.number == INPUT.0.hook().number) && policy == Some(abi::DROP) {
+        to.closed_inputs.extend(full_name(family, table, name));
+    }
+    if let (Some(family), Some(name)) = (own_family(family, table), name) {
+        let chain = OwnChain {
+            hook,
+            kind: kind.to_owned(),
+            accepts: policy == Some(abi::ACCEPT),
+            rules: Vec::new(),
+        };
+        to.own.chains.insert((family, name.to_owned()), chain);
+    }
+    let Some(place) = place(family, table, name) else {
+        return Some(());
+    };
     to.chains.push(ChainState {
         place,
         hook,
-        kind: attributes
-            .text(abi::CHAIN_TYPE)
-            .unwrap_or_default()
-            .to_owned(),
-        accepts: attributes.be32(abi::CHAIN_POLICY) == Some(abi::ACCEPT),
+        kind: kind.to_owned(),
+        accepts: policy == Some(abi::ACCEPT),
         uses: attributes.be32(abi::CHAIN_USE)?,
         ours: attributes.get(abi::CHAIN_USERDATA).is_some_and(mark::is_in),
     });
@@ -166,8 +203,43 @@ pub(super) fn rule(to: &mut Snapshot, of: Place, body: &[u8]) -> Option<()> {
         handle: attributes.be64(abi::RULE_HANDLE)?,
         rule: decode::decode(of.family, expressions),
         marked: attributes.get(abi::RULE_USERDATA).is_some_and(mark::is_in),
+        refuses: decode::refuses_all(expressions),
     });
     Some(())
+}
+
+/// Adds the rule of an `NFT_MSG_NEWRULE`, if it is in our own table, as [`table`] does.
+pub(super) fn own_rule(to: &mut Snapshot, body: &[u8]) -> Option<()> {
+    let (family, attributes) = abi::split(body)?;
+    let attributes = Attributes::read(attributes)?;
+    let Some(family) = own_family(family, attributes.text(abi::RULE_TABLE)) else {
+        return Some(());
+    };
+    let chain = attributes.text(abi::RULE_CHAIN)?.to_owned();
+    let words = attributes.get(abi::RULE_USERDATA).and_then(mark::words);
+    // A chain that came after we looked at them: the generation will tell.
+    if let Some(chain) = to.own.chains.get_mut(&(family, chain)) {
+        chain.rules.push(words.map(str::to_owned));
+    }
+    Some(())
+}
+
+/// The family of a table of our own.
+fn own_family(family: u8, table: Option<&str>) -> Option<Family> {
+    [Family::Ip4, Family::Ip6]
+        .into_iter()
+        .find(|f| f.number() == family && table == Some(own::TABLE))
+}
+
+/// A chain as `nft` names it, if its family has packets for a host.
+fn full_name(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<String> {
+    let family = match family {
+        abi::FAMILY_INET => "inet",
+        abi::FAMILY_IP4 => "ip",
+        abi::FAMILY_IP6 => "ip6",
+        _ => return None,
+    };
+    Some(format!("{family} {} {}", table?, chain?))
 }
 
 fn place(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<Place> {

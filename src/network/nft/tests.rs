@@ -3,6 +3,7 @@
 use super::super::netlink::attr::{Attributes, Writer};
 use super::decode::decode;
 use super::encode::encode;
+use super::own::{self, OwnChain};
 use super::plan::{self, Step};
 use super::snapshot::{self, ChainState, RuleState, Snapshot, TableState};
 use super::{abi, batch};
@@ -11,10 +12,7 @@ use crate::interface::Interface;
 use crate::network::rule::{Family, Match, Network, Rule, States, Table, Verdict};
 use crate::network::rules::{PLACES, RuleSet};
 
-const DEFAULTS: NetworkConfig = NetworkConfig {
-    skip_localhost_filter: false,
-    allow_offhost_introspection: false,
-};
+const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 
 fn wanted() -> RuleSet {
     RuleSet::new(&DEFAULTS, Some(&Interface::docker0()), true)
@@ -42,7 +40,7 @@ fn after(mut now: Snapshot, steps: &[Step]) -> Snapshot {
                 now.chains.push(ChainState {
                     place: *place,
                     hook: Some(place.hook()),
-                    kind: place.table.name().into(),
+                    kind: place.kind().into(),
                     accepts: true,
                     uses: 0,
                     ours: true,
@@ -59,6 +57,7 @@ fn after(mut now: Snapshot, steps: &[Step]) -> Snapshot {
                     handle: number,
                     rule: Some(rule.clone()),
                     marked: true,
+                    refuses: false,
                 };
                 match position {
                     crate::network::rules::Position::Head => now.rules.insert(0, state),
@@ -69,6 +68,29 @@ fn after(mut now: Snapshot, steps: &[Step]) -> Snapshot {
             Step::RemoveTable(family, table) => now
                 .tables
                 .retain(|t| (t.family, t.table) != (*family, *table)),
+            Step::MakeOwnTable(family) => {
+                now.own.tables.insert(*family);
+            }
+            Step::MakeOwnChain(place) => {
+                let chain = OwnChain {
+                    hook: Some(own::hook(*place)),
+                    kind: place.kind().into(),
+                    accepts: true,
+                    rules: Vec::new(),
+                };
+                let key = (place.family, own::name(*place));
+                now.own.chains.insert(key, chain);
+            }
+            Step::WriteOwn(place, rule) => {
+                let key = (place.family, own::name(*place));
+                let chain = now.own.chains.get_mut(&key).expect("the chain");
+                chain.rules.push(Some(rule.text.clone()));
+            }
+            Step::RemoveOwnTable(family) => {
+                now.own.tables.remove(family);
+                now.own.chains.retain(|(f, _), _| f != family);
+            }
+            Step::MakeFarewell | Step::RemoveFarewell => {}
         }
     }
     for chain in &mut now.chains {
