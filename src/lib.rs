@@ -26,7 +26,7 @@
 //! | [`network`] | the rules (pure), their nf_tables encoding, apply and undo; sysctls; the route |
 //! | [`host`] | what this host is; read once |
 //! | [`agent`] | pure: configuration and host to the container to create |
-//! | [`supervise`] | the loop around the container, and the pure policy that says what comes next |
+//! | [`supervise`] | the loop around the container, the pure policy that says what comes next, the lock of the one supervisor |
 //! | [`interface`] | a network interface's name |
 //! | [`root`] | the directory that stands for `/` |
 //! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |

@@ -32,7 +32,7 @@ fn with_dockerd(option: &str, event: impl FnOnce(&mut Dockerd, UnixStream)) -> (
     let data = TempDir::new("data");
     let spec = spec(TWO_RUNS, data.path());
     let (tell, outcome) = mpsc::channel();
-    thread::spawn(move || tell.send(run(&docker, &spec, &stop, |_| unreachable!())));
+    thread::spawn(move || tell.send(run(&docker, &spec, &stop, |_, _| unreachable!())));
     while !data.path().join("ran").exists() {
         thread::sleep(Duration::from_millis(50));
     }

@@ -6,9 +6,10 @@ mod engine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
+use ecs_init::docker::Lost;
 use ecs_init::docker::spec::ContainerSpec;
 use ecs_init::error::{Error, Result};
-use ecs_init::supervise::{Outcome, run, run_with};
+use ecs_init::supervise::{Load, Outcome, identity, run, run_with};
 use ecs_init::sys::signal::Stop;
 use engine::{Engine, Reply, answer, exit, usual};
 
@@ -19,7 +20,15 @@ struct Story {
     calls: Vec<String>,
     /// In tenths of a second, rounded down: the jitter is at most a tenth of a sleep.
     sleeps: Vec<f64>,
-    loads: usize,
+    loads: Vec<Load>,
+}
+
+/// What is to run.
+fn spec() -> ContainerSpec {
+    ContainerSpec {
+        image: "the/agent:latest".into(),
+        ..ContainerSpec::default()
+    }
 }
 
 /// Runs a supervision against an Engine that answers as told; `load` says whether the n-th image
@@ -29,14 +38,13 @@ fn story(
     mut load: impl FnMut(usize) -> bool,
 ) -> Story {
     let engine = Engine::start(replies);
-    let (mut sleeps, mut loads) = (Vec::new(), 0);
-    let spec = ContainerSpec::default();
+    let (mut sleeps, mut loads) = (Vec::new(), Vec::new());
     let outcome = run_with(
         &engine.connect(None),
-        &spec,
-        |_| {
-            loads += 1;
-            let fine = load(loads - 1);
+        &spec(),
+        |_, which| {
+            let fine = load(loads.len());
+            loads.push(which);
             fine.then_some(()).ok_or_else(|| Error::new("no such file"))
         },
         |pause| {
@@ -63,13 +71,27 @@ fn assert_slept(story: &Story, want: &[f64]) {
     );
 }
 
-const ONE_RUN: [&str; 4] = ["remove", "create", "start", "wait"];
+/// Whether the story had a good end, after these loads.
+#[track_caller]
+fn assert_loads(story: &Story, want: &[Load]) {
+    assert_eq!(
+        (story.outcome, story.loads.as_slice()),
+        (Outcome::Done, want)
+    );
+}
+
+const ONE_RUN: [&str; 6] = ["there", "image", "remove", "create", "start", "wait"];
+
+/// [`ONE_RUN`], and what follows.
+fn one_run_and(more: &[&'static str]) -> Vec<&'static str> {
+    [&ONE_RUN, more].concat()
+}
 
 #[test]
 fn an_agent_that_is_done_is_done() {
     let s = story(|call, _| usual(call), |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    assert_eq!(s.calls, ["remove", "create", "start", "wait", "ping"]);
+    assert_eq!(s.calls, one_run_and(&["ping"]));
     assert_slept(&s, &[]);
 }
 
@@ -106,7 +128,7 @@ fn the_last_words_are_read_after_a_two() {
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    assert_eq!(s.calls[4..6], ["look", "logs?stdout=1&stderr=1&tail=200"]);
+    assert_eq!(s.calls[6..8], ["there", "logs?stdout=1&stderr=1&tail=200"]);
     assert_slept(&s, &[0.5]);
 }
 
@@ -117,20 +139,198 @@ fn an_upgrade_is_loaded_and_started_at_once() {
         _ => usual(call),
     };
     let s = story(replies, |_| true);
-    assert_eq!((s.outcome, s.loads), (Outcome::Done, 1));
+    assert_loads(&s, &[Load::Desired; 1]);
     assert_slept(&s, &[]);
 }
 
 #[test]
 fn an_upgrade_that_fails_or_repeats_backs_off() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0..4) => exit(42),
+        ("wait", 0 | 1 | 3) => exit(42),
+        ("wait", 2) => exit(1),
         _ => usual(call),
     };
-    // At once; soon after: 0.5 s; not loaded: the repetition's 1 s is not slept, 2 s are.
+    // At once; soon after: 0.5 s; another end: 1 s; not loaded: 2 s.
     let s = story(replies, |n| n != 2);
-    assert_eq!((s.outcome, s.loads), (Outcome::Done, 4));
-    assert_slept(&s, &[0.5, 2.0, 4.0]);
+    assert_loads(&s, &[Load::Desired; 3]);
+    assert_slept(&s, &[0.5, 1.0, 2.0]);
+}
+
+#[test]
+fn after_two_bad_upgrades_the_cached_image_is_loaded() {
+    let replies = |call: &str, n| match (call, n) {
+        ("wait", 0..3) => exit(42),
+        _ => usual(call),
+    };
+    let s = story(replies, |_| true);
+    let want = [Load::Desired, Load::Desired, Load::Cached];
+    assert_loads(&s, &want);
+    assert_slept(&s, &[0.5, 1.0]);
+    // One that cannot be loaded counts as well; nor can the cached one: it goes on all the same.
+    let replies = |call: &str, n| match (call, n) {
+        ("wait", 0..2) => exit(42),
+        _ => usual(call),
+    };
+    let s = story(replies, |_| false);
+    assert_loads(&s, &want);
+    assert_slept(&s, &[0.5, 2.0]);
+}
+
+#[test]
+fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
+    let replies = |call: &str, n| match (call, n) {
+        ("wait", 0..3) => exit(42),
+        _ => usual(call),
+    };
+    let engine = Engine::start(replies);
+    let mut loads = Vec::new();
+    let outcome = run_with(
+        &engine.connect(None),
+        &spec(),
+        |_, which| {
+            loads.push(which);
+            Err(Error::caused(
+                "load",
+                Lost(std::io::ErrorKind::BrokenPipe.into()),
+            ))
+        },
+        |_| Ok(()),
+    );
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(loads, [Load::Desired; 3]);
+}
+
+/// What dockerd tells of a container named as the agent's, made of `image` with this mark.
+fn there(mark: &str, running: bool, image: &str) -> Reply {
+    answer(
+        200,
+        &format!(
+            r#"{{"Id":"c0ffee","Image":"{image}","State":{{"Running":{running}}},
+            "Config":{{"Labels":{{"{}":"{mark}"}}}}}}"#,
+            identity::LABEL
+        ),
+    )
+}
+
+#[test]
+fn an_agent_that_runs_as_it_would_be_made_is_taken_over() {
+    let mark = identity::mark(&spec(), "sha256:1").unwrap();
+    let replies = move |call: &str, _| match call {
+        "there" => there(&mark, true, "sha256:1"),
+        _ => usual(call),
+    };
+    let s = story(replies, |_| unreachable!());
+    assert_eq!(s.outcome, Outcome::Done);
+    assert_eq!(s.calls, ["there", "image", "wait", "ping"]);
+}
+
+#[test]
+fn any_other_container_of_the_name_gives_way() {
+    let mark = identity::mark(&spec(), "sha256:1").unwrap();
+    let older = identity::mark(&spec(), "sha256:0").unwrap();
+    // Made of another image, or otherwise, or as it should be and not running.
+    for (mark, running) in [(older.as_str(), true), ("", true), (&mark, false)] {
+        let found = there(mark, running, "sha256:1");
+        let replies = move |call: &str, _| match call {
+            "there" => found.clone(),
+            _ => usual(call),
+        };
+        let s = story(replies, |_| unreachable!());
+        assert_eq!(s.outcome, Outcome::Done);
+        assert_eq!(s.calls, one_run_and(&["ping"]));
+    }
+}
+
+#[test]
+fn the_image_of_a_replaced_container_goes_if_nobody_names_it() {
+    let looked_at = |names: &'static str| {
+        let replies = move |call: &str, n| match (call, n) {
+            ("there", _) => there("", false, "sha256:0"),
+            // The first is the agent's, the second the old one.
+            ("image", 1) => answer(200, &format!(r#"{{"Id":"sha256:0",{names}}}"#)),
+            _ => usual(call),
+        };
+        let calls = story(replies, |_| unreachable!()).calls;
+        let start = calls.iter().position(|c| c == "start").unwrap();
+        calls[start + 1..].to_vec()
+    };
+    let dropped = ["image", "drop sha256:0", "wait", "ping"];
+    assert_eq!(looked_at(r#""RepoTags":[],"RepoDigests":null"#), dropped);
+    let kept = ["image", "wait", "ping"];
+    assert_eq!(looked_at(r#""RepoTags":["somebody/elses:1"]"#), kept);
+    assert_eq!(
+        looked_at(r#""RepoTags":[],"RepoDigests":["a@sha256:0"]"#),
+        kept
+    );
+}
+
+#[test]
+fn an_image_that_is_gone_is_loaded_again_once() {
+    let gone = || answer(404, r#"{"message":"No such image: the/agent:latest"}"#);
+    // Gone before it is asked for; gone between that and the container; gone for good.
+    let before = move |call: &str, n| match (call, n) {
+        ("image", 0) => gone(),
+        _ => usual(call),
+    };
+    let s = story(before, |_| true);
+    assert_loads(&s, &[Load::Cached; 1]);
+    let want = [
+        "there", "image", "image", "remove", "create", "start", "wait", "ping",
+    ];
+    assert_eq!(s.calls, want);
+    assert_slept(&s, &[]);
+
+    let between = move |call: &str, n| match (call, n) {
+        ("create", 0) => gone(),
+        _ => usual(call),
+    };
+    let s = story(between, |_| true);
+    assert_loads(&s, &[Load::Cached; 1]);
+    let want = ["create", "image", "create", "start", "wait", "ping"];
+    assert_eq!(s.calls[3..], want);
+    assert_slept(&s, &[]);
+
+    // Pruned as soon as it is loaded: not without end, and not without a pause.
+    let again = move |call: &str, n| match (call, n) {
+        ("create", 0..4) => gone(),
+        _ => usual(call),
+    };
+    let s = story(again, |_| true);
+    assert_loads(&s, &[Load::Cached; 2]);
+    assert_slept(&s, &[0.5, 1.0]);
+
+    // It cannot be loaded: tried again, later and later.
+    let s = story(before, |_| false);
+    assert_loads(&s, &[Load::Cached; 1]);
+    assert_slept(&s, &[0.5]);
+}
+
+#[test]
+fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_agent() {
+    // It comes in each of the steps between two agents.
+    for step in ["there", "image", "remove", "create", "start"] {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let stop = Stop::from(OwnedFd::from(ours));
+        let mut order = Some(theirs);
+        let engine = Engine::start(move |call, _| {
+            if call == step {
+                order.take();
+            }
+            usual(call)
+        });
+        let outcome = run(
+            &engine.connect(Some(&stop)),
+            &spec(),
+            &stop,
+            |_, _| unreachable!(),
+        );
+        assert_eq!(outcome.unwrap(), Outcome::Stopped, "{step}");
+        let calls = engine.calls();
+        assert_eq!(calls.last().unwrap(), "stop?t=10", "{step}");
+        // What was asked of dockerd after the order is the stop, and never another start.
+        let at = calls.iter().position(|c| c == step).unwrap();
+        assert!(!calls[at + 1..].contains(&"start".to_owned()), "{calls:?}");
+    }
 }
 
 #[test]
@@ -142,11 +342,8 @@ fn a_lost_connection_is_not_an_exit() {
         };
         let s = story(replies, |_| unreachable!());
         assert_eq!(s.outcome, Outcome::Done);
-        let want = [
-            "remove", "create", "start", "wait", // lost
-            "ping", "version", "look", // back, and it runs
-            "wait", "ping",
-        ];
+        // Lost; back, and it runs; the end.
+        let want = one_run_and(&["ping", "version", "look", "wait", "ping"]);
         assert_eq!(s.calls, want);
     }
 }
@@ -205,8 +402,9 @@ fn a_container_that_is_gone_is_made_anew() {
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    let want = ["wait", "look", "remove", "create", "start", "wait", "ping"];
-    assert_eq!(s.calls[3..], want);
+    let mut want = one_run_and(&["look"]);
+    want.extend(one_run_and(&["ping"]));
+    assert_eq!(s.calls, want);
     assert_slept(&s, &[0.5]);
 }
 
@@ -238,12 +436,11 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         }
         _ => usual(call),
     });
-    let spec = ContainerSpec::default();
     let outcome = run(
         &engine.connect(Some(&stop)),
-        &spec,
+        &spec(),
         &stop,
-        |_| unreachable!(),
+        |_, _| unreachable!(),
     );
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     let mut want = ONE_RUN.to_vec();
@@ -263,8 +460,7 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::stopped()));
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
-        let spec = ContainerSpec::default();
-        let outcome = run_with(&engine.connect(None), &spec, |_| load(), |_| sleep());
+        let outcome = run_with(&engine.connect(None), &spec(), |_, _| load(), |_| sleep());
         assert_eq!(outcome.unwrap(), Outcome::Stopped);
         assert_eq!(engine.calls().last().unwrap(), "stop?t=10");
     }

@@ -1,3 +1,4 @@
 """The cases, a file for each part of the whole; importing registers them."""
 
-from . import acquire, compat, cycle, engines, rules, stage, supervise  # noqa: F401
+from . import (acquire, adopt, compat, container, cycle, engines,  # noqa: F401
+               mended, rules, stage, supervise)

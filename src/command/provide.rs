@@ -143,9 +143,21 @@ impl<'a> Provider<'a> {
         image::check(verified, Architecture::here()).map_err(|unfit| Error::new(unfit.to_string()))
     }
 
+    /// Into Docker. The image that had the name before is removed, unless it has another or a
+    /// container is made of it: the supervisor removes that one when it replaces the container.
     fn load(&self, docker: &Docker, archive: &Archive) -> Result<()> {
+        let before = docker.image(image::IMAGE)?;
         let loaded = image::load(docker, archive)?;
         log::info!("loaded {} as {}", image::IMAGE, loaded.id());
-        self.cache.set_state(State::Cached)
+        self.cache.set_state(State::Cached)?;
+        if let Some(old) = before.filter(|old| old.id != loaded.id()) {
+            match docker.remove_dangling_image(&old.id) {
+                Ok(true) => log::info!("removed the old image {}", old.id),
+                Ok(false) => {}
+                Err(error) if error.is_stopped() => return Err(error),
+                Err(error) => log::warn!("{error}"),
+            }
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::error::{Context, Result};
+use crate::supervise::lock::Lock;
 use crate::sys::signal::Stop;
 
 use super::{post_stop, pre_start, start};
@@ -9,6 +10,8 @@ use super::{post_stop, pre_start, start};
 /// pre-start, start, and post-stop whatever came of them.
 pub fn run(config: &Config) -> Result<()> {
     let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
+    // Held to the end: a second one would take the first one's rules away on its way out.
+    let _lock = Lock::take(&config.root)?;
     let end = pre_start::run(config, Some(&stop)).and_then(|()| start::supervise(config, &stop));
     post_stop::run(config);
     end

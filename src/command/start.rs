@@ -2,9 +2,11 @@
 
 use crate::agent;
 use crate::config::Config;
+use crate::docker::Docker;
 use crate::error::{Context, Error, Result};
 use crate::host::Host;
-use crate::supervise::{self, Outcome};
+use crate::supervise::lock::Lock;
+use crate::supervise::{self, Load, Outcome};
 use crate::sys::signal::Stop;
 
 use super::provide::Provider;
@@ -12,10 +14,12 @@ use super::provide::Provider;
 /// Until the agent is done, can never work here, or SIGTERM or SIGINT comes.
 pub fn run(config: &Config) -> Result<()> {
     let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
+    let _lock = Lock::take(&config.root)?;
     supervise(config, &stop)
 }
 
-/// The loop, for `start` and `run`.
+/// The loop, for `start` and `run`. The caller has the lock: from before the first wait for dockerd
+/// on, `stop` finds this supervisor.
 pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let docker = super::docker(config, Some(stop))?;
     let host = Host::read(&config.root, agent::paths(config));
@@ -24,9 +28,11 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
         log::warn!("{note}");
     }
     let provider = Provider::new(config, Some(stop))?;
-    match supervise::run(&docker, &plan.container, stop, |docker| {
-        provider.desired(docker)
-    })? {
+    let load = |docker: &Docker, which| match which {
+        Load::Desired => provider.desired(docker),
+        Load::Cached => provider.reload(docker),
+    };
+    match supervise::run(&docker, &plan.container, stop, load)? {
         Outcome::Done | Outcome::Stopped => Ok(()),
         end @ Outcome::Terminal => Err(Error::new(
             "the agent says that it can never work here (its exit code 5)",

@@ -272,6 +272,13 @@ mod tests {
     }
 
     #[test]
+    fn sockets_with_and_without_a_scheme() {
+        assert_eq!(socket("unix:///run/f.sock"), Ok("/run/f.sock".into()));
+        assert_eq!(socket("/run/f.sock"), Ok("/run/f.sock".into()));
+        assert!(socket("tcp://h:1").is_err() && socket("run/f.sock").is_err());
+    }
+
+    #[test]
     fn docker_hosts() {
         assert_eq!(docker_host("unix:///run/d.sock"), Ok("/run/d.sock".into()));
         for bad in ["tcp://1.2.3.4:2375", "unix://x", "/run/d.sock", ""] {

@@ -1,5 +1,6 @@
 //! `/containers`: create, start, wait for, look at, stop, remove, and what they said.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,14 @@ pub struct Container {
     config: Config,
 }
 
+impl Container {
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.config.labels.get(name).map(String::as_str)
+    }
+}
+
 /// What a container is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -48,6 +57,10 @@ pub struct State {
     pub status: String,
     /// Whether its process lives.
     pub running: bool,
+    /// Whether its processes are frozen; they count as running.
+    pub paused: bool,
+    /// Whether dockerd is about to start it again; it counts as running.
+    pub restarting: bool,
     /// The exit status of its last run.
     pub exit_code: i64,
     /// Whether memory had run out.
@@ -65,6 +78,8 @@ pub struct State {
 #[serde(rename_all = "PascalCase", default)]
 struct Config {
     tty: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    labels: BTreeMap<String, String>,
 }
 
 impl Docker {
@@ -253,10 +268,11 @@ mod tests {
     #[test]
     fn a_container_is_read_leniently() {
         let json = br#"{"Id":"ab","State":{"Status":"exited","Running":false,"OOMKilled":true,
-            "ExitCode":137,"Error":null,"Health":{"x":1}},"Config":{"Tty":true},"Mounts":[]}"#;
+            "ExitCode":137,"Error":null,"Health":{"x":1}},"Config":{"Tty":true,"Labels":{"a":"b"}},"Mounts":[]}"#;
         let c: Container = call::parse(json).unwrap();
         assert_eq!((c.id.as_str(), c.state.exit_code), ("ab", 137));
         assert!(c.state.oom_killed && c.config.tty && !c.state.running);
+        assert_eq!((c.label("a"), c.label("b")), (Some("b"), None));
         let bare: Container = call::parse(br#"{"Id":"ab"}"#).unwrap();
         assert_eq!(bare.state, State::default());
         let created: Created = call::parse(br#"{"Id":"ab","Warnings":null}"#).unwrap();

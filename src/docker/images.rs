@@ -1,12 +1,12 @@
-//! `/images`: load an archive, look at an image.
+//! `/images`: load an archive, look at an image, remove one that nobody names any more.
 
 use std::io::Read;
 use std::time::Duration;
 
 use serde::Deserialize;
-use ureq::http::Method;
+use ureq::http::{Method, StatusCode};
 
-use super::call::{self, Patience, Payload};
+use super::call::{self, Patience, Payload, WORK};
 use super::error::one_line;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Result};
@@ -27,6 +27,9 @@ pub struct ImageInfo {
     /// `name:tag`.
     #[serde(deserialize_with = "null_is_default")]
     pub repo_tags: Vec<String>,
+    /// `name@sha256:…`, of an image that was pulled by its digest.
+    #[serde(deserialize_with = "null_is_default")]
+    pub repo_digests: Vec<String>,
 }
 
 /// How long dockerd may be silent while it takes an archive. It says nothing while it unpacks,
@@ -82,6 +85,33 @@ impl Docker {
             .map(|json| call::parse(&json))
             .transpose()
             .doing(doing)
+    }
+
+    /// Removes an image that has lost its last name and that no container is made of. Whether
+    /// it did; an image that is named, used or gone is left alone.
+    ///
+    /// # Errors
+    /// If dockerd cannot be asked, or cannot remove it.
+    pub fn remove_dangling_image(&self, id: &str) -> Result<bool> {
+        let image = self.image(id)?;
+        if image.is_none_or(|i| !i.repo_tags.is_empty() || !i.repo_digests.is_empty()) {
+            return Ok(false);
+        }
+        let doing = || format!("remove the image {id}");
+        // Without `force`: a name that it gets in between, or a container, keeps it.
+        let path = format!("/images/{}", encode_reference(id));
+        let call = self.call(Method::DELETE, &path, WORK, LARGE);
+        let (status, body) = call.answer(Payload::Nothing).doing(doing)?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::CONFLICT => {
+                let refused = ApiError::from_body(status.as_u16(), &body);
+                log::debug!("the image {id} stays: {refused}");
+                Ok(false)
+            }
+            _ if status.is_success() => Ok(true),
+            _ => Err(call::refused(status, &body)).doing(doing),
+        }
     }
 }
 

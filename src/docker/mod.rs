@@ -32,6 +32,7 @@ use ureq::Agent;
 use ureq::config::AutoHeaderValue;
 use ureq::http::Method;
 
+pub use containers::Container;
 pub use error::{ApiError, Lost};
 pub use version::ApiVersion;
 

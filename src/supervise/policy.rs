@@ -33,8 +33,11 @@ pub enum Next {
     /// The agent can never work here.
     Terminal,
     /// Load the image that the agent asks for, wait this long, start anew. If it cannot be
-    /// loaded, [`Policy::load_failed`] says how long to wait.
+    /// loaded, [`Policy::load_failed`] says what comes instead.
     Upgrade(Duration),
+    /// Two upgrades in a row were no good: load the cached image again, wait this long, start
+    /// anew.
+    FallBack(Duration),
     /// Wait this long, start anew.
     Again {
         /// The wait.
@@ -55,12 +58,22 @@ mod code {
     pub const KILLED: [i64; 2] = [137, 143];
 }
 
+/// What the run before this one ended with, if that was an upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgraded {
+    /// Another image was loaded: what runs now is to be judged.
+    Loaded,
+    /// None could be: what runs now is what asked for it, and will ask again.
+    NotLoaded,
+}
+
 /// The policy and what it remembers.
 #[derive(Debug, Default)]
 pub struct Policy {
     backoff: Backoff,
-    /// Whether the run before this one ended with an upgrade.
-    upgraded: bool,
+    before: Option<Upgraded>,
+    /// How many upgrades in a row were no good.
+    bad: u32,
 }
 
 impl Policy {
@@ -68,9 +81,12 @@ impl Policy {
     /// image that it does not want: at once would be a hot loop.
     const SOON: Duration = Duration::from_secs(60);
 
+    /// How many bad upgrades in a row are borne.
+    const BEARABLE: u32 = 1;
+
     /// The next step. `random`, from 0 to 1, is for the jitter.
     pub fn after(&mut self, ending: Ending, random: f64) -> Next {
-        let upgraded = std::mem::take(&mut self.upgraded);
+        let before = self.before.take();
         let (code, ran, with_daemon) = match ending {
             Ending::Exited { code, ran } => (code, Some(ran), false),
             Ending::ExitedWithDaemon { code } => (code, None, true),
@@ -82,24 +98,50 @@ impl Policy {
             code::SUCCESS => Next::Done,
             code::TERMINAL => Next::Terminal,
             code::UPGRADE => {
-                self.upgraded = true;
-                let soon = upgraded && ran.is_none_or(|ran| ran < Self::SOON);
-                Next::Upgrade(if soon {
-                    self.backoff.step(random)
-                } else {
-                    Duration::ZERO
-                })
+                let before = before.filter(|_| ran.is_none_or(|ran| ran < Self::SOON));
+                self.upgrade(before, random)
             }
             code => self.again(random, code == code::ERROR),
         }
     }
 
-    /// How long to wait after an upgrade that could not be loaded: as after any failure.
-    pub fn load_failed(&mut self, random: f64) -> Duration {
-        self.backoff.step(random)
+    /// What comes after an upgrade that could not be loaded: as after any failure, a pause.
+    pub fn load_failed(&mut self, random: f64) -> Next {
+        self.before = Some(Upgraded::NotLoaded);
+        self.no_good(random).unwrap_or_else(|| Next::Again {
+            pause: self.backoff.step(random),
+            show_log: false,
+        })
+    }
+
+    /// The agent asks for an upgrade; `before`: soon after another.
+    fn upgrade(&mut self, before: Option<Upgraded>, random: f64) -> Next {
+        self.before = Some(Upgraded::Loaded);
+        let pause = match before {
+            None => {
+                self.bad = 0;
+                return Next::Upgrade(Duration::ZERO);
+            }
+            Some(Upgraded::Loaded) => self.no_good(random),
+            // Counted when it was not loaded.
+            Some(Upgraded::NotLoaded) => None,
+        };
+        pause.unwrap_or_else(|| Next::Upgrade(self.backoff.step(random)))
+    }
+
+    /// One more upgrade was no good. The agent that is fallen back to is judged as any other, so
+    /// that one that asks again at once is never met without a pause.
+    fn no_good(&mut self, random: f64) -> Option<Next> {
+        self.bad += 1;
+        (self.bad > Self::BEARABLE).then(|| {
+            self.bad = 0;
+            self.before = Some(Upgraded::Loaded);
+            Next::FallBack(self.backoff.step(random))
+        })
     }
 
     fn again(&mut self, random: f64, show_log: bool) -> Next {
+        self.bad = 0;
         Next::Again {
             pause: self.backoff.step(random),
             show_log,
@@ -154,19 +196,60 @@ mod tests {
         assert_eq!(p.after(exited(-1, LONG), 0.0), again(15000));
     }
 
+    fn upgrade(ms: u64) -> Next {
+        Next::Upgrade(Duration::from_millis(ms))
+    }
+
+    fn fall_back(ms: u64) -> Next {
+        Next::FallBack(Duration::from_millis(ms))
+    }
+
     #[test]
     fn an_upgrade_is_at_once_and_one_that_repeats_is_not() {
         let mut p = Policy::default();
-        let now = Next::Upgrade(Duration::ZERO);
-        assert_eq!(p.after(exited(42, LONG), 0.0), now);
-        assert_eq!(p.after(exited(42, LONG), 0.0), now);
-        assert_eq!(
-            p.after(exited(42, BLINK), 0.0),
-            Next::Upgrade(Duration::from_millis(500))
-        );
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(500));
+        // Another end in between, or a long run: not in a row.
         assert_eq!(p.after(exited(1, BLINK), 0.0), again(1000));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), now);
-        assert_eq!(p.load_failed(0.0), Duration::from_secs(2));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(2000));
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(4000));
+    }
+
+    #[test]
+    fn two_bad_upgrades_in_a_row_end_at_the_cached_image() {
+        let mut p = Policy::default();
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(500));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), fall_back(1000));
+        // The cached one asks as well: never at once, and it goes round with pauses.
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(2000));
+        assert_eq!(p.after(exited(42, BLINK), 0.0), fall_back(4000));
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+    }
+
+    #[test]
+    fn two_that_cannot_be_loaded_end_there_too() {
+        let mut p = Policy::default();
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.load_failed(0.0), again(500));
+        // It asks again because it did not get it: that is not the second failure.
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(1000));
+        assert_eq!(p.load_failed(0.0), fall_back(2000));
+        // One of each kind.
+        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(4000));
+        assert_eq!(p.load_failed(0.0), fall_back(8000));
+    }
+
+    #[test]
+    fn an_update_that_fails_now_and_then_does_not_take_the_agent_back() {
+        let mut p = Policy::default();
+        for ms in [500, 1000, 2000] {
+            assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+            assert_eq!(p.load_failed(0.0), again(ms));
+        }
     }
 
     #[test]

@@ -36,6 +36,21 @@ fn regular(path: &Path, flags: i32) -> io::Result<File> {
     }
 }
 
+/// Opens a file for writing, made if it is not there, that nobody else may open (mode 0600). What
+/// is in it stays. A symbolic link in its place is not followed.
+///
+/// # Errors
+/// What open(2) answered; ELOOP for a symbolic link.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+}
+
 /// Makes a directory's entries last through a power cut (fsync(2) on the directory).
 ///
 /// # Errors

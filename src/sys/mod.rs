@@ -3,6 +3,7 @@
 
 pub mod fd;
 pub mod file;
+pub mod lock;
 pub mod netlink;
 pub mod random;
 pub mod resolve;

@@ -81,6 +81,23 @@ impl AsFd for Stop {
     }
 }
 
+/// Sends SIGTERM to a process.
+///
+/// # Errors
+/// What kill(2) answered: ESRCH (no such process) is none, what was wanted is so.
+pub fn terminate(pid: u32) -> io::Result<()> {
+    // 0 and negative numbers mean whole groups of processes.
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if pid == 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: kill(2) takes no pointer.
+    match check(unsafe { libc::kill(pid, libc::SIGTERM) }) {
+        Err(e) if e.raw_os_error() != Some(libc::ESRCH) => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// What is to be done with a descriptor when it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {

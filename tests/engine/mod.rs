@@ -46,7 +46,9 @@ pub fn usual(call: &str) -> Reply {
         "ping" => Reply::Pong("1.41"),
         "version" => answer(200, r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#),
         "create" => answer(201, r#"{"Id":"c0ffee","Warnings":[]}"#),
+        "there" => answer(404, r#"{"message":"No such container"}"#),
         "look" => answer(200, r#"{"Id":"c0ffee","State":{"Running":true}}"#),
+        "image" => answer(200, r#"{"Id":"sha256:1","RepoTags":["the/agent:latest"]}"#),
         "wait" => exit(0),
         _ => answer(204, ""),
     }
@@ -129,13 +131,19 @@ fn name(request: &str) -> Option<String> {
     let last = path.rsplit('/').next()?;
     let name = match (method, last) {
         ("GET", "_ping") => "ping",
+        ("GET", "json") if path.contains("/images/") => "image",
+        // By its name: what is there before a run. By its id: how the run ended.
+        ("GET", "json") if path.ends_with("/ecs-agent/json") => "there",
         ("GET", "json") => "look",
+        ("DELETE", id) if path.contains("/images/") => return Some(format!("drop {id}")),
         ("DELETE", "ecs-agent?force=1&v=1") => "remove",
         ("POST", "create?name=ecs-agent") => "create",
         _ => last,
     };
     // All but the first two carry the version agreed on.
-    let right = matches!(name, "ping" | "version") != path.starts_with("/v1.41/containers/");
+    let versioned = ["/v1.41/containers/", "/v1.41/images/"];
+    let right = matches!(name, "ping" | "version")
+        != versioned.into_iter().any(|start| path.starts_with(start));
     assert!(right, "{request}");
     Some(name.to_owned())
 }
