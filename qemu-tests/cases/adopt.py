@@ -3,7 +3,7 @@
 import time
 
 from harness.archives import AGENT
-from harness.case import FAILURE, Scene, case
+from harness.case import ALL, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 
@@ -46,7 +46,7 @@ def update(t: Scene, tar: bytes) -> None:
     t.host.write(DESIRED, f"{name}\n")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL)
 def killed_supervisor_adopts(t: Scene) -> None:
     """start killed outright and started again: the agent runs on, and SIGTERM still stops it."""
     prepared(t)

@@ -48,11 +48,18 @@ class Snapshot:
         place = guest.directory.parent.parent / "snapshots"
         fresh = False
 
+        def boot(done: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=done.parent) as work:
+                _boot_and_save(guest, Path(work), done)
+
         def make(done: Path) -> None:
             nonlocal fresh
             fresh = True
-            with tempfile.TemporaryDirectory(dir=done.parent) as work:
-                _boot_and_save(guest, Path(work), done)
+            # On a busy machine dockerd can lose patience with its containerd: once more.
+            try:
+                boot(done)
+            except HarnessError:
+                boot(done)
 
         state = rootfs.cached.directory(place, f"{guest.arch}-{guest.sort}", _digest(guest), make)
         return cls(guest, state / "state", int((state / "dockerd.pid").read_text()), fresh)
