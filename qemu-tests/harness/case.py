@@ -62,6 +62,10 @@ class Scene:
         self.bucket, self.metadata = around.bucket, around.metadata
         self.settings = around.environment()
         self.ran: list[Process] = []
+        # The agent's ports are of the range that connections leave from. A probe that asks before
+        # the agent is there could be given 51678 for its own end, reach itself, and keep the port
+        # from the agent for a minute.
+        host.write("/proc/sys/net/ipv4/ip_local_reserved_ports", "51678-51679")
 
     # ecs-init
 
