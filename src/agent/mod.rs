@@ -11,9 +11,6 @@ use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
 
-/// The container's name. There is one agent to a host.
-pub const NAME: &str = "ecs-agent";
-
 /// The capabilities that task networking needs: interfaces (`NET_ADMIN`), and `setns` into the
 /// pause container's network namespace (`SYS_ADMIN`). See capabilities(7).
 const CAPABILITIES: [&str; 2] = ["NET_ADMIN", "SYS_ADMIN"];
