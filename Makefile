@@ -43,6 +43,7 @@ test: prerequisites-test lint
 	qemu-tests/selftest
 	$(MAKE) all
 	$(MAKE) shape
+	qemu-tests/run --demo
 	qemu-tests/run
 
 shape:

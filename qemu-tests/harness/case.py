@@ -9,7 +9,7 @@ from . import archives
 from .errors import Failed, expect
 from .host import NOWHERE, Host, Process, Result
 from .job import BINARY, TASK
-from .rootfs import Engine
+from .rootfs import OWN, Engine
 from .world import Artifacts, Surroundings
 
 #: Exit 255 is what the reference ends with when anything failed.
@@ -56,7 +56,7 @@ class Scene:
     """One case on one fresh host: the host, its dockerd, the world around it."""
 
     def __init__(self, host: Host, artifacts: Artifacts, around: Surroundings,
-                 engine: Engine):
+                 engine: Engine = OWN):
         self.host, self.docker, self.engine = host, host.docker, engine
         self.artifacts, self.around = artifacts, around
         self.bucket, self.metadata = around.bucket, around.metadata
