@@ -27,6 +27,7 @@
 //! | [`host`] | what this host is; read once |
 //! | [`agent`] | pure: configuration and host to the container to create |
 //! | [`supervise`] | the loop around the container, the pure policy that says what comes next, the lock of the one supervisor |
+//! | [`bake`] | what an image's root tree is given, and the check of one |
 //! | [`interface`] | a network interface's name |
 //! | [`root`] | the directory that stands for `/` |
 //! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |
@@ -39,6 +40,7 @@
 
 pub mod acquire;
 pub mod agent;
+pub mod bake;
 pub mod cli;
 pub mod command;
 pub mod config;

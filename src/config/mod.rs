@@ -17,12 +17,15 @@ use crate::root::Root;
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
 /// pointed out, so that a slip of the pen does not pass for a setting.
-pub const OWN: [&str; 17] = [
+pub const OWN: [&str; 21] = [
+    "ECS_INIT_AGENT_IMAGE",
+    "ECS_INIT_AGENT_SOURCE",
     "ECS_INIT_AGENT_TAR",
     "ECS_INIT_AGENT_VERSION",
     "ECS_INIT_ALLOW_UNSIGNED",
     "ECS_INIT_APPARMOR_FALLBACK",
     "ECS_INIT_BLOCK_IMDS",
+    "ECS_INIT_CONFIG_S3",
     "ECS_INIT_DOCKER_LOG_FILE_NUM",
     "ECS_INIT_DOCKER_LOG_FILE_SIZE",
     "ECS_INIT_DOCKER_WAIT",
@@ -35,6 +38,7 @@ pub const OWN: [&str; 17] = [
     "ECS_INIT_RETRY_TIME",
     "ECS_INIT_ROOT",
     "ECS_INIT_SELINUX",
+    "ECS_INIT_WAIT_FOR",
 ];
 
 /// What decides here about the container and is the agent's to know too: set in the environment

@@ -1,0 +1,11 @@
+//! An image's root tree is filled: the verified tar, the binary, the service, the configuration,
+//! and a manifest that says what was put there.
+//!
+//! What is to lie in the tree is decided first, as a list of [`Item`]s; then all of it is put
+//! there, or nothing.
+
+pub mod init;
+pub mod item;
+
+pub use init::Init;
+pub use item::{Content, Item};
