@@ -48,7 +48,7 @@ pub fn agent(architecture: Architecture, salt: u8) -> Vec<u8> {
         "Layers":["a/layer.tar"]}]"#;
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in [
-        ("a/layer.tar", &[salt; 90_000][..]),
+        ("a/layer.tar", &vec![salt; 90_000][..]),
         ("config.json", config.as_bytes()),
         ("manifest.json", manifest.as_bytes()),
     ] {
