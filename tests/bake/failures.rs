@@ -3,11 +3,15 @@
 
 use std::env;
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ecs_init::bake::Init;
 use ecs_init::bake::order::Settings;
+use ecs_init::bake::{self, Init};
+use ecs_init::config::Config;
+use ecs_init::sys::signal::Stop;
 
 use super::bench::{Bench, everything, program};
 
@@ -186,4 +190,16 @@ fn what_a_killed_one_left_is_swept() {
     bench.write(left, "half");
     bench.bake().unwrap();
     assert!(!bench.at(left).exists());
+}
+
+#[test]
+fn an_order_to_stop_before_the_placing() {
+    let bench = bench();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    let stop = Stop::from(OwnedFd::from(ours));
+    let (config, _) = Config::of_environment([]);
+    let error = bake::run(&bench.order, &config, Some(&stop)).unwrap_err();
+    assert!(error.is_stopped(), "{error}");
+    assert!(everything(bench.tree()).is_empty());
 }

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use ecs_init::acquire::Cache;
 use ecs_init::acquire::cache::State;
-use ecs_init::bake::Init;
 use ecs_init::bake::order::Settings;
+use ecs_init::bake::{Content, Init};
 use ecs_init::config::Config;
 use ecs_init::host::Architecture;
 use ecs_init::image;
@@ -135,14 +135,17 @@ fn the_init_is_found_and_its_service_enabled() {
 fn lines_join_what_an_inittab_has() {
     let mut bench = Bench::new();
     bench.order.init = Some(Init::Busybox);
+    let lines = Init::Busybox.items();
     bench.write("etc/inittab", "::sysinit:/etc/rc");
     bench.bake().unwrap();
     let text = fs::read_to_string(bench.at("etc/inittab")).unwrap();
     let rest = text.strip_prefix("::sysinit:/etc/rc\n").unwrap();
-    assert!(
-        rest.contains("amazon-ecs-init") && rest.ends_with('\n'),
-        "{text}"
-    );
+    let wanted = lines.iter().map(|item| match &item.content {
+        Content::Line { text } => format!("{text}\n"),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(rest, wanted.collect::<String>());
+    assert!(lines.len() > 1, "no two lines of one file in this test");
     assert!(bench.bake().unwrap().unchanged);
 }
 
