@@ -1,5 +1,6 @@
 //! One file a verb, and in it nothing but the order of the steps.
 
+mod foreign_state;
 mod guard;
 mod post_stop;
 mod pre_start;
