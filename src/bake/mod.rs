@@ -4,6 +4,7 @@
 //! What is to lie in the tree is decided first, as a list of [`Item`]s; then all of it is put
 //! there, or nothing.
 
+pub mod check;
 pub mod init;
 pub mod item;
 

@@ -219,6 +219,12 @@ impl Config {
             .find(|(name, value)| name == "ECS_INIT_ROOT" && !value.is_empty())
             .map_or_else(Root::default, |(_, value)| Root::new(value));
         let settings = Settings::read(&root, environment);
+        Config::from_settings(root, settings)
+    }
+
+    /// The same of settings that were read elsewhere.
+    #[must_use]
+    pub fn from_settings(root: Root, settings: Settings) -> (Config, Vec<String>) {
         let mut reader = Reader(settings);
         let config = reader.config(root);
         reader.point_out_unknown();

@@ -34,7 +34,9 @@ use part::Part;
 /// The cache's directory; the agent's own updates go there, too.
 pub const DIRECTORY: &str = "/var/cache/ecs";
 /// The name under which everybody, the reference among them, looks for the tar.
-const TAR: &str = "ecs-agent.tar";
+pub(crate) const TAR: &str = "ecs-agent.tar";
+/// Where the agent says which tar it wants to be updated to.
+pub(crate) const DESIRED: &str = "desired-image";
 
 /// What the state file says, as the reference reads and writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +263,7 @@ fn version(name: &str) -> Option<AgentVersion> {
 }
 
 /// Where the signature of this tar lies.
-pub(super) fn beside(tar: &Path) -> PathBuf {
+pub(crate) fn beside(tar: &Path) -> PathBuf {
     let mut path = tar.as_os_str().to_owned();
     path.push(".asc");
     path.into()

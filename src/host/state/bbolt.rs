@@ -80,12 +80,11 @@ impl Meta {
     /// size, which the first tells if it is whole.
     fn read(file: &File) -> io::Result<Meta> {
         let first = Meta::at(file, 0);
-        let sizes = (9..=16).map(|bits| 1 << bits);
+        let mut sizes = (9..=16).map(|bits| 1 << bits);
         let second = match &first {
             Ok(meta) => Meta::at(file, meta.page_size),
             Err(_) => sizes
-                .filter_map(|size| Meta::at(file, size).ok().filter(|m| m.page_size == size))
-                .next()
+                .find_map(|size| Meta::at(file, size).ok().filter(|m| m.page_size == size))
                 .ok_or_else(|| damaged("no meta page that is whole")),
         };
         match (first, second) {

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Context, Result};
-use crate::sys::file::open_regular;
+use crate::sys::file::open_regular_nofollow;
 
 /// The agent's state.
 pub const DIRECTORY: &str = "/var/lib/ecs/data";
@@ -35,7 +35,7 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     ] {
         let path = directory.join(name);
         let doing = || format!("read the agent's state in {}", path.display());
-        let file = match open_regular(&path) {
+        let file = match open_regular_nofollow(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             file => file.doing(doing)?,
         };
