@@ -7,6 +7,8 @@
 pub mod check;
 pub mod init;
 pub mod item;
+pub mod order;
 
 pub use init::Init;
 pub use item::{Content, Item};
+pub use order::Order;

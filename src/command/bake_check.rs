@@ -13,10 +13,7 @@ pub fn run(dir: &Path) -> Result<()> {
     let findings = check::run(&Root::new(dir), SystemTime::now())?;
     let mut lines: String = findings.iter().map(|f| format!("{f}\n")).collect();
     if findings.is_empty() {
-        lines = format!(
-            "nothing in {} that an image must not have\n",
-            dir.display()
-        );
+        lines = format!("nothing in {} that an image must not have\n", dir.display());
     }
     std::io::stdout()
         .write_all(lines.as_bytes())

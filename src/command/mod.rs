@@ -1,5 +1,7 @@
 //! One file a verb, and in it nothing but the order of the steps.
 
+mod bake;
+mod bake_check;
 mod foreign_state;
 mod guard;
 mod post_stop;
@@ -38,6 +40,8 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
         Command::Run => run::run(config),
         Command::Verify { tar, signature } => verify::run(config, tar, signature.as_deref()),
         Command::Rules => rules::run(config),
+        Command::Bake(order) => bake::run(config, order),
+        Command::BakeCheck(dir) => bake_check::run(dir),
         // These need no configuration and never come here.
         Command::Version | Command::Help(_) => Ok(()),
     }
