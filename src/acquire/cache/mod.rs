@@ -34,7 +34,7 @@ use part::Part;
 /// The cache's directory; the agent's own updates go there, too.
 pub const DIRECTORY: &str = "/var/cache/ecs";
 /// The name under which everybody, the reference among them, looks for the tar.
-pub(crate) const TAR: &str = "ecs-agent.tar";
+pub const TAR: &str = "ecs-agent.tar";
 /// Where the agent says which tar it wants to be updated to.
 pub(crate) const DESIRED: &str = "desired-image";
 
@@ -83,6 +83,14 @@ impl Cache {
             dir: root.at(DIRECTORY),
             root: root.clone(),
         }
+    }
+
+    /// The same with the directory where it really lies: in a tree whose links are not to be
+    /// followed by this machine.
+    #[must_use]
+    pub fn lying_in(dir: PathBuf, root: &Root) -> Cache {
+        let root = root.clone();
+        Cache { dir, root }
     }
 
     /// Its directory.
@@ -256,7 +264,7 @@ impl CachedTar {
 }
 
 /// The version in a tar's name; `latest` is none.
-fn version(name: &str) -> Option<AgentVersion> {
+pub(crate) fn version(name: &str) -> Option<AgentVersion> {
     let name = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
     let name = name.strip_prefix("arm64-").unwrap_or(name);
     name.parse().ok().filter(|v| *v != AgentVersion::Latest)
@@ -273,7 +281,7 @@ pub(crate) fn beside(tar: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If it cannot be read, or is too long for one.
-pub(super) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
     let doing = || format!("read the signature {}", path.display());
     let file = match open_regular(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
