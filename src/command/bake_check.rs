@@ -1,5 +1,6 @@
 //! `bake --check DIR`: what must not be in the image.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
@@ -11,7 +12,11 @@ use crate::root::Root;
 /// One line for each thing on stdout; fails if there is one.
 pub fn run(dir: &Path) -> Result<()> {
     let findings = check::run(&Root::new(dir), SystemTime::now())?;
-    let mut lines: String = findings.iter().map(|f| format!("{f}\n")).collect();
+    let mut lines = String::new();
+    for finding in &findings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{finding}");
+    }
     if findings.is_empty() {
         lines = format!("nothing in {} that an image must not have\n", dir.display());
     }

@@ -218,8 +218,7 @@ impl Config {
             .iter()
             .find(|(name, value)| name == "ECS_INIT_ROOT" && !value.is_empty())
             .map_or_else(Root::default, |(_, value)| Root::new(value));
-        let settings = Settings::read(&root, environment);
-        Config::from_settings(root, settings)
+        Self::of(Settings::read(&root, environment), root)
     }
 
     /// The environment alone, below no root: for a build machine, whose own files say nothing
@@ -227,12 +226,12 @@ impl Config {
     pub fn of_environment(
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> (Config, Vec<String>) {
-        Config::from_settings(Root::default(), Settings::of_environment(environment))
+        Self::of(Settings::of_environment(environment), Root::default())
     }
 
-    /// The same of settings that were read elsewhere.
+    /// What these settings come to, below `root`.
     #[must_use]
-    pub fn from_settings(root: Root, settings: Settings) -> (Config, Vec<String>) {
+    pub fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
         let mut reader = Reader(settings);
         let config = reader.config(root);
         reader.point_out_unknown();

@@ -21,9 +21,12 @@ pub fn check(report: &mut Report, now: SystemTime) -> Option<PathBuf> {
     let named = config.source.keyring.take();
     let gate = match &named {
         None => Gate::new(&config),
-        Some(named) => match report.tree.resolve(&**named) {
+        Some(named) => match report.tree.real(&**named) {
             Ok(real) => {
-                config.source.keyring = Some(Setting::new(real, named.origin.clone()));
+                // The gate looks below the root.
+                let inside = real.strip_prefix(config.root.dir()).unwrap_or(&real);
+                let inside = Setting::new(inside.to_owned(), named.origin.clone());
+                config.source.keyring = Some(inside);
                 Gate::new(&config)
             }
             Err(error) => Err(error).doing(|| format!("find {}", named.display())),
@@ -62,7 +65,7 @@ fn configuration(report: &mut Report) -> Config {
             settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
         }
     }
-    Config::from_settings(report.tree.root().clone(), settings).0
+    Config::of(settings, report.tree.root()).0
 }
 
 /// The cached tar, open, and its path in the image behind the one link that the cache has.
@@ -77,7 +80,7 @@ fn tar(report: &mut Report) -> Option<(File, PathBuf)> {
         // An absolute link replaces the directory.
         target = Path::new(DIRECTORY).join(report.known(&path, link)?);
     }
-    let file = match report.tree.open(&target) {
+    let file = match report.tree.open_file(&target) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let what = format!("is a link to {}, which is not there", target.display());
             report.add(&path, what, AGAIN);

@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::error::{Context, Error, Result};
+use crate::error::Result;
 use crate::root::Root;
 use tree::Tree;
 
@@ -48,13 +48,9 @@ impl fmt::Display for Finding {
 /// # Errors
 /// There is no such directory.
 pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
-    let dir = root.dir();
-    let doing = || format!("check the tree {}", dir.display());
-    if !std::fs::metadata(dir).doing(doing)?.is_dir() {
-        return Err(Error::new(format!("{} is no directory", dir.display())));
-    }
     let mut report = Report {
-        tree: Tree::new(root),
+        tree: Tree::open(root.dir())?,
+        root,
         findings: Vec::new(),
     };
     state::check(&mut report);
@@ -67,7 +63,9 @@ pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
 
 /// The tree, and what was found in it so far.
 struct Report<'r> {
-    tree: Tree<'r>,
+    /// As it was named.
+    root: &'r Root,
+    tree: Tree,
     findings: Vec<Finding>,
 }
 
@@ -75,7 +73,7 @@ impl Report<'_> {
     /// `path` is the image's.
     fn add(&mut self, path: impl AsRef<Path>, what: impl Into<String>, mend: impl Into<String>) {
         self.findings.push(Finding {
-            path: self.tree.root().at(path),
+            path: self.root.at(path),
             what: what.into(),
             mend: mend.into(),
         });

@@ -11,7 +11,7 @@ use crate::acquire::cache;
 /// Looks at these files and at the directories that hold them. A tree that a builder unpacked
 /// without being root belongs to the builder, all of it: that is as good as root here.
 pub fn check(report: &mut Report, files: impl Iterator<Item = PathBuf>) {
-    let builder = fs::metadata(report.tree.root().dir()).map_or(0, |m| m.uid());
+    let builder = fs::metadata(report.root.dir()).map_or(0, |m| m.uid());
     let directories = [ETC, VAR, cache::DIRECTORY].map(PathBuf::from);
     let all: BTreeSet<PathBuf> = directories.into_iter().chain(files).collect();
     for path in all {

@@ -117,9 +117,6 @@ fn containers(report: &mut Report) {
 }
 
 fn exists(report: &mut Report, path: &str) -> bool {
-    let found = report
-        .tree
-        .itself(Path::new(path))
-        .and_then(fs::symlink_metadata);
+    let found = report.tree.itself(path).and_then(fs::symlink_metadata);
     report.known(path, found).is_some()
 }
