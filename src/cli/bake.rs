@@ -15,6 +15,7 @@ use crate::host::Architecture;
 /// What `bake --help` says.
 pub(super) const HELP: &str = "\
 usage: ecs-init bake --root DIR --agent-version V [OPTION]...
+       ecs-init bake --check DIR
 
 Fills an image's root tree, or with --root / the running instance: verified tar and signature,
 configuration, this program, its service (enabled), and a manifest of all that. Needs no Docker.
@@ -36,6 +37,9 @@ All of it is put there or nothing; doing it twice is the same as once.
                          ecs-init-x86_64 or ecs-init-aarch64 beside it
   --keyring FILE         further trusted certificates, for the image, too
 
+  --check DIR            write nothing; say what is in the tree that must not be in an image, and how
+                         to mend it: 255 if anything is
+
 Proxies, endpoints, ECS_INIT_KEYRING and ECS_INIT_ALLOW_UNSIGNED come from the environment; no
 ecs.config is read.";
 
@@ -48,7 +52,7 @@ pub(super) fn parse(mut parser: Parser) -> Result<Command> {
             Long("force") => given.force = true,
             Long(name) => {
                 // The name is borrowed from the parser that is to be asked for the value.
-                let Some(slot) = given.slot(name) else {
+                let Some(slot) = slot(name) else {
                     return Err(wrong(argument.unexpected()));
                 };
                 let value = parser.value().map_err(wrong)?;
@@ -84,15 +88,14 @@ struct Given {
     force: bool,
 }
 
-impl Given {
-    fn slot(&self, name: &str) -> Option<usize> {
-        NAMES.iter().position(|known| *known == name)
-    }
+fn slot(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
 
+impl Given {
     /// All that was given of an option.
     fn all(&mut self, name: &str) -> Vec<OsString> {
-        let slot = self.slot(name);
-        slot.map_or_else(Vec::new, |slot| std::mem::take(&mut self.values[slot]))
+        slot(name).map_or_else(Vec::new, |slot| std::mem::take(&mut self.values[slot]))
     }
 
     /// An option that may be given once.
