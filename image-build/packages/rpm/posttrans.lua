@@ -1,9 +1,33 @@
--- Amazon's package owns this file without having put anything there, so its
--- removal in this transaction set the user's aside.
+-- Last in the transaction: Amazon's package, which may go in it, takes its
+-- directories along when they are empty.
+local function directory(path)
+    local sofar = ""
+    for part in string.gmatch(path, "[^/]+") do
+        sofar = sofar .. "/" .. part
+        if not posix.stat(sofar) then
+            posix.mkdir(sofar)
+            posix.chmod(sofar, "rwxr-xr-x")
+        end
+    end
+end
+directory("/var/cache/ecs")
+directory("/var/lib/ecs/data")
+directory("/var/log/ecs/exec")
+
+-- The name for people. A link, which the packager's tool cannot ship.
+local link = "/usr/sbin/ecs-init"
+if not posix.stat(link) then
+    directory("/usr/sbin")
+    posix.symlink("../libexec/amazon-ecs-init", link)
+end
+
+-- Amazon's package owns this file without having put anything there, so that
+-- its removal set the user's aside.
 local config = "/etc/ecs/ecs.config.json"
 if posix.stat(config .. ".rpmsave") and not posix.stat(config) then
     os.rename(config .. ".rpmsave", config)
 end
+
 -- What runs is taken over by the new binary. What does not run is not started.
 if posix.stat("/run/systemd/system") and rpm.execute then
     rpm.execute("systemctl", "daemon-reload")
