@@ -19,6 +19,7 @@ def rpm(file: Path) -> None:
     interpreters = installing.output(
         "rpm", "-qp", "--qf", "%{PREINPROG} %{PREUNPROG} %{POSTUNPROG} %{POSTTRANSPROG}", file)
     check(f"{file.name}: its scriptlets need no shell", interpreters == " ".join(["<lua>"] * 4), interpreters)
+    own = installing.output("rpm", "-qp", "--provides", file).splitlines()
     needs = [line for line in installing.output("rpm", "-qRp", file).splitlines()
-             if not line.startswith("rpmlib(")]
+             if line not in own and not line.startswith("rpmlib(")]
     check(f"{file.name}: it requires no other package", not needs, needs)

@@ -9,7 +9,7 @@ from story import CONFIG, UNIT, WANTED, Tree, check, succeeded
 
 def rpm(tree: Tree, *arguments):
     # For the architecture that this machine is not.
-    ignore = [] if "-q" in arguments or "-V" in arguments else ["--ignorearch"]
+    ignore = ["--ignorearch"] if "-U" in arguments else []
     return installing.rpm(tree.path, *ignore, *arguments)
 
 
@@ -35,7 +35,7 @@ def whole_life(tree: Tree, name: str, arch: str, binary: Path, work: Path, first
     check(f"{tree.name}: rpm -V is content with all but the configuration", not wrong, wrong)
     stays_ours(tree, arch, work)
 
-    (tree.path / WANTED).parent.mkdir(parents=True)
+    (tree.path / WANTED).parent.mkdir(parents=True, exist_ok=True)
     (tree.path / WANTED).symlink_to(f"/{UNIT}")
     succeeded(f"{tree.name}: ours upgrades to the next", rpm(tree, "-U", second))
     check(f"{tree.name}: the next version is there", query(tree) == versions[1:], query(tree))
@@ -73,7 +73,7 @@ def new_host(tree: Tree, binary: Path, first: Path, second: Path) -> None:
     tree.ours("new", binary)
     tree.enabled("new", True)
     tree.new_config("new")
-    (tree.path / WANTED).unlink()
+    (tree.path / WANTED).unlink(missing_ok=True)
     succeeded(f"{tree.name}: upgrades", installing.rpm_file(tree.path, second))
     tree.enabled("disabled and upgraded", False)
     succeeded(f"{tree.name}: is erased", rpm(tree, "-e", "amazon-ecs-init"))

@@ -27,6 +27,11 @@ local config = "/etc/ecs/ecs.config.json"
 if posix.stat(config .. ".rpmsave") and not posix.stat(config) then
     os.rename(config .. ".rpmsave", config)
 end
+-- Where the user's ecs.config was, rpm put the package's beside it, which is empty.
+local new = "/etc/ecs/ecs.config.rpmnew"
+if posix.stat(new) and tonumber(posix.stat(new, "size")) == 0 then
+    os.remove(new)
+end
 
 -- What runs is taken over by the new binary. What does not run is not started.
 if posix.stat("/run/systemd/system") and rpm.execute then
