@@ -1,9 +1,12 @@
 //! Arguments to a [`Command`], and the help text. Pure: no I/O, no exit.
 
+mod bake;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use crate::bake::Order;
 use crate::error::{Error, Result};
 
 /// What was asked for.
@@ -20,7 +23,10 @@ pub enum Command {
     /// Load the cached image anew.
     ReloadCache,
     /// pre-start, start and post-stop in one process.
-    Run,
+    Run {
+        /// Whoever started it starts it again, however it ends.
+        respawned: bool,
+    },
     /// Check a tar's signature.
     Verify {
         /// The tar.
@@ -30,6 +36,10 @@ pub enum Command {
     },
     /// Print the firewall rules.
     Rules,
+    /// Fill an image's root tree.
+    Bake(Box<Order>),
+    /// Look for what must not be in an image.
+    BakeCheck(PathBuf),
     /// Print the version.
     Version,
     /// Print this help text.
@@ -43,7 +53,7 @@ struct Verb {
 }
 
 /// Every verb, in the order of the help text.
-const VERBS: [Verb; 11] = [
+const VERBS: [Verb; 12] = [
     Verb {
         name: "pre-start",
         line: "prepare the host: sysctls, route, firewall rules, verified image in Docker",
@@ -89,7 +99,11 @@ value of `default`. What others wrote stays. Failures are logged, not returned."
         line: "pre-start, start and post-stop in one process, for an init without hooks",
         more: "\
 The container is started as by `start`; when it ends, or at SIGTERM or SIGINT, the network is taken
-back as by `post-stop`. The exit code is that of `start`.",
+back as by `post-stop`. The exit code is that of `start`.
+
+--respawned is for an init that starts again whatever ends: where there is nothing to start again
+(exit codes 0 and 5) the process stays until SIGTERM, and after a failure it ends 15 s later.
+Called by the name `run`, the program does the same.",
     },
     Verb {
         name: "verify",
@@ -105,6 +119,11 @@ signing key's fingerprints; ends with 255 if the signature does not hold.",
         name: "rules",
         line: "print the firewall rules that pre-start would write, as iptables-save does",
         more: "Writes nothing. The bridge's name is asked of Docker if it answers, else docker0.",
+    },
+    Verb {
+        name: "bake",
+        line: "fill an image's root tree: agent, configuration, this program, its service",
+        more: bake::HELP,
     },
     Verb {
         name: "version",
@@ -148,6 +167,19 @@ pub fn help(name: &str) -> String {
     }
 }
 
+/// The arguments in a command line, whose first word is the program's own name. By the name `run`,
+/// as s6, runit and daemontools execute a service, it is `run --respawned`: they start again
+/// whatever ends, and their service is a link to the program.
+pub fn arguments(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut line = line.into_iter();
+    match line.next() {
+        Some(name) if PathBuf::from(&name).ends_with("run") => {
+            vec!["run".into(), "--respawned".into()]
+        }
+        _ => line.collect(),
+    }
+}
+
 /// Reads the arguments, without the program's own name.
 ///
 /// # Errors
@@ -158,15 +190,20 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut verb: Option<&'static str> = None;
     let mut operands: Vec<PathBuf> = Vec::new();
+    let mut respawned = false;
     while let Some(argument) = parser.next().map_err(wrong)? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help(verb.unwrap_or("help"))),
             Short('V') | Long("version") => return Ok(Command::Version),
+            Long("respawned") if verb == Some("run") => respawned = true,
             Value(value) if verb.is_none() => {
                 let known = VERBS.iter().find(|v| value == v.name);
                 verb = Some(known.map(|v| v.name).ok_or_else(|| {
                     Error::usage(format!("there is no verb '{}'", value.display()))
                 })?);
+                if verb == Some("bake") {
+                    return bake::parse(parser);
+                }
             }
             Value(value) => operands.push(value.into()),
             option => return Err(wrong(option.unexpected())),
@@ -193,7 +230,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
         "stop" | "pre-stop" => Command::Stop,
         "post-stop" => Command::PostStop,
         "reload-cache" => Command::ReloadCache,
-        "run" => Command::Run,
+        "run" => Command::Run { respawned },
         "rules" => Command::Rules,
         "version" => Command::Version,
         _ => Command::Help("help"),
@@ -233,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_is_a_link_called_run_is_started_again() {
+        let called = |line: &str| parse(arguments(line.split(' ').map(OsString::from))).unwrap();
+        let run = |respawned| Command::Run { respawned };
+        assert_eq!(called("./run"), run(true));
+        // s6-supervise adds the service's name.
+        assert_eq!(called("run ecs"), run(true));
+        assert_eq!(called("ecs-init run --respawned"), run(true));
+        assert_eq!(called("/usr/libexec/amazon-ecs-init run"), run(false));
+        assert!(parsed("start --respawned").is_err());
+    }
+
+    #[test]
     fn a_wrong_line_ends_with_1_and_names_the_word() {
         for (line, word) in [
             ("", "no verb"),
@@ -241,6 +290,7 @@ mod tests {
             ("verify", "path"),
             ("verify a b c", "'c'"),
             ("start --fast", "--fast"),
+            ("bake --fast", "--fast"),
         ] {
             let error = parsed(line).unwrap_err();
             assert_eq!(error.exit(), Exit::Usage, "{line}");
