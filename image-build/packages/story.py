@@ -10,6 +10,7 @@ UNIT = "usr/lib/systemd/system/ecs.service"
 WANTED = "etc/systemd/system/multi-user.target.wants/ecs.service"
 DIRECTORIES = [
     "etc/ecs", "var/cache/ecs", "var/lib/ecs", "var/lib/ecs/data", "var/log/ecs", "var/log/ecs/exec",
+    "mnt/ecs/ebs",
 ]
 
 passed = 0

@@ -13,6 +13,7 @@ end
 directory("/var/cache/ecs")
 directory("/var/lib/ecs/data")
 directory("/var/log/ecs/exec")
+directory("/mnt/ecs/ebs")
 
 -- The name for people. A link, which the packager's tool cannot ship.
 local link = "/usr/sbin/ecs-init"
