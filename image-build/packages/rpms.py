@@ -81,6 +81,21 @@ def new_host(tree: Tree, binary: Path, first: Path, second: Path) -> None:
     check(f"{tree.name}: erased: nothing is left", not left, left)
 
 
+def beside_systemd(tree: Tree, first: Path, second: Path) -> None:
+    """A tree with systemctl, which the scriptlets call: no bus answers it, and nothing fails."""
+    (tree.path / "run/systemd/system").mkdir(parents=True)
+    for step, file in [("installs", first), ("upgrades", second)]:
+        done = rpm(tree, "-U", file)
+        succeeded(f"{tree.name}: {step}", done)
+        check(f"{tree.name}: {step}: no scriptlet fails", "scriptlet" not in done.stdout, done.stdout)
+        says = installing.run("chroot", tree.path, "systemctl", "--root=/", "is-enabled", "ecs").stdout.strip()
+        check(f"{tree.name}: {step}: systemctl says enabled", says == "enabled", says)
+    done = rpm(tree, "-e", "amazon-ecs-init")
+    succeeded(f"{tree.name}: is erased", done)
+    check(f"{tree.name}: erased: no scriptlet fails", "scriptlet" not in done.stdout, done.stdout)
+    tree.absent("erased", WANTED, UNIT)
+
+
 def config_first(tree: Tree, first: Path, second: Path) -> None:
     """User data wrote the configuration before the package came."""
     tree.configure()
