@@ -36,7 +36,8 @@ def whole_life(tree: Tree, name: str, arch: str, binary: Path, work: Path, first
     stays_ours(tree, arch, work)
 
     (tree.path / WANTED).parent.mkdir(parents=True, exist_ok=True)
-    (tree.path / WANTED).symlink_to(f"/{UNIT}")
+    if not (tree.path / WANTED).is_symlink():
+        (tree.path / WANTED).symlink_to(f"/{UNIT}")
     succeeded(f"{tree.name}: ours upgrades to the next", rpm(tree, "-U", second))
     check(f"{tree.name}: the next version is there", query(tree) == versions[1:], query(tree))
     tree.ours("upgraded", binary)

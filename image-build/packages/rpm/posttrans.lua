@@ -22,12 +22,6 @@ if not posix.stat(link) then
     posix.symlink("../libexec/amazon-ecs-init", link)
 end
 
--- Amazon's package owns this file without having put anything there, so that
--- its removal set the user's aside.
-local config = "/etc/ecs/ecs.config.json"
-if posix.stat(config .. ".rpmsave") and not posix.stat(config) then
-    os.rename(config .. ".rpmsave", config)
-end
 -- Where the user's ecs.config was, rpm put the package's beside it, which is empty.
 local new = "/etc/ecs/ecs.config.rpmnew"
 if posix.stat(new) and tonumber(posix.stat(new, "size")) == 0 then
