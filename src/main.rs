@@ -24,11 +24,7 @@ fn main() -> ExitCode {
 
 /// Reads the configuration, does what was asked, logs the error if there is one.
 fn run(command: &Command) -> Exit {
-    let environment = std::env::vars_os().map(|(name, value)| {
-        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
-        (text(name), text(value))
-    });
-    let (config, warnings) = Config::load(environment);
+    let (config, warnings) = Config::of_process();
     logging::level(config.log_level.filter());
     for warning in warnings {
         log::warn!("{warning}");

@@ -1,4 +1,4 @@
-//! Which region the instance is in, from the EC2 instance metadata service, version 2 ("Use the
+//! What the instance is told about itself by the EC2 instance metadata service, version 2 ("Use the
 //! Instance Metadata Service" in the EC2 User Guide): a token by PUT, then the value by GET. It
 //! is link-local: never through a proxy, and the time-outs are short because it is near or not
 //! there at all.
@@ -20,8 +20,8 @@ const SET: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
 const TRIES: u32 = 4;
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A token and a region are short.
-const ANSWER_LIMIT: u64 = 4096;
+/// The longest answer are a role's credentials, of two kilobytes or so.
+const ANSWER_LIMIT: u64 = 16 * 1024;
 
 /// One try: 1 s to connect, 2 s in all.
 const LIMITS: Limits = Limits {
@@ -60,8 +60,8 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
             redact(&base)
         ))
     };
-    let web = Web::direct(LIMITS, stop.cloned())?;
-    let region = persist(&web, &base, stop).map_err(|trouble| match Error::from(trouble) {
+    let region = read(config, "placement/region", stop);
+    let region = region.map_err(|trouble| match Error::from(trouble) {
         stopped if stopped.is_stopped() => stopped,
         why => unknown(&why.to_string()),
     })?;
@@ -73,8 +73,19 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
     Ok(region)
 }
 
+/// Asks for one item below `latest/meta-data/`, and asks again as long as that may help. Whether
+/// the configuration allows to ask at all is the caller's to look at.
+///
+/// # Errors
+/// Why there is no answer; an item that the instance does not have is [`Trouble::Status`] 404.
+pub fn read(config: &Config, item: &str, stop: Option<&Stop>) -> Result<String, Trouble> {
+    let web = Web::direct(LIMITS, stop.cloned()).map_err(Trouble::Local)?;
+    persist(&web, &endpoint(&config.web), item, stop)
+}
+
 /// Where IMDS is. An endpoint that was set wins over the mode.
-fn endpoint(web: &WebConfig) -> String {
+#[must_use]
+pub fn endpoint(web: &WebConfig) -> String {
     match &web.imds_endpoint {
         Some(endpoint) => (**endpoint).clone(),
         None if web.imds_ipv6 => "http://[fd00:ec2::254]".into(),
@@ -82,11 +93,10 @@ fn endpoint(web: &WebConfig) -> String {
     }
 }
 
-/// Asks, and asks again as long as that may help.
-fn persist(web: &Web, base: &str, stop: Option<&Stop>) -> Result<String, Trouble> {
+fn persist(web: &Web, base: &str, item: &str, stop: Option<&Stop>) -> Result<String, Trouble> {
     let mut wait = PAUSE;
     for _ in 1..TRIES {
-        match ask(web, base) {
+        match ask(web, base, item) {
             Err(trouble) if verdict(&trouble) == Verdict::Retry => {
                 log::debug!(
                     "instance metadata: {trouble}; again in {} ms",
@@ -98,20 +108,20 @@ fn persist(web: &Web, base: &str, stop: Option<&Stop>) -> Result<String, Trouble
             done => return done,
         }
     }
-    ask(web, base)
+    ask(web, base, item)
 }
 
-fn ask(web: &Web, base: &str) -> Result<String, Trouble> {
+fn ask(web: &Web, base: &str, item: &str) -> Result<String, Trouble> {
     let token = web.put(
         &format!("{base}/latest/api/token"),
         &[("X-aws-ec2-metadata-token-ttl-seconds", "60")],
     )?;
     let token = text(token)?;
-    let region = web.get(
-        &format!("{base}/latest/meta-data/placement/region"),
+    let answer = web.get(
+        &format!("{base}/latest/meta-data/{item}"),
         &[("X-aws-ec2-metadata-token", token.trim())],
     )?;
-    text(region)
+    text(answer)
 }
 
 fn text(answer: crate::http::web::Answer) -> Result<String, Trouble> {

@@ -7,6 +7,7 @@ mod provide;
 mod reload_cache;
 mod rules;
 mod run;
+mod settle;
 mod start;
 mod stop;
 mod verify;
@@ -26,7 +27,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What failed, and how the process ends for it.
 pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
     match command {
-        Command::PreStart => pre_start::run(config, None),
+        Command::PreStart => {
+            let config = settle::settle(config, None)?;
+            pre_start::run(&config, None)
+        }
         Command::Start => start::run(config),
         Command::Stop => stop::run(config),
         Command::PostStop => {

@@ -2,6 +2,7 @@
 //! environment. A value that cannot be read is a warning that names its place, and the default.
 
 pub mod file;
+pub mod s3;
 pub mod settings;
 pub mod value;
 
@@ -10,6 +11,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use s3::{Keys, S3Layer, S3Url};
 pub use settings::{Origin, Settings};
 pub use value::{AgentVersion, Firewall, LogLevel, Selinux};
 
@@ -95,6 +97,9 @@ pub struct Config {
     pub external: bool,
     /// `ECS_INIT_REGION`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub region: Option<Setting<String>>,
+    /// `ECS_INIT_CONFIG_S3`, none: `s3://bucket/key` of a layer of configuration, to be fetched
+    /// with the instance's credentials. What the layer itself says of it does not count.
+    pub s3: Option<S3Layer>,
 
     /// How the tar is found and trusted.
     pub source: SourceConfig,
@@ -210,6 +215,12 @@ pub struct AgentConfig {
 }
 
 impl Config {
+    /// [`Config::load`] with this process's own environment.
+    pub fn of_process() -> (Config, Vec<String>) {
+        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+        Config::load(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+    }
+
     /// Reads files and environment. Never fails: what cannot be read is in the warnings, to be
     /// logged once the logger is up.
     pub fn load(environment: impl IntoIterator<Item = (String, String)>) -> (Config, Vec<String>) {
@@ -220,7 +231,16 @@ impl Config {
             .map_or_else(Root::default, |(_, value)| Root::new(value));
         let settings = Settings::read(&root, environment);
         let mut reader = Reader(settings);
-        let config = reader.config(root);
+        let mut config = reader.config(root.clone());
+        if let Some(url) = reader.0.get("ECS_INIT_CONFIG_S3") {
+            let layered = reader.0.over_s3(&root, &url.text);
+            let s3 = S3Layer::new(url, layered.is_some(), &reader.0, config.clone());
+            if let Some(settings) = layered {
+                reader = Reader(settings);
+                config = reader.config(root);
+            }
+            config.s3 = Some(s3);
+        }
         reader.point_out_unknown();
         (config, reader.0.into_warnings())
     }
@@ -317,6 +337,7 @@ impl Reader {
                 &["ECS_INIT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],
                 value::region,
             ),
+            s3: None,
             source: self.source(),
             web: self.web(),
             network: NetworkConfig {
