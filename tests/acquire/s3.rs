@@ -118,6 +118,11 @@ fn fetched_it_is_a_layer_between_the_images_and_the_users() {
         .count();
     assert_eq!(names, 2, "nothing is left over");
 
+    // Nor does anybody below us tell, at the level that is compiled into a release.
+    for secret in ["a-secret-value", "the-secret-key", "the-session-token"] {
+        assert_eq!(super::logs::with(secret), [""; 0]);
+    }
+
     assert_eq!(server.paths(), [PATH]);
     let asked = &server.asked()[0];
     assert_eq!(
