@@ -77,7 +77,7 @@ fn parse(layer: &S3Layer) -> Result<S3Url> {
 fn check(object: &[u8]) -> Result<(&str, usize), String> {
     let text = std::str::from_utf8(object).map_err(|e| {
         let before = &object[..e.valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         format!("line {line}: it is no UTF-8; the object is not used")
     })?;
     // It will not be the file's beginning any more.

@@ -22,7 +22,7 @@ impl Refusal<'_> {
 
     /// The region that the bucket is in, if S3 says that we asked in a wrong one.
     pub fn region(&self, asked: &str) -> Option<String> {
-        // A region without a status that means one is no hint: S3 sends the header with 403, too.
+        // The header comes with good answers and with 404, too.
         if !matches!(self.status, 301 | 307 | 400 | 403) {
             return None;
         }
