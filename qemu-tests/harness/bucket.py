@@ -11,8 +11,10 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 from .faults import Changed, Cut, Fault, Refuse, Stall, Status
+from .guard import Guard
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Bucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     journal: list[Request] = field(default_factory=list)
+    #: The buckets that are not everybody's, by name, and who may read them.
+    guards: dict[str, Guard] = field(default_factory=dict)
 
     def put(self, path: str, data: bytes) -> None:
         self.objects[path] = data
@@ -59,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(body=False)
 
     def _serve(self, body: bool) -> None:
-        path = self.path.split("?")[0]
+        path = unquote(self.path.split("?")[0])
         queue = self.bucket.faults.get(path, [])
         fault = queue.pop(0) if queue else None
         data = self.bucket.objects.get(path)
@@ -67,15 +71,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._note(0, 0)
             self.close_connection = True
             return
+        guard = self.bucket.guards.get(path.split("/")[1])
+        if guard and not fault:
+            refusal = guard.judge(self.command, self.path, self.headers)
+            if refusal or data is None:
+                return self._error(*(refusal or (404, "NoSuchKey", "")), body=body)
         if isinstance(fault, Status) or data is None:
             code = fault.code if isinstance(fault, Status) else 403
-            return self._error(code, body)
+            return self._error(code, body=body)
         if isinstance(fault, Changed):
             data = self.bucket.objects[path] = data + b"\n"
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         start, status = self._start(data, etag)
         if status == 416:
-            return self._error(status, body)
+            return self._error(status, body=body)
         part = data[start:]
         self.send_response(status)
         self.send_header("ETag", etag)
@@ -104,8 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(match[1])
         return (start, 206) if start < len(data) else (0, 416)
 
-    def _error(self, code: int, body: bool) -> None:
-        text = b"<?xml version=\"1.0\"?><Error><Code>Test</Code></Error>"
+    def _error(self, code: int, word: str = "Test", region: str = "", *, body: bool) -> None:
+        region = region and f"<Region>{region}</Region>"
+        text = f'<?xml version="1.0"?><Error><Code>{word}</Code>{region}</Error>'.encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
@@ -116,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, status: int, sent: int) -> None:
         self.bucket.journal.append(Request(
-            self.command, self.path.split("?")[0], self.headers.get("Range"),
+            self.command, unquote(self.path.split("?")[0]), self.headers.get("Range"),
             self.headers.get("If-Range"), status, sent))
 
     def log_message(self, *_args) -> None:

@@ -17,11 +17,11 @@ use crate::sys::signal::Stop;
 /// How the region can be given instead.
 const SET: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
 /// So often is it asked; it may come up a moment after us.
-const TRIES: u32 = 4;
+pub(crate) const TRIES: u32 = 4;
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A token and a value are short.
-const ANSWER_LIMIT: u64 = 4096;
+/// The longest answer are a role's credentials, of two kilobytes or so.
+const ANSWER_LIMIT: u64 = 16 * 1024;
 
 /// One try: 1 s to connect, 2 s in all.
 const LIMITS: Limits = Limits {
@@ -60,14 +60,11 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
             redact(&base)
         ))
     };
-    let web = Web::direct(LIMITS, stop.cloned())?;
-    let region =
-        persist(&web, &base, "placement/region", TRIES, stop).map_err(
-            |trouble| match Error::from(trouble) {
-                stopped if stopped.is_stopped() => stopped,
-                why => unknown(&why.to_string()),
-            },
-        )?;
+    let region = read(config, "placement/region", TRIES, stop);
+    let region = region.map_err(|trouble| match Error::from(trouble) {
+        stopped if stopped.is_stopped() => stopped,
+        why => unknown(&why.to_string()),
+    })?;
     let region = match region.trim() {
         "" => return Err(unknown("its answer is empty")),
         text => value::region(text).map_err(|why| unknown(&format!("its answer {why}")))?,
@@ -76,27 +73,25 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
     Ok(region)
 }
 
-/// One value by its path below `/latest/meta-data/`, without the white space around it; asked for
-/// `tries` times as long as that may help, each of which may take 4 s. Whether the service may be
-/// asked at all is the caller's to know.
+/// One item by its path below `/latest/meta-data/`; asked for `tries` times as long as that may
+/// help, each of which may take 4 s. Whether the service may be asked at all is the caller's to
+/// know.
 ///
 /// # Errors
-/// There is no answer, or none with this value.
-pub fn read(config: &Config, path: &str, tries: u32, stop: Option<&Stop>) -> Result<String> {
-    let base = endpoint(&config.web);
-    let web = Web::direct(LIMITS, stop.cloned())?;
-    let value = persist(&web, &base, path, tries, stop).map_err(|trouble| {
-        let doing = format!(
-            "ask the instance metadata service at {} for {path}",
-            redact(&base)
-        );
-        Error::caused(doing, Error::from(trouble))
-    })?;
-    Ok(value.trim().to_owned())
+/// Why there is no answer; an item that the instance does not have is [`Trouble::Status`] 404.
+pub fn read(
+    config: &Config,
+    item: &str,
+    tries: u32,
+    stop: Option<&Stop>,
+) -> Result<String, Trouble> {
+    let web = Web::direct(LIMITS, stop.cloned()).map_err(Trouble::Local)?;
+    persist(&web, &endpoint(&config.web), item, tries, stop)
 }
 
 /// Where IMDS is. An endpoint that was set wins over the mode.
-fn endpoint(web: &WebConfig) -> String {
+#[must_use]
+pub fn endpoint(web: &WebConfig) -> String {
     match &web.imds_endpoint {
         Some(endpoint) => (**endpoint).clone(),
         None if web.imds_ipv6 => "http://[fd00:ec2::254]".into(),

@@ -7,6 +7,7 @@
 
 pub mod acquired;
 pub mod cache;
+pub mod credentials;
 pub mod desired;
 pub mod download;
 pub mod imds;
@@ -14,6 +15,7 @@ mod progress;
 pub mod region;
 mod resume;
 pub mod retry;
+pub mod s3_config;
 pub mod search;
 pub mod trouble;
 pub mod urls;

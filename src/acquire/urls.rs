@@ -68,10 +68,7 @@ pub fn mirror(base: &str, key: &str) -> Candidate {
 #[must_use]
 pub fn buckets(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
     let partition = partition(region);
-    let host = |region: &str| match &web.s3_endpoint {
-        Some(endpoint) => (**endpoint).clone(),
-        None => endpoint(region, partition.suffix, web),
-    };
+    let host = |region: &str| service(region, web);
     let regional = Candidate {
         place: Place::Regional,
         url: format!("{}/amazon-ecs-agent-{region}/{key}", host(region)),
@@ -81,6 +78,15 @@ pub fn buckets(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
         url: format!("{}/amazon-ecs-agent/{key}", host(home)),
     });
     std::iter::once(regional).chain(shared).collect()
+}
+
+/// S3 in a region, or what stands for it everywhere.
+#[must_use]
+pub fn service(region: &str, web: &WebConfig) -> String {
+    match &web.s3_endpoint {
+        Some(endpoint) => (**endpoint).clone(),
+        None => endpoint(region, partition(region).suffix, web),
+    }
 }
 
 /// S3's endpoint of a region, path-style ("Amazon S3 endpoints and quotas" in the AWS General

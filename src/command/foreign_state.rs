@@ -3,7 +3,7 @@
 
 use crate::acquire::imds;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::host::state;
 use crate::sys::signal::Stop;
 
@@ -34,8 +34,11 @@ fn compare(config: &Config, stop: Option<&Stop>) -> Result<Option<String>> {
     let Some(theirs) = state::instance_id(&directory)? else {
         return Ok(None);
     };
-    let ours = imds::read(config, "instance-id", TRIES, stop)?;
-    if !state::is_id(&ours) {
+    let ours = imds::read(config, "instance-id", TRIES, stop)
+        .map_err(Error::from)
+        .doing(|| "ask the instance metadata service for this instance's ID")?;
+    let ours = ours.trim();
+    if !state::is_id(ours) {
         return Err(Error::new(
             "the instance-id of the metadata service is none",
         ));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::acquire::s3_config;
 use crate::config::{self, Config};
 use crate::error::{Context, Error, Result};
 use crate::logging;
@@ -14,10 +15,11 @@ use crate::sys::signal::{Stop, Woken, wait};
 /// one.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The configuration that is in force once all that it waits for has come.
+/// The configuration that is in force once all that it waits for has come, and what lies in S3 of
+/// it has been fetched.
 ///
 /// # Errors
-/// If something did not come in time: it is named. Or the order to stop came first.
+/// If something did not come in time, or was refused: it is named. Or the order to stop came first.
 pub fn settle(config: &Config, stop: Option<&Stop>) -> Result<Config> {
     settle_with(config, stop, read)
 }
@@ -27,6 +29,9 @@ fn settle_with(config: &Config, stop: Option<&Stop>, read: impl Fn() -> Config) 
     let mut config = config.clone();
     if !config.wait_for.is_empty() {
         wait_for(&config, stop)?;
+        config = read();
+    }
+    if s3_config::fetch(&config, stop)? {
         config = read();
     }
     Ok(config)

@@ -1,5 +1,6 @@
 //! `start`: the agent runs, and is kept running.
 
+use crate::acquire::s3_config;
 use crate::agent;
 use crate::config::Config;
 use crate::docker::Docker;
@@ -14,6 +15,7 @@ use super::provide::Provider;
 
 /// Until the agent is done, can never work here, or SIGTERM or SIGINT comes.
 pub fn run(config: &Config) -> Result<()> {
+    s3_config::held(config)?;
     let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
     let _lock = Lock::take(&config.root)?;
     supervise(config, &stop)

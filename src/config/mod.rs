@@ -2,6 +2,7 @@
 //! environment. A value that cannot be read is a warning that names its place, and the default.
 
 pub mod file;
+pub mod s3;
 pub mod settings;
 pub mod value;
 
@@ -10,6 +11,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use s3::{Keys, S3Layer, S3Url};
 pub use settings::{Origin, Settings};
 pub use value::{AgentVersion, Firewall, LogLevel, Selinux};
 
@@ -111,6 +113,9 @@ pub struct Config {
     pub external: bool,
     /// `ECS_INIT_REGION`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub region: Option<Setting<String>>,
+    /// `ECS_INIT_CONFIG_S3`, none: `s3://bucket/key` of a layer of configuration, to be fetched
+    /// with the instance's credentials. What the layer itself says of it does not count.
+    pub s3: Option<S3Layer>,
 
     /// How the tar is found and trusted.
     pub source: SourceConfig,
@@ -242,14 +247,27 @@ impl Config {
     pub fn of_environment(
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> (Config, Vec<String>) {
-        Self::of(Settings::of_environment(environment), Root::default())
+        // What lies in S3 is an instance's.
+        let ours = environment
+            .into_iter()
+            .filter(|(name, _)| name != "ECS_INIT_CONFIG_S3");
+        Self::of(Settings::of_environment(ours), Root::default())
     }
 
     /// What these settings come to, below `root`.
     #[must_use]
     pub fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
         let mut reader = Reader(settings);
-        let config = reader.config(root);
+        let mut config = reader.config(root.clone());
+        if let Some(url) = reader.0.get("ECS_INIT_CONFIG_S3") {
+            let layered = reader.0.over_s3(&root, &url.text);
+            let s3 = S3Layer::new(url, layered.is_some(), &reader.0, config.clone());
+            if let Some(settings) = layered {
+                reader = Reader(settings);
+                config = reader.config(root);
+            }
+            config.s3 = Some(s3);
+        }
         reader.point_out_unknown();
         (config, reader.0.into_warnings())
     }
@@ -356,6 +374,7 @@ impl Reader {
                 &["ECS_INIT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],
                 value::region,
             ),
+            s3: None,
             source: self.source(),
             web: self.web(),
             network: NetworkConfig {

@@ -1,11 +1,13 @@
 //! The layers of configuration, before anything is made of them: the environment over
-//! `/etc/ecs/ecs.config` over `/var/lib/ecs/ecs.config`.
+//! `/etc/ecs/ecs.config` over `/var/lib/ecs/ecs.config.s3`, if it was asked for, over
+//! `/var/lib/ecs/ecs.config`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use super::file;
+use super::s3::{self, S3Url};
 use crate::root::Root;
 
 /// The image's configuration and the user's, the weaker first.
@@ -64,9 +66,35 @@ impl Settings {
     /// Reads both files below `root`; `environment` is the process's. A file that is not there is
     /// an empty one; a file or line that cannot be read is a warning.
     pub fn read(root: &Root, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        Settings::layers(root, environment.into_iter().collect(), None)
+    }
+
+    /// The same files, and between them what was fetched from this URL. `None` if nothing was:
+    /// what was fetched from another one is no part of this host's configuration any more.
+    pub fn over_s3(&mut self, root: &Root, url: &str) -> Option<Self> {
+        let mark = S3Url::parse(url).ok()?.mark();
+        let path = root.at(s3::FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) if bytes.starts_with(mark.as_bytes()) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let environment = self.environment.clone();
+                Some(Settings::layers(root, environment, Some(&text)))
+            }
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                self.warn(format!("{}: {e}; none of it is used", path.display()));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn layers(root: &Root, environment: BTreeMap<String, String>, s3: Option<&str>) -> Self {
         let mut settings = Settings::of_environment(environment);
         for file in FILES {
             let path = root.at(file);
+            if let Some(text) = s3.filter(|_| file != FILES[0]) {
+                settings.add_file(root.at(s3::FILE), text);
+            }
             match std::fs::read(&path) {
                 Ok(bytes) => settings.add_file(path, &String::from_utf8_lossy(&bytes)),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
@@ -111,6 +139,15 @@ impl Settings {
             .into_iter()
             .chain(self.files.get(name).cloned())
             .find(|raw| !raw.text.is_empty())
+    }
+
+    /// A variable of the process's environment, whatever the files say. An empty one is none.
+    #[must_use]
+    pub fn environment_alone(&self, name: &str) -> Option<&str> {
+        self.environment
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// The variables that the files set, for the agent's own environment.

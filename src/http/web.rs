@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, Response};
+use ureq::http::{HeaderMap, Response, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Body};
 
@@ -98,16 +98,7 @@ impl Web {
     pub fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, Failure> {
         let mut uri = parse(url)?;
         for _ in 0..=REDIRECTS {
-            let mut request = self
-                .agent
-                .get(uri.clone())
-                .config()
-                .proxy(self.proxies.of(&uri).cloned())
-                .build();
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            let answer = Answer(request.call()?);
+            let answer = self.once(&uri, headers)?;
             match redirect(&uri, answer.status(), answer.header("location"))? {
                 Some(next) => uri = next,
                 None => return Ok(answer),
@@ -116,6 +107,28 @@ impl Web {
         Err(Failure::Protocol(format!(
             "redirected more than {REDIRECTS} times"
         )))
+    }
+
+    /// GETs a URL; a redirect is an answer. For a signed request: the signature is for this host,
+    /// and what is in its headers is for nobody else.
+    ///
+    /// # Errors
+    /// As [`Web::get`].
+    pub fn get_here(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, Failure> {
+        self.once(&parse(url)?, headers)
+    }
+
+    fn once(&self, uri: &Uri, headers: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let mut request = self
+            .agent
+            .get(uri.clone())
+            .config()
+            .proxy(self.proxies.of(uri).cloned())
+            .build();
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(Answer(request.call()?))
     }
 
     /// PUTs nothing to a URL, with these headers. Redirects are not followed.

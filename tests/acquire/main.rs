@@ -8,6 +8,7 @@ mod metadata;
 mod places;
 mod process;
 mod proxies;
+mod s3;
 mod server;
 mod tls;
 
