@@ -4,6 +4,7 @@ mod guard;
 mod post_stop;
 mod pre_start;
 mod provide;
+mod registry;
 mod reload_cache;
 mod rules;
 mod run;

@@ -31,7 +31,7 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let provider = Provider::new(config, Some(stop))?;
     let load = |docker: &Docker, which| match which {
         Load::Desired => provider.desired(docker),
-        Load::Cached => provider.reload(docker),
+        Load::Cached => provider.restore(docker),
     };
     match supervise::run(&docker, &plan.container, stop, load)? {
         Outcome::Done | Outcome::Stopped => Ok(()),
