@@ -12,6 +12,7 @@ use crate::docker::credentials::{self, Credentials};
 use crate::docker::pull::may_pass;
 use crate::docker::{ApiError, Docker};
 use crate::error::{Context, Error, Result};
+use crate::host::Architecture;
 use crate::image::registry::{self, Order, Pulled};
 use crate::image::{self, IMAGE};
 use crate::sys::random::random;
@@ -74,7 +75,9 @@ impl<'a> Registry<'a> {
                 permission.origin()
             );
         }
-        self.pull(docker).doing(|| format!("pull {name}"))?;
+        let here = Architecture::here().name();
+        self.pull(docker)
+            .doing(|| format!("pull {name} for linux/{here}"))?;
         let pulled = registry::find(docker, &self.order)?
             .ok_or_else(|| Error::new(format!("dockerd pulled {name} and does not have it")))?;
         self.adopt(docker, pulled)
@@ -109,7 +112,10 @@ impl<'a> Registry<'a> {
                     _ => error,
                 });
             };
-            log::warn!("{error}; again in {:.1} s", pause.as_secs_f32());
+            log::warn!(
+                "{repository}: {error}; again in {:.1} s",
+                pause.as_secs_f32()
+            );
             match self.stop.map(|stop| stop.sleep(pause)) {
                 None => std::thread::sleep(pause),
                 Some(woken) => {

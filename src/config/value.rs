@@ -322,6 +322,13 @@ mod tests {
     }
 
     #[test]
+    fn sources() {
+        assert_eq!("registry".parse(), Ok(AgentSource::Registry));
+        assert_eq!("tar".parse(), Ok(AgentSource::Tar));
+        assert!("Registry".parse::<AgentSource>().is_err());
+    }
+
+    #[test]
     fn sockets_with_and_without_a_scheme() {
         assert_eq!(socket("unix:///run/f.sock"), Ok("/run/f.sock".into()));
         assert_eq!(socket("/run/f.sock"), Ok("/run/f.sock".into()));

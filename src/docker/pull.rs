@@ -10,7 +10,7 @@ use super::call::{self, Patience, Payload, WORK, encode};
 use super::credentials::RegistryAuth;
 use super::images::{UNPACKING, encode_name, read_messages};
 use super::{Docker, LARGE, SMALL};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 impl Docker {
     /// Lets dockerd pull `repository` by `which`, a tag or a digest. That the image is there then
@@ -30,7 +30,6 @@ impl Docker {
         auth: Option<&RegistryAuth>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
-        let doing = || "let dockerd pull it";
         let path = format!(
             "/images/create?fromImage={}&tag={}",
             encode(repository),
@@ -38,11 +37,11 @@ impl Docker {
         );
         let call = self.call(Method::POST, &path, Patience::Stalled(UNPACKING), LARGE);
         let payload = auth.map_or(Payload::Nothing, |a| Payload::RegistryAuth(a.header()));
-        let response = call.send(payload).doing(doing)?;
+        let response = call.send(payload)?;
         let status = response.status();
         if !status.is_success() {
-            let body = call.read(response).doing(doing)?;
-            return Err(call::refused(status, &body)).doing(doing);
+            let body = call.read(response)?;
+            return Err(call::refused(status, &body));
         }
         let mut lines = BufReader::new(response.into_body().into_reader());
         let mut layers = Layers::default();
@@ -51,12 +50,11 @@ impl Docker {
             (&mut lines)
                 .take(SMALL)
                 .read_until(b'\n', &mut line)
-                .map_err(call::lost)
-                .doing(doing)?;
+                .map_err(call::lost)?;
             if line.is_empty() {
                 return Ok(());
             }
-            read_messages(&line).doing(doing)?;
+            read_messages(&line).map_err(|e| Error::caused("dockerd could not", e))?;
             if let Some((got, total)) = layers.after(&line) {
                 progress(got, total);
             }
