@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Each arrow is a type that only the step before can make: code that loads an unverified tar does
-//! not compile. A stage knows the type that it is handed and nothing else of the stage before it;
+//! not compile. From a registry, an [`image::registry::Order`] with its digest stands for the
+//! first three. A stage knows the type that it is handed and nothing else of the stage before it;
 //! [`command`] hands the values on, so that a verb's file, read from top to bottom, is what the
 //! program does.
 //!
@@ -21,7 +22,7 @@
 //! | [`command`] | one file a verb: nothing but the order of the steps |
 //! | [`acquire`] | which tar, from where: the cache, a file, a mirror, S3; the region; IMDS |
 //! | [`verify`] | an acquired tar and its signature become [`verify::Verified`]; nobody else can make one |
-//! | [`image`] | a verified archive becomes an image in Docker |
+//! | [`image`] | a verified archive becomes an image in Docker; or what dockerd pulls by a digest does |
 //! | [`docker`] | the calls of the Engine API that we use, and the JSON we need of them |
 //! | [`network`] | the rules (pure), their nf_tables encoding, apply and undo; sysctls; the route |
 //! | [`host`] | what this host is; read once |

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import bench
 
-from . import builds, namespaces, qemu, rootfs
+from . import builds, namespaces, qemu, registry, rootfs
 from .case import CASES, Case, select
 from .demo import demo
 from .errors import HarnessError
@@ -114,6 +114,8 @@ def _run(options: argparse.Namespace) -> int:
                     builds.root(engine, "full", programs.driver)
         for sort in ["full"] if own_work else sorted({c.sort for c in options.cases}):
             rootfs.guest.build(arch, sort, programs.driver)
+    if any(case.body.__module__ == "cases.registry" for case in options.cases):
+        registry.program()
     if any(stage != "ns" for stage in stages):
         qemu.provide([s for s in stages if s != "ns"])
     namespaces.enter_own_network()

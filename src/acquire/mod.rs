@@ -23,5 +23,5 @@ pub mod urls;
 pub use acquired::*;
 pub use cache::Cache;
 pub use download::Download;
-pub use progress::Least;
+pub use progress::{Least, Reporter};
 pub use search::{Found, Search};

@@ -61,7 +61,8 @@ const VERBS: [Verb; 12] = [
 Writes net.ipv4.conf.all.route_localnet, the route that an IPv6-only host needs, and the firewall
 rules that bring tasks to their credentials; then makes sure that the agent's image is in Docker:
 from /var/cache/ecs, ECS_INIT_AGENT_TAR, ECS_INIT_MIRROR or Amazon's buckets, in this order.
-Nothing is loaded before its OpenPGP signature held. Doing it twice is the same as once.",
+Nothing is loaded before its OpenPGP signature held. With ECS_INIT_AGENT_SOURCE=registry Docker
+pulls ECS_INIT_AGENT_IMAGE instead, by its digest. Doing it twice is the same as once.",
     },
     Verb {
         name: "start",

@@ -7,6 +7,7 @@ mod guard;
 mod post_stop;
 mod pre_start;
 mod provide;
+mod registry;
 mod reload_cache;
 mod rest;
 mod rules;

@@ -1,5 +1,5 @@
-//! The agent's image in Docker: from the cache, from where it is kept, or the one that the agent
-//! asked for; verified on the way, whichever it is.
+//! The agent's image in Docker: from the cache, from where it is kept, from a registry, or the one
+//! that the agent asked for; verified on the way, whichever it is.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,35 +7,49 @@ use crate::acquire::cache::State;
 use crate::acquire::retry::Patience;
 use crate::acquire::search::Manners;
 use crate::acquire::{Acquired, Cache, Found, Search, desired, imds};
-use crate::config::Config;
+use crate::config::{AgentSource, Config};
 use crate::docker::Docker;
+use crate::docker::images::ImageInfo;
 use crate::error::{Error, Result};
 use crate::host::Architecture;
-use crate::image::{self, Archive};
+use crate::image::{self, Archive, Loaded};
 use crate::sys::signal::Stop;
 use crate::verify::Gate;
+
+use super::registry::Registry;
 
 /// All that it takes to bring an image to Docker.
 pub struct Provider<'a> {
     config: &'a Config,
     gate: Gate,
     cache: Cache,
+    /// Where the image comes from a registry; the cache is then nobody's.
+    registry: Option<Registry<'a>>,
     stop: Option<&'a Stop>,
 }
 
 impl<'a> Provider<'a> {
     /// Reads the keyring; nothing else is touched yet.
     pub fn new(config: &'a Config, stop: Option<&'a Stop>) -> Result<Self> {
+        let registry = match config.source.agent {
+            AgentSource::Tar => None,
+            AgentSource::Registry => Some(Registry::new(config, stop)?),
+        };
         Ok(Provider {
             config,
             gate: Gate::new(config)?,
             cache: Cache::new(&config.root),
+            registry,
             stop,
         })
     }
 
-    /// What the cache's state asks for: nothing, the cached tar, or a download.
+    /// What the cache's state asks for: nothing, the cached tar, or a download. Or what a registry
+    /// has, if Docker has it not.
     pub fn ready(&self, docker: &Docker) -> Result<()> {
+        if let Some(registry) = &self.registry {
+            return registry.ready(docker);
+        }
         match self.cache.state() {
             State::Uncached => self.fetch(docker),
             State::ReloadNeeded => self.cached(docker),
@@ -49,8 +63,19 @@ impl<'a> Provider<'a> {
         }
     }
 
-    /// The cached tar, whatever Docker has.
+    /// The last image that is known to be good: the cached tar's, or what was pulled.
+    pub fn restore(&self, docker: &Docker) -> Result<()> {
+        match &self.registry {
+            Some(registry) => registry.restore(docker),
+            None => self.reload(docker),
+        }
+    }
+
+    /// The cached tar, or what the registry has, whatever Docker has.
     pub fn reload(&self, docker: &Docker) -> Result<()> {
+        if let Some(registry) = &self.registry {
+            return registry.reload(docker);
+        }
         match self.cache.state() {
             State::Uncached => self.fetch(docker),
             State::Cached | State::ReloadNeeded => self.cached(docker),
@@ -149,15 +174,27 @@ impl<'a> Provider<'a> {
         let before = docker.image(image::IMAGE)?;
         let loaded = image::load(docker, archive)?;
         log::info!("loaded {} as {}", image::IMAGE, loaded.id());
-        self.cache.set_state(State::Cached)?;
-        if let Some(old) = before.filter(|old| old.id != loaded.id()) {
-            match docker.remove_dangling_image(&old.id) {
-                Ok(true) => log::info!("removed the old image {}", old.id),
-                Ok(false) => {}
-                Err(error) if error.is_stopped() => return Err(error),
-                Err(error) => log::warn!("{error}"),
-            }
+        if self.registry.is_none() {
+            self.cache.set_state(State::Cached)?;
         }
-        Ok(())
+        remove_old(docker, before, &loaded)
     }
+}
+
+/// Removes the image that had the name before, unless it is the same, has another name or a
+/// container is made of it.
+pub(super) fn remove_old(
+    docker: &Docker,
+    before: Option<ImageInfo>,
+    loaded: &Loaded,
+) -> Result<()> {
+    if let Some(old) = before.filter(|old| old.id != loaded.id()) {
+        match docker.remove_dangling_image(&old.id) {
+            Ok(true) => log::info!("removed the old image {}", old.id),
+            Ok(false) => {}
+            Err(error) if error.is_stopped() => return Err(error),
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+    Ok(())
 }

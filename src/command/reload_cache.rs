@@ -1,4 +1,4 @@
-//! `reload-cache`: the cached image is loaded anew.
+//! `reload-cache`: the cached image is loaded anew, or pulled anew.
 
 use crate::config::Config;
 use crate::error::Result;

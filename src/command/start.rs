@@ -34,7 +34,7 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let provider = Provider::new(config, Some(stop))?;
     let load = |docker: &Docker, which| match which {
         Load::Desired => provider.desired(docker),
-        Load::Cached => provider.reload(docker),
+        Load::Cached => provider.restore(docker),
     };
     let notify = Notify::new(config.notify_socket.as_deref());
     match supervise::run(&docker, &plan.container, stop, &notify, load)? {

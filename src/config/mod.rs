@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use s3::{Keys, S3Layer, S3Url};
 pub use settings::{Origin, Settings};
-pub use value::{AgentVersion, Firewall, LogLevel, Selinux};
+pub use value::{AgentSource, AgentVersion, Firewall, LogLevel, Selinux};
 
 use crate::root::Root;
 
@@ -117,7 +117,7 @@ pub struct Config {
     /// with the instance's credentials. What the layer itself says of it does not count.
     pub s3: Option<S3Layer>,
 
-    /// How the tar is found and trusted.
+    /// How the agent's image is found and trusted.
     pub source: SourceConfig,
     /// How HTTP leaves the host.
     pub web: WebConfig,
@@ -127,9 +127,17 @@ pub struct Config {
     pub agent: AgentConfig,
 }
 
-/// How the tar is found and trusted.
+/// How the agent's image is found and trusted.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
+    /// `ECS_INIT_AGENT_SOURCE`, tar: whether it is loaded from a tar or pulled from a registry.
+    pub agent: AgentSource,
+    /// `ECS_INIT_AGENT_IMAGE`: what is pulled, `repository[:tag][@sha256:…]`. Unread: a slip of
+    /// the pen must not become another image.
+    pub image: Setting<String>,
+    /// `DOCKER_CONFIG`, `/root/.docker`: the directory of Docker's own `config.json`, which may
+    /// hold the registry's credentials.
+    pub docker_config: PathBuf,
     /// `ECS_INIT_AGENT_VERSION`, latest.
     pub version: AgentVersion,
     /// `ECS_INIT_AGENT_TAR`: a tar on this host, its signature beside it as `<tar>.asc`.
@@ -389,6 +397,15 @@ impl Reader {
 
     fn source(&mut self) -> SourceConfig {
         SourceConfig {
+            agent: *self.or("ECS_INIT_AGENT_SOURCE", str::parse, AgentSource::default()),
+            image: self.or(
+                "ECS_INIT_AGENT_IMAGE",
+                |text| Ok::<_, &str>(text.to_owned()),
+                value::AGENT_IMAGE.to_owned(),
+            ),
+            docker_config: self
+                .path(&["DOCKER_CONFIG"])
+                .map_or_else(|| PathBuf::from("/root/.docker"), |s| s.value),
             version: self
                 .or("ECS_INIT_AGENT_VERSION", str::parse, AgentVersion::Latest)
                 .value,

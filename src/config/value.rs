@@ -132,6 +132,31 @@ pub fn imds_mode(text: &str) -> Result<bool, &'static str> {
     }
 }
 
+/// `ECS_INIT_AGENT_SOURCE`: where the agent's image comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AgentSource {
+    /// A signed tar: the cache's, this host's, a mirror's or S3's.
+    #[default]
+    Tar,
+    /// A registry, through Docker.
+    Registry,
+}
+
+impl FromStr for AgentSource {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tar" => Ok(AgentSource::Tar),
+            "registry" => Ok(AgentSource::Registry),
+            _ => Err("is no source of the agent (tar, registry)"),
+        }
+    }
+}
+
+/// The repository in which Amazon publishes the agent's image.
+pub const AGENT_IMAGE: &str = "public.ecr.aws/ecs/amazon-ecs-agent";
+
 /// Which agent to get. The names under which S3 keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AgentVersion {
@@ -305,6 +330,13 @@ mod tests {
         ] {
             assert!(v(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sources() {
+        assert_eq!("registry".parse(), Ok(AgentSource::Registry));
+        assert_eq!("tar".parse(), Ok(AgentSource::Tar));
+        assert!("Registry".parse::<AgentSource>().is_err());
     }
 
     #[test]

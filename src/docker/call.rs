@@ -41,6 +41,8 @@ pub(super) struct Call<'a> {
 /// What is sent along.
 pub(super) enum Payload<'a> {
     Nothing,
+    /// Nothing but credentials for a registry: the value of `X-Registry-Auth`.
+    RegistryAuth(&'a str),
     Json(&'a [u8]),
     /// So many bytes of a tar.
     Tar(&'a mut dyn Read, u64),
@@ -52,20 +54,25 @@ impl Call<'_> {
     /// # Errors
     /// [`Lost`], or the order to stop. A status of any kind is no error here.
     pub(super) fn send(&self, payload: Payload<'_>) -> Result<Response<Body>> {
+        let content = |kind| ("content-type", kind);
         match payload {
             // A POST without a body says so: proxies of the socket insist on a length.
             Payload::Nothing if self.method == Method::POST => {
                 self.run(SendBody::none(), None, Some(0))
             }
             Payload::Nothing => self.run(SendBody::none(), None, None),
+            Payload::RegistryAuth(auth) => {
+                let header = ("x-registry-auth", auth);
+                self.run(SendBody::none(), Some(header), Some(0))
+            }
             Payload::Json(mut json) => {
-                let (kind, len) = ("application/json", json.len() as u64);
+                let (kind, len) = (content("application/json"), json.len() as u64);
                 self.run(SendBody::from_reader(&mut json), Some(kind), Some(len))
             }
             Payload::Tar(reader, len) => {
                 let mut exact = Exact::new(reader, len);
                 let body = SendBody::from_reader(&mut exact);
-                let sent = self.run(body, Some("application/x-tar"), Some(len));
+                let sent = self.run(body, Some(content("application/x-tar")), Some(len));
                 match exact.failed {
                     // Our own end failed: that is the cause, not the connection we then dropped.
                     Some(e) => Err(Error::caused("read the image", e)),
@@ -78,14 +85,14 @@ impl Call<'_> {
     fn run(
         &self,
         body: SendBody<'_>,
-        kind: Option<&str>,
+        header: Option<(&str, &str)>,
         len: Option<u64>,
     ) -> Result<Response<Body>> {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(format!("http://docker{}", self.path));
-        if let Some(kind) = kind {
-            request = request.header("content-type", kind);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         if let Some(len) = len {
             request = request.header("content-length", len);

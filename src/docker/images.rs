@@ -21,6 +21,9 @@ pub struct ImageInfo {
     /// `amd64`, `arm64`; empty if the image does not say.
     #[serde(deserialize_with = "null_is_default")]
     pub architecture: String,
+    /// `linux`; empty if the image does not say.
+    #[serde(deserialize_with = "null_is_default")]
+    pub os: String,
     /// RFC 3339; empty if the image does not say.
     #[serde(deserialize_with = "null_is_default")]
     pub created: String,
@@ -34,7 +37,7 @@ pub struct ImageInfo {
 
 /// How long dockerd may be silent while it takes an archive. It says nothing while it unpacks,
 /// and a slow disk unpacks for minutes.
-const UNPACKING: Duration = Duration::from_secs(15 * 60);
+pub(super) const UNPACKING: Duration = Duration::from_secs(15 * 60);
 
 impl Docker {
     /// Streams `len` bytes of a docker-archive to `POST /images/load`; what dockerd says to it,
@@ -77,9 +80,7 @@ impl Docker {
     /// If dockerd cannot be asked.
     pub fn image(&self, name: &str) -> Result<Option<ImageInfo>> {
         let doing = || format!("look for the image {name}");
-        // A slash stays as it is: dockerd's route takes the rest of the path for the name.
-        let path: Vec<String> = name.split('/').map(encode_reference).collect();
-        self.get(&format!("/images/{}/json", path.join("/")), SMALL)
+        self.get(&format!("/images/{}/json", encode_name(name)), SMALL)
             .find()
             .doing(doing)?
             .map(|json| call::parse(&json))
@@ -115,6 +116,12 @@ impl Docker {
     }
 }
 
+/// A name in a path. A slash stays as it is: dockerd's route takes the rest of the path for it.
+pub(super) fn encode_name(name: &str) -> String {
+    let path: Vec<String> = name.split('/').map(encode_reference).collect();
+    path.join("/")
+}
+
 /// `name:tag` and `name@sha256:…` keep their marks, which a path may hold (RFC 3986, 3.3).
 fn encode_reference(segment: &str) -> String {
     call::encode(segment)
@@ -123,7 +130,7 @@ fn encode_reference(segment: &str) -> String {
 }
 
 /// The messages of a JSON stream, up to the first error.
-fn read_messages(answer: &[u8]) -> std::result::Result<Vec<String>, ApiError> {
+pub(super) fn read_messages(answer: &[u8]) -> std::result::Result<Vec<String>, ApiError> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]
     struct Detail {
@@ -181,8 +188,7 @@ mod tests {
     #[test]
     fn a_name_keeps_what_a_path_may_hold() {
         let name = "amazon/amazon-ecs-agent:latest";
-        let path: Vec<_> = name.split('/').map(encode_reference).collect();
-        assert_eq!(path.join("/"), name);
+        assert_eq!(encode_name(name), name);
         assert_eq!(encode_reference("a?b%"), "a%3Fb%25");
     }
 }

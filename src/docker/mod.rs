@@ -10,16 +10,19 @@
 //! |---|---|
 //! | [`version`] | which API version (pure) |
 //! | [`spec`] | the container to create, as data |
-//! | [`images`], [`containers`], [`networks`] | the calls |
+//! | [`images`], [`pull`], [`containers`], [`networks`] | the calls |
+//! | [`credentials`] | a registry's, out of Docker's own configuration (pure) |
 //! | [`error`] | an answer that says no, or no answer at all |
 //! | [`frames`] | a container's output without its frames (pure) |
 
 mod call;
 pub mod containers;
+pub mod credentials;
 pub mod error;
 pub mod frames;
 pub mod images;
 pub mod networks;
+pub mod pull;
 pub mod spec;
 pub mod version;
 

@@ -4,9 +4,10 @@ use super::{Archive, IMAGE};
 use crate::docker::Docker;
 use crate::error::{Context, Error, Result};
 
-/// An image that Docker has. Only [`load`] makes one.
+/// An image that Docker has under the name [`IMAGE`]. Only [`load`], of a verified tar, and
+/// [`super::registry::name`], of what was pulled by an order, make one.
 #[derive(Debug)]
-pub struct Loaded(String);
+pub struct Loaded(pub(super) String);
 
 impl Loaded {
     /// The image's ID, as Docker gave it: `sha256:…`.

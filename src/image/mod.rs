@@ -1,5 +1,6 @@
 //! A verified tar becomes an [`Archive`]: looked into, and found to be the agent's image for this
-//! host. Only an `Archive` is given to Docker.
+//! host. Only an `Archive` is given to Docker. The other way is [`registry`]: dockerd pulls by a
+//! digest. Either ends in [`Loaded`], and nothing else does.
 //!
 //! Verification says who vouches for the bytes; this says that they are the right ones. Without
 //! it a mistake (the other architecture's tar, say) would come out only when the container fails.
@@ -7,6 +8,8 @@
 mod content;
 mod load;
 mod manifest;
+mod reference;
+pub mod registry;
 mod unfit;
 
 #[cfg(test)]
@@ -15,6 +18,7 @@ mod tests;
 use std::io::{self, Read, Seek};
 
 pub use load::{Loaded, load};
+pub use reference::Reference;
 pub use unfit::{Reason, Unfit};
 
 use crate::host::Architecture;

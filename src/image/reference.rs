@@ -1,0 +1,204 @@
+//! What an image is called in a registry: `repository[:tag][@sha256:…]`, by the grammar of the
+//! distribution project's reference package, which dockerd reads names by. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A name of an image in a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// With the registry's host, if one was given: `public.ecr.aws/ecs/amazon-ecs-agent`.
+    repository: String,
+    /// The tag, if one was given.
+    pub tag: Option<String>,
+    /// `sha256:` and 64 hex digits, if they were given.
+    pub digest: Option<String>,
+}
+
+impl Reference {
+    /// The repository, as it was written.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The registry's host, with its port if it has one; Docker Hub's where none was given.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        host(&self.repository).unwrap_or(HUB)
+    }
+
+    /// Whether this name of an image, as dockerd tells it (`repository:tag`,
+    /// `repository@sha256:…`), is one in this repository.
+    #[must_use]
+    pub fn is_of(&self, name: &str) -> bool {
+        let name = name.split_once('@').map_or(name, |(name, _)| name);
+        let (repository, _) = split_tag(name);
+        familiar(repository) == familiar(&self.repository)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+const HUB: &str = "docker.io";
+
+/// The part before the first slash, if it can only be a host.
+fn host(repository: &str) -> Option<&str> {
+    let (first, _) = repository.split_once('/')?;
+    (first.contains(['.', ':']) || first == "localhost").then_some(first)
+}
+
+/// As dockerd tells names: Docker Hub's without what goes without saying.
+fn familiar(repository: &str) -> &str {
+    let rest = repository.strip_prefix("docker.io/").unwrap_or(repository);
+    rest.strip_prefix("library/").unwrap_or(rest)
+}
+
+/// The tag is behind a colon, and the port of a host too; a slash tells them apart.
+fn split_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
+}
+
+impl FromStr for Reference {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (text, None),
+        };
+        let (repository, tag) = split_tag(name);
+        let path = match host(repository) {
+            Some(host) => {
+                let fits = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+                if !host.bytes().all(fits) {
+                    return Err("names no host that can be");
+                }
+                &repository[host.len() + 1..]
+            }
+            None => repository,
+        };
+        let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let component = |part: &str| {
+            let bytes = part.as_bytes();
+            bytes.first().is_some_and(|b| small(*b))
+                && bytes.last().is_some_and(|b| small(*b))
+                && bytes.iter().all(|b| small(*b) || b"._-".contains(b))
+        };
+        if text.len() > 512 || !path.split('/').all(component) {
+            return Err("is no image's name: repository[:tag][@sha256:…], in lower case");
+        }
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if let Some(tag) = tag {
+            let bytes = tag.as_bytes();
+            if !(1..=128).contains(&bytes.len())
+                || !word(bytes[0])
+                || !bytes.iter().all(|b| word(*b) || b".-".contains(b))
+            {
+                return Err("has a tag that cannot be");
+            }
+        }
+        if let Some(digest) = digest {
+            let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+            let digits = digest.strip_prefix("sha256:").unwrap_or_default();
+            if digits.len() != 64 || !digits.bytes().all(hex) {
+                return Err("has a digest that is not sha256: and 64 small hex digits");
+            }
+        }
+        Ok(Reference {
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        let digest = format!("sha256:{}", "0af9".repeat(16));
+        let read = |text: &str| {
+            let r: Reference = text.parse().unwrap();
+            assert_eq!(r.to_string(), text);
+            (
+                r.host().to_owned(),
+                r.repository().to_owned(),
+                r.tag,
+                r.digest,
+            )
+        };
+        let part = |text: &str| Some(text.to_owned());
+        let aws = "public.ecr.aws/ecs/amazon-ecs-agent";
+        assert_eq!(read(aws), ("public.ecr.aws".into(), aws.into(), None, None));
+        assert_eq!(
+            read(&format!("r:5000/a:v1@{digest}")),
+            (
+                "r:5000".into(),
+                "r:5000/a".into(),
+                part("v1"),
+                part(&digest)
+            )
+        );
+        assert_eq!(
+            read(&format!("r:5000/a@{digest}")),
+            ("r:5000".into(), "r:5000/a".into(), None, part(&digest))
+        );
+        assert_eq!(
+            read("mine/agent:V1"),
+            ("docker.io".into(), "mine/agent".into(), part("V1"), None)
+        );
+    }
+
+    #[test]
+    fn what_is_no_reference() {
+        let short = format!("a@sha256:{}", "0".repeat(63));
+        let large = format!("a@sha256:{}", "A".repeat(64));
+        for bad in [
+            "",
+            ":v1",
+            "a:",
+            "A/b",
+            "a b",
+            "a//b",
+            "a/",
+            "/a",
+            "-a",
+            "a:.x",
+            "a@sha256:0",
+            "a@",
+            "a?b",
+            "r.x y/a",
+            "https://r/a",
+            &short,
+            &large,
+        ] {
+            assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_in_the_same_repository() {
+        let of = |mine: &str, name: &str| mine.parse::<Reference>().unwrap().is_of(name);
+        assert!(of("r:5000/a:v1", "r:5000/a@sha256:00"));
+        assert!(of("r:5000/a", "r:5000/a:v2"));
+        assert!(!of("r:5000/a", "r:5000/b:v2") && !of("r:5000/a", "a:v2"));
+        assert!(of("docker.io/library/agent", "agent:latest"));
+    }
+}
