@@ -1,9 +1,8 @@
-# A target's directory of the sysroot, made from Debian's packages, for where
-# rustup's cannot be had. Needs common.sh, debian.sh and what sysroot.sh sets;
-# to be sourced, not run.
-#
-# What rustup would give: the standard library's crates in lib/, and in
-# lib/self-contained/ the start files, musl's libc.a and libunwind.a.
+# The parts of a target's directory in the sysroot: the standard library's
+# crates in lib/, compiled from their source, and in lib/self-contained/ the
+# start files, musl's libc.a and libunwind.a; these from Debian's packages, for
+# where rustup's cannot be had. Needs common.sh, debian.sh and what sysroot.sh
+# sets; to be sourced, not run.
 
 # rust-src must be of exactly rustc's version; musl is wanted as new as
 # rustup's own: from 1.2.4 on its start code applies RELR relocations, which
@@ -16,25 +15,14 @@ unwind_suites='bookworm trixie sid'
 
 # parts_from_debian LIB: fills the directory LIB.
 parts_from_debian() {
-    local lib=$1 library package
+    local lib=$1 tool
     for tool in apt-get apt-cache dpkg-deb; do
         command -v "$tool" >/dev/null || die "cannot reach rustup's target, and without $tool" \
             "Debian's packages neither; run: rustup target add $target"
     done
-    note "no $target from rustup: making it from Debian's packages (once, a minute or two)"
+    note "no $target from rustup: taking its parts from Debian's packages"
     mkdir -p "$lib/self-contained" "$work/deb"
     fetch_self_contained "$lib/self-contained"
-    library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
-    if [ -e "$library/Cargo.lock" ]; then
-        printf 'library %s\n' "$library" >> "$manifest"
-    else
-        # shellcheck disable=SC2086 # a list of suites
-        deb_unpack rust-src "$(dpkg --print-architecture)" "$rust_version+" "$work/src" $rust_src_suites \
-            || die "no Debian suite of ($rust_src_suites) has rust-src $rust_version;" \
-                "run: rustup component add rust-src (or: rustup target add $target)"
-        library=$work/src/usr/src/rustc-$rust_version/library
-    fi
-    build_std "$library" "$lib"
 }
 
 fetch_self_contained() {
@@ -59,10 +47,31 @@ fetch_self_contained() {
     "${compiler%gcc}ar" r "$into/libunwind.a" "$work/glue.o"
 }
 
-# build_std LIBRARY LIB: compiles the standard library from its source, for
-# both ways to panic, with bitcode for LTO and code for builds without.
+# Sets $library to the source of the standard library, of exactly rustc's version.
+find_library() {
+    library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+    if [ ! -e "$library/Cargo.lock" ] && [ "${ECS_INIT_STD:-}" != debian ] && command -v rustup >/dev/null; then
+        RUSTUP_MAX_RETRIES=1 timeout 180 rustup component add rust-src >&2
+    fi
+    if [ -e "$library/Cargo.lock" ]; then
+        printf 'library %s\n' "$library" >> "$manifest"
+        return
+    fi
+    mkdir -p "$work/deb"
+    # shellcheck disable=SC2086 # a list of suites
+    deb_unpack rust-src "$(dpkg --print-architecture)" "$rust_version+" "$work/src" $rust_src_suites \
+        || die "no Debian suite of ($rust_src_suites) has rust-src $rust_version;" \
+            "run: rustup component add rust-src"
+    library=$work/src/usr/src/rustc-$rust_version/library
+}
+
+# build_std LIB: compiles the standard library from its source into the directory
+# LIB, for both ways to panic, with bitcode for LTO and code for builds without.
+# No feature `backtrace`: see sysroot.sh.
 build_std() {
-    local library=$1 lib=$2 std=$work/std commit stage
+    local lib=$1 std=$work/std library commit stage
+    find_library
+    note "compiling the standard library for $target (once, a minute or two)"
     commit=$(rustc -vV | sed -n 's/^commit-hash: //p')
     # The compiler looks for the start files beside the crates it is about to get.
     stage=$work/stage
@@ -90,9 +99,11 @@ END
         flags=(-Cembed-bitcode=yes "--remap-path-prefix=$library=/rustc/$commit/library" "--sysroot=$stage")
         sep=$(printf '\037')
         CARGO_ENCODED_RUSTFLAGS=$(IFS=$sep; echo "${flags[*]}") \
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=z \
         RUSTC_WRAPPER=$std/rustc RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=$library CARGO_TARGET_DIR=$std/target \
             cargo build --quiet --release --target "$target" \
-            -Z build-std=std,panic_abort,panic_unwind,proc_macro
+            -Z build-std=std,panic_abort,panic_unwind,proc_macro \
+            -Z build-std-features=panic-unwind,optimize_for_size
     ) || die "the standard library does not compile for $target"
     cp "$std/target/$target/release/deps/"*.rlib "$lib"
     rm -f "$lib"/libstd_only-*.rlib

@@ -2,9 +2,11 @@
 # Needs common.sh.
 #
 # Private, because rustc links aarch64-musl as non-PIE with no switch to
-# change it: what can be changed is which start files its names lead to. So
-# rustup's own sysroot stays as it is, and both ways to get a target end in
-# the same place, built with the same flags.
+# change it: what can be changed is which start files its names lead to. And
+# because the standard library is compiled here, for size, and without the
+# reader of debug information for backtraces, which a stripped program has not:
+# a tenth of what is linked. rustup's own sysroot stays as it is, and both ways
+# to get a target end in the same place, built with the same flags.
 
 # Prints the sysroot's path, making it if need be. $target is set.
 private_sysroot() {
@@ -39,16 +41,16 @@ make_sysroot() {
     mkdir -p "$lib"
     { date -u +'made %Y-%m-%dT%H:%M:%SZ'; rustc -vV; } > "$manifest"
     theirs=$(rustc --print sysroot)/lib/rustlib/$target/lib
+    . "$here/debian.sh"
+    . "$here/parts.sh"
     if from_rustup "$theirs"; then
         printf 'rustup %s\n' "$theirs" >> "$manifest"
         mkdir -p "$lib/self-contained"
-        find "$theirs" -maxdepth 1 -type f -exec ln -s -t "$lib" {} +
         ln -s "$theirs"/self-contained/* "$lib/self-contained"
     else
-        . "$here/debian.sh"
-        . "$here/parts.sh"
         parts_from_debian "$lib"
     fi
+    build_std "$lib"
     [ "$arch" = aarch64 ] && position_independent "$lib/self-contained"
     rm -rf "$sysroot"
     mv "$work/out" "$sysroot"
