@@ -28,7 +28,10 @@ fn run(command: &Command) -> Exit {
         let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
         (text(name), text(value))
     });
-    let (config, warnings) = Config::load(environment);
+    let (config, warnings) = match command {
+        Command::Bake(_) => Config::of_environment(environment),
+        _ => Config::load(environment),
+    };
     logging::level(config.log_level.filter());
     for warning in warnings {
         log::warn!("{warning}");

@@ -63,6 +63,11 @@ impl Download {
         ))
     }
 
+    /// The file, to be given its name; for whoever verified it.
+    pub(crate) fn into_part(self) -> Part {
+        self.part
+    }
+
     /// Where it came from.
     #[must_use]
     pub fn source(&self) -> &Source {

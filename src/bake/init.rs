@@ -1,7 +1,14 @@
 //! The init system of a tree: which one it is, and what it is given to start the agent.
 
+mod detect;
+mod items;
+
 use std::fmt;
 use std::str::FromStr;
+
+use super::Item;
+use crate::error::Result;
+use crate::root::Root;
 
 /// An init system that ecs-init has a service for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,9 +19,9 @@ pub enum Init {
     OpenRc,
     /// runit.
     Runit,
-    /// s6, with `s6-svscan` over `/etc/s6/service` or what the tree has.
+    /// s6, with `s6-svscan` over `/etc/s6/service`.
     S6,
-    /// System V init with `/etc/init.d` and `rc?.d`.
+    /// System V init, which reads `/etc/inittab`.
     SysV,
     /// upstart.
     Upstart,
@@ -36,6 +43,22 @@ impl Init {
         ("busybox", Init::Busybox),
         ("none", Init::None),
     ];
+
+    /// The init of the tree at `root`, by what `/sbin/init` leads to in it (as chroot would follow
+    /// the links) and by what lies there. Never [`Init::None`]: that is for a person to say.
+    ///
+    /// # Errors
+    /// If there is none that is known, or more than one it can be: what was found, and `--init`.
+    pub fn detect(root: &Root) -> Result<Init> {
+        detect::detect(root)
+    }
+
+    /// What this init is given: its service, enabled. The parent directories are made as needed.
+    /// The binary is not among it: all of it starts `/usr/libexec/amazon-ecs-init`.
+    #[must_use]
+    pub fn items(self) -> Vec<Item> {
+        items::items(self)
+    }
 }
 
 impl fmt::Display for Init {
@@ -48,7 +71,7 @@ impl fmt::Display for Init {
 impl FromStr for Init {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let found = Self::ALL.iter().find(|(name, _)| *name == text);
         found.map(|(_, init)| *init).ok_or_else(|| {
             let known: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();

@@ -4,8 +4,19 @@
 //! What is to lie in the tree is decided first, as a list of [`Item`]s; then all of it is put
 //! there, or nothing.
 
+pub mod agent;
+pub mod binary;
+mod fill;
 pub mod init;
 pub mod item;
+pub mod journal;
+pub mod manifest;
+pub mod order;
+pub mod settings;
+pub mod target;
+pub mod tree;
 
+pub use fill::{Baked, run};
 pub use init::Init;
 pub use item::{Content, Item};
+pub use order::Order;

@@ -1,5 +1,6 @@
 //! One file a verb, and in it nothing but the order of the steps.
 
+mod bake;
 mod guard;
 mod post_stop;
 mod pre_start;
@@ -14,7 +15,7 @@ mod verify;
 use crate::cli::Command;
 use crate::config::Config;
 use crate::docker::Docker;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::signal::Stop;
 
 /// This program's version.
@@ -37,6 +38,8 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
         Command::Run => run::run(config),
         Command::Verify { tar, signature } => verify::run(config, tar, signature.as_deref()),
         Command::Rules => rules::run(config),
+        Command::Bake(order) => bake::run(config, order),
+        Command::BakeCheck(_) => Err(Error::usage("bake --check is not in this program")),
         // These need no configuration and never come here.
         Command::Version | Command::Help(_) => Ok(()),
     }

@@ -218,7 +218,18 @@ impl Config {
             .iter()
             .find(|(name, value)| name == "ECS_INIT_ROOT" && !value.is_empty())
             .map_or_else(Root::default, |(_, value)| Root::new(value));
-        let settings = Settings::read(&root, environment);
+        Self::of(Settings::read(&root, environment), root)
+    }
+
+    /// The environment alone, below no root: for a build machine, whose own files say nothing
+    /// about the image.
+    pub fn of_environment(
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> (Config, Vec<String>) {
+        Self::of(Settings::of_environment(environment), Root::default())
+    }
+
+    fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
         let mut reader = Reader(settings);
         let config = reader.config(root);
         reader.point_out_unknown();

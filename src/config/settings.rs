@@ -18,6 +18,8 @@ pub enum Origin {
     Default,
     /// The process's environment.
     Environment,
+    /// An option of the verb.
+    CommandLine,
     /// A line of a configuration file.
     File(PathBuf, usize),
 }
@@ -27,6 +29,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::Environment => f.write_str("environment"),
+            Origin::CommandLine => f.write_str("command line"),
             Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
         }
     }
@@ -50,13 +53,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The environment alone.
+    pub fn of_environment(environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        Settings {
+            environment: environment.into_iter().collect(),
+            ..Settings::default()
+        }
+    }
+
     /// Reads both files below `root`; `environment` is the process's. A file that is not there is
     /// an empty one; a file or line that cannot be read is a warning.
     pub fn read(root: &Root, environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut settings = Settings {
-            environment: environment.into_iter().collect(),
-            ..Settings::default()
-        };
+        let mut settings = Settings::of_environment(environment);
         for file in FILES {
             let path = root.at(file);
             match std::fs::read(&path) {

@@ -19,7 +19,7 @@ pub const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
 const DATA: &str = "/var/lib/ecs/data";
 
 /// Directories that the agent needs, with the modes that Amazon's packages give them.
-const DIRECTORIES: [(&str, u32); 6] = [
+pub const DIRECTORIES: [(&str, u32); 6] = [
     ("/etc/ecs", 0o755),
     ("/var/cache/ecs", 0o755),
     ("/var/lib/ecs", 0o755),

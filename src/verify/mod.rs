@@ -26,7 +26,7 @@ mod refusal;
 mod signatures;
 mod whole;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::time::SystemTime;
@@ -35,6 +35,7 @@ pub use gate::Gate;
 pub use keyring::Keyring;
 pub use permission::{AllowUnsigned, AllowUpdate};
 pub use refusal::{Reason, Refused, Subject};
+pub use whole::sha256_of;
 
 use crate::acquire::{Acquired, Source};
 use crate::error::Result;
@@ -133,10 +134,7 @@ impl Verified {
     /// The SHA-256 of the whole tar, in lower-case hex, as `sha256sum` prints it.
     #[must_use]
     pub fn sha256(&self) -> String {
-        self.digest.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // A String takes everything.
-            hex
-        })
+        whole::hex(&self.digest)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading a tar as a whole: once to judge it, once more to hand it on, both times hashing.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -23,6 +24,24 @@ fn sha256() -> io::Result<Context> {
 /// A finished digest, 32 bytes.
 fn finish(context: Context) -> io::Result<Vec<u8>> {
     context.into_digest().map_err(io::Error::other)
+}
+
+/// The SHA-256 of all that can be read, in lower-case hex, as `sha256sum` prints it.
+///
+/// # Errors
+/// What the reader answered.
+pub fn sha256_of(mut data: impl Read) -> io::Result<String> {
+    let mut digest = sha256()?;
+    io::copy(&mut data, &mut digest)?;
+    Ok(hex(&finish(digest)?))
+}
+
+/// Lower-case hex.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // A String takes everything.
+        hex
+    })
 }
 
 /// Refuses what is no regular file, and a file that somebody else may still write to: they could

@@ -34,7 +34,7 @@ use part::Part;
 /// The cache's directory; the agent's own updates go there, too.
 pub const DIRECTORY: &str = "/var/cache/ecs";
 /// The name under which everybody, the reference among them, looks for the tar.
-const TAR: &str = "ecs-agent.tar";
+pub const TAR: &str = "ecs-agent.tar";
 
 /// What the state file says, as the reference reads and writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,14 @@ impl Cache {
             dir: root.at(DIRECTORY),
             root: root.clone(),
         }
+    }
+
+    /// The same with the directory where it really lies: in a tree whose links are not to be
+    /// followed by this machine.
+    #[must_use]
+    pub fn lying_in(dir: PathBuf, root: &Root) -> Cache {
+        let root = root.clone();
+        Cache { dir, root }
     }
 
     /// Its directory.
@@ -254,14 +262,14 @@ impl CachedTar {
 }
 
 /// The version in a tar's name; `latest` is none.
-fn version(name: &str) -> Option<AgentVersion> {
+pub(crate) fn version(name: &str) -> Option<AgentVersion> {
     let name = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
     let name = name.strip_prefix("arm64-").unwrap_or(name);
     name.parse().ok().filter(|v| *v != AgentVersion::Latest)
 }
 
 /// Where the signature of this tar lies.
-pub(super) fn beside(tar: &Path) -> PathBuf {
+pub(crate) fn beside(tar: &Path) -> PathBuf {
     let mut path = tar.as_os_str().to_owned();
     path.push(".asc");
     path.into()
@@ -271,7 +279,7 @@ pub(super) fn beside(tar: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If it cannot be read, or is too long for one.
-pub(super) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
     let doing = || format!("read the signature {}", path.display());
     let file = match open_regular(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

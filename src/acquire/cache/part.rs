@@ -28,7 +28,7 @@ impl Part {
     /// What open(2) or flock(2) answered.
     pub fn create(dir: &Path) -> io::Result<Part> {
         loop {
-            let path = dir.join(format!("{PREFIX}{:016x}{SUFFIX}", random()?));
+            let path = name_in(dir)?;
             let file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -74,6 +74,19 @@ impl Drop for Part {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// A name that nobody has, beside `path`: for what has no file of its own to hold open, such as a
+/// link on its way.
+///
+/// # Errors
+/// If the kernel has no random numbers.
+pub fn name_beside(path: &Path) -> io::Result<PathBuf> {
+    name_in(path.parent().unwrap_or(Path::new("/")))
+}
+
+fn name_in(dir: &Path) -> io::Result<PathBuf> {
+    Ok(dir.join(format!("{PREFIX}{:016x}{SUFFIX}", random()?)))
 }
 
 /// Gives a file this content: the old one or the new one is there at any time, never a half.

@@ -1,9 +1,12 @@
 //! Arguments to a [`Command`], and the help text. Pure: no I/O, no exit.
 
+mod bake;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use crate::bake::Order;
 use crate::error::{Error, Result};
 
 /// What was asked for.
@@ -30,6 +33,10 @@ pub enum Command {
     },
     /// Print the firewall rules.
     Rules,
+    /// Fill an image's root tree.
+    Bake(Box<Order>),
+    /// Look for what must not be in an image.
+    BakeCheck(PathBuf),
     /// Print the version.
     Version,
     /// Print this help text.
@@ -43,7 +50,7 @@ struct Verb {
 }
 
 /// Every verb, in the order of the help text.
-const VERBS: [Verb; 11] = [
+const VERBS: [Verb; 12] = [
     Verb {
         name: "pre-start",
         line: "prepare the host: sysctls, route, firewall rules, verified image in Docker",
@@ -107,6 +114,11 @@ signing key's fingerprints; ends with 255 if the signature does not hold.",
         more: "Writes nothing. The bridge's name is asked of Docker if it answers, else docker0.",
     },
     Verb {
+        name: "bake",
+        line: "fill an image's root tree: agent, configuration, this program, its service",
+        more: bake::HELP,
+    },
+    Verb {
         name: "version",
         line: "print the version",
         more: "Also --version.",
@@ -167,6 +179,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
                 verb = Some(known.map(|v| v.name).ok_or_else(|| {
                     Error::usage(format!("there is no verb '{}'", value.display()))
                 })?);
+                if verb == Some("bake") {
+                    return bake::parse(parser);
+                }
             }
             Value(value) => operands.push(value.into()),
             option => return Err(wrong(option.unexpected())),
@@ -241,6 +256,7 @@ mod tests {
             ("verify", "path"),
             ("verify a b c", "'c'"),
             ("start --fast", "--fast"),
+            ("bake --fast", "--fast"),
         ] {
             let error = parsed(line).unwrap_err();
             assert_eq!(error.exit(), Exit::Usage, "{line}");

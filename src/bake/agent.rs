@@ -1,0 +1,178 @@
+//! The agent's tar for the tree: found as at boot, and through the same gate.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::manifest::Previous;
+use super::order::{Order, Whence};
+use crate::acquire::cache::part::Part;
+use crate::acquire::cache::{self, Cache};
+use crate::acquire::search::Manners;
+use crate::acquire::{Acquired, Download, Found, Search, Source, imds};
+use crate::config::{AgentVersion, Config};
+use crate::error::{Context, Error, Result};
+use crate::host::Architecture;
+use crate::image::{self, Archive};
+use crate::sys::file::open_regular;
+use crate::sys::signal::Stop;
+use crate::verify::Gate;
+
+/// A tar that may be put into the tree: it is verified, and the agent's for the architecture.
+/// Only [`acquire`] makes one.
+#[derive(Debug)]
+pub struct Agent {
+    archive: Archive,
+    signature: Option<Vec<u8>>,
+    /// The file that was downloaded beside its place, if it was.
+    part: Option<Part>,
+    /// Which one it is said to be.
+    version: Option<AgentVersion>,
+    /// Where it came from, in words for the manifest.
+    origin: String,
+}
+
+impl Agent {
+    /// The archive that was looked into.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Its detached signature; none if the configuration allows to do without.
+    #[must_use]
+    pub fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+
+    /// Which one it is said to be. No signature covers this.
+    #[must_use]
+    pub fn version(&self) -> Option<&AgentVersion> {
+        self.version.as_ref()
+    }
+
+    /// Where it came from: a URL, or a file's name without the build machine's directories.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Its path in the tree: the name that Amazon's packages use, which says the version.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        Path::new(cache::DIRECTORY).join(match &self.version {
+            Some(version) => format!("ecs-agent-{version}.tar"),
+            None => "ecs-agent-baked.tar".to_owned(),
+        })
+    }
+
+    /// The tar as a file without a name in `dir`: the download itself, or a copy whose bytes are
+    /// those that were verified.
+    ///
+    /// # Errors
+    /// The file system will not, or the tar was changed since it was verified.
+    pub fn staged(&mut self, dir: &Path) -> Result<Part> {
+        if let Some(part) = self.part.take() {
+            return Ok(part);
+        }
+        let copy = || -> io::Result<Part> {
+            let part = Part::create(dir)?;
+            let (mut tar, _) = self.archive.reader()?;
+            io::copy(&mut tar, &mut part.file())?;
+            part.file().flush()?;
+            Ok(part)
+        };
+        copy().doing(|| format!("copy the tar into {}", dir.display()))
+    }
+}
+
+/// Finds the tar that was ordered and lets it through the gate. A download lies in the tree's
+/// cache, `dir`, without a name. What an earlier `bake` of the same version put there is taken
+/// from there, so that twice is once.
+///
+/// # Errors
+/// No source has it; it is not trusted; it is not the agent's image for the architecture.
+pub fn acquire(
+    order: &Order,
+    config: &Config,
+    dir: &Path,
+    previous: &Previous,
+    stop: Option<&Stop>,
+) -> Result<Agent> {
+    let gate = Gate::new(config)?;
+    let wanted = order.architecture;
+    if let Whence::Tar { tar, signature } = &order.whence {
+        let signature = match signature {
+            Some(path) => Some(cache::read_signature(path)?.ok_or_else(|| {
+                Error::new(format!("there is no signature {} (--sig)", path.display()))
+            })?),
+            None => cache::read_signature(&cache::beside(tar))?,
+        };
+        let file = open_regular(tar).doing(|| format!("open the tar {}", tar.display()))?;
+        let acquired = Acquired::new(file, signature, Source::File(tar.clone()));
+        let name = tar.file_name().map(|name| name.to_string_lossy());
+        let version = order.version.clone();
+        let version = version.or_else(|| cache::version(name.as_deref()?));
+        let mut agent = admit(&gate, acquired, wanted)?;
+        agent.version = version;
+        return Ok(agent);
+    }
+    if let Some(there) = previous.same(order, dir) {
+        match admit(&gate, there, wanted) {
+            Ok(mut agent) if previous.is(&agent.archive) => {
+                agent.version.clone_from(&order.version);
+                previous.origin().clone_into(&mut agent.origin);
+                return Ok(agent);
+            }
+            Ok(_) => log::warn!("the tar in the tree is not what was baked; fetching another"),
+            Err(error) => log::warn!("{error}; fetching another"),
+        }
+    }
+    let mut agent = match found(config, wanted, dir, stop)? {
+        Found::Local(acquired) => admit(&gate, acquired, wanted)?,
+        Found::Fetched(download) => fetched(&gate, download, wanted)?,
+    };
+    agent.version.clone_from(&order.version);
+    Ok(agent)
+}
+
+fn found(config: &Config, wanted: Architecture, dir: &Path, stop: Option<&Stop>) -> Result<Found> {
+    let region = || imds::region(config, stop);
+    let cache = Cache::lying_in(dir.to_owned(), &config.root);
+    Search::new(config, wanted, Manners::new(config), stop, region).next(&cache)
+}
+
+fn fetched(gate: &Gate, download: Download, wanted: Architecture) -> Result<Agent> {
+    let mut agent = admit(gate, download.acquired()?, wanted)?;
+    agent.part = Some(download.into_part());
+    Ok(agent)
+}
+
+/// The one door there is.
+fn admit(gate: &Gate, acquired: Acquired, wanted: Architecture) -> Result<Agent> {
+    let signature = acquired.signature().map(<[u8]>::to_vec);
+    let verified = gate
+        .admit(acquired, SystemTime::now())
+        .map_err(|refused| Error::new(refused.to_string()))?;
+    log::info!(
+        "verified {}: {}; sha256 {}",
+        verified.source(),
+        verified.provenance(),
+        verified.sha256()
+    );
+    let origin = match verified.source() {
+        Source::Url(url) => url.clone(),
+        Source::File(path) | Source::Cache(path) | Source::Update(path) => {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        }
+    };
+    let archive = image::check(verified, wanted).map_err(|unfit| Error::new(unfit.to_string()))?;
+    Ok(Agent {
+        archive,
+        signature,
+        part: None,
+        version: None,
+        origin,
+    })
+}

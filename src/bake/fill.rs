@@ -1,0 +1,213 @@
+//! The steps of `bake`: look, fetch, write beside, put there.
+
+use std::fs;
+use std::path::Path;
+
+use super::agent::{self, Agent};
+use super::journal::Journal;
+use super::manifest::{self, Previous};
+use super::order::Order;
+use super::target::Target;
+use super::tree::Tree;
+use super::{Init, Item, binary, settings};
+use crate::acquire::cache;
+use crate::config::{Config, Origin, Setting};
+use crate::error::{Context, Error, Result};
+use crate::host::{DIRECTORIES, EBS_DIRECTORY};
+use crate::sys::signal::Stop;
+
+/// Where the program lies, as Amazon's packages put theirs.
+const PROGRAM: &str = "/usr/libexec/amazon-ecs-init";
+/// Further certificates, in the image.
+const KEYRING: &str = "/etc/ecs/ecs-init.keyring";
+/// The image's own configuration; the user's wins over it.
+const IMAGE_CONFIG: &str = "/var/lib/ecs/ecs.config";
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Baked {
+    /// The init system that will start the agent.
+    pub init: Init,
+    /// Whether the tree was as it should be before.
+    pub unchanged: bool,
+    /// The agent's version, as it was ordered or as the tar's name says.
+    pub version: Option<String>,
+}
+
+/// Fills the tree as it was ordered, or leaves it as it was. `config` is the build's environment.
+///
+/// # Errors
+/// What stopped it; and what could not be undone, if anything could not.
+pub fn run(order: &Order, config: &Config, stop: Option<&Stop>) -> Result<Baked> {
+    let mut journal = Journal::default();
+    match fill(order, config, stop, &mut journal) {
+        Ok(baked) => {
+            journal.keep();
+            Ok(baked)
+        }
+        Err(error) => Err(journal.undo(error)),
+    }
+}
+
+fn fill(
+    order: &Order,
+    config: &Config,
+    stop: Option<&Stop>,
+    journal: &mut Journal,
+) -> Result<Baked> {
+    let tree = Tree::open(&order.root)?;
+    let config = configured(order, config)?;
+    let init = match order.init {
+        Some(init) => init,
+        None => Init::detect(&tree.root())?,
+    };
+    let text = settings::wanted(order, &tree)?;
+    let placeholder = text
+        .is_none()
+        .then(|| Item::file(settings::PATH, 0o600, b""));
+    let mut items = vec![Item::file(
+        PROGRAM,
+        0o755,
+        binary::read(order.binary.as_deref(), order.architecture)?,
+    )];
+    items.extend(text.map(|text| Item::file(settings::PATH, 0o600, text)));
+    if let Some(path) = &config.source.keyring {
+        let bytes = fs::read(&**path).doing(|| format!("read the keyring {}", path.display()))?;
+        items.push(Item::file(KEYRING, 0o644, bytes));
+        items.push(Item::line(
+            IMAGE_CONFIG,
+            format!("ECS_INIT_KEYRING={KEYRING}"),
+        ));
+    }
+    items.push(Item::link(
+        "/usr/sbin/ecs-init",
+        "../libexec/amazon-ecs-init",
+    ));
+    items.extend(init.items());
+    let directories = DIRECTORIES.into_iter().chain([(EBS_DIRECTORY, 0o755)]);
+    let directories: Vec<_> = directories
+        .map(|(path, mode)| Item::directory(path, mode))
+        .collect();
+    // What is in the way is found before anything is fetched.
+    for item in directories.iter().chain(&items) {
+        Target::of(item, &tree)?;
+    }
+
+    let dir = tree.follow(cache::DIRECTORY.as_ref())?;
+    journal.directory(&dir, 0o755)?;
+    let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
+    let mut agent = agent::acquire(order, &config, &dir, &previous, stop)?;
+    items.extend(cached(&agent));
+    let manifest = manifest::write(&agent, order.architecture, init, &items)?;
+    items.push(Item::file(manifest::PATH, 0o644, manifest));
+
+    let mut targets = Vec::new();
+    targets.extend(Target::of_tar(&agent, &tree)?);
+    // The user's own file is none of the manifest's.
+    let placeholder = match placeholder {
+        Some(item) if !exists(&tree.follow(settings::PATH.as_ref())?)? => Some(item),
+        _ => None,
+    };
+    for item in directories.iter().chain(&items).chain(&placeholder) {
+        targets.extend(Target::of(item, &tree)?);
+    }
+    for name in stale(&agent, &previous) {
+        let path = dir.join(name);
+        if exists(&path)? {
+            targets.push(Target::removal(path));
+        }
+    }
+    let unchanged = targets.is_empty();
+    let mut staged = Vec::new();
+    for target in targets {
+        staged.push(target.stage(&mut agent, journal)?);
+    }
+    if stop.is_some_and(Stop::requested) {
+        return Err(Error::stopped());
+    }
+    for staged in staged {
+        staged.place(journal)?;
+    }
+    journal.sync()?;
+    if agent.signature().is_none() {
+        log::warn!(
+            "the tar has no signature: at its first boot the image asks for it at a mirror or a \
+             bucket, or needs ECS_INIT_ALLOW_UNSIGNED=true"
+        );
+    }
+    Ok(Baked {
+        init,
+        unchanged,
+        version: agent.version().map(ToString::to_string),
+    })
+}
+
+/// The configuration of the search and the gate: the environment, and over it the order.
+fn configured(order: &Order, config: &Config) -> Result<Config> {
+    use super::order::Whence;
+
+    let mut config = config.clone();
+    let source = &mut config.source;
+    if let Some(version) = &order.version {
+        source.version = version.clone();
+    }
+    if let Some(path) = &order.keyring {
+        let path = std::path::absolute(path).doing(|| format!("find {}", path.display()))?;
+        source.keyring = Some(Setting::new(path, Origin::CommandLine));
+    }
+    match &order.whence {
+        Whence::Environment | Whence::Tar { .. } => {}
+        Whence::Region(region) => {
+            (source.tar, source.mirror) = (None, None);
+            config.region = Some(Setting::new(region.clone(), Origin::CommandLine));
+        }
+        Whence::Mirror(url) => {
+            source.tar = None;
+            source.mirror = Some(Setting::new(url.clone(), Origin::CommandLine));
+        }
+    }
+    Ok(config)
+}
+
+/// What belongs to the tar in the cache.
+fn cached(agent: &Agent) -> Vec<Item> {
+    let in_cache = |name: &str| Path::new(cache::DIRECTORY).join(name);
+    let tar = agent.path();
+    let mut items = Vec::new();
+    if let Some(signature) = agent.signature() {
+        let path = cache::beside(&tar);
+        items.push(Item::file(path, 0o644, signature.to_vec()));
+    }
+    if let Some(name) = tar.file_name() {
+        items.push(Item::link(in_cache(cache::TAR), name));
+    }
+    // The tar is to be loaded whatever Docker has: what a package writes.
+    items.push(Item::file(in_cache("state"), 0o644, b"2\n"));
+    items
+}
+
+/// The names in the cache that must not stay: the tar of the bake before, and signatures of tars
+/// that are no more.
+fn stale(agent: &Agent, previous: &Previous) -> Vec<String> {
+    let signature = |tar: &str| format!("{tar}.asc");
+    let mut names = vec![signature(cache::TAR)];
+    let path = agent.path();
+    let now = path.file_name().unwrap_or_default().to_string_lossy();
+    if agent.signature().is_none() {
+        names.push(signature(&now));
+    }
+    if let Some(old) = previous.tar().filter(|old| **old != *now) {
+        names.extend([old.to_owned(), signature(old)]);
+    }
+    names
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        other => other
+            .map(|_| true)
+            .doing(|| format!("look at {}", path.display())),
+    }
+}

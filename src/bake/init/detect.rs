@@ -1,0 +1,182 @@
+//! Which init a tree has: facts are read, then one pure decision.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::Init;
+use super::items::INITTAB;
+use crate::error::{Error, Result};
+use crate::root::Root;
+
+/// What the kernel starts.
+const INIT: &str = "/sbin/init";
+
+/// Files that speak for an init.
+const SIGNS: [(Init, &str); 12] = [
+    (Init::Systemd, "/usr/lib/systemd/systemd"),
+    (Init::Systemd, "/lib/systemd/systemd"),
+    (Init::OpenRc, "/sbin/openrc-run"),
+    (Init::Runit, "/sbin/runit-init"),
+    (Init::Runit, "/usr/bin/runit-init"),
+    (Init::Runit, "/lib/runit/runit-init"),
+    (Init::S6, "/usr/bin/s6-svscan"),
+    (Init::S6, "/bin/s6-svscan"),
+    (Init::S6, "/command/s6-svscan"),
+    (Init::Upstart, "/sbin/initctl"),
+    // Debian and its like; Red Hat and Slackware.
+    (Init::SysV, "/etc/init.d/rc"),
+    (Init::SysV, "/etc/rc.d/rc"),
+];
+
+/// What there is in a tree.
+#[derive(Debug, Default)]
+struct Facts {
+    /// What `/sbin/init` is in the end, as a path of the tree.
+    init: Option<PathBuf>,
+    /// The signs that are there.
+    signs: Vec<(Init, &'static str)>,
+    /// Whether there is an `/etc/inittab`.
+    inittab: bool,
+}
+
+impl Facts {
+    fn read(root: &Root) -> Facts {
+        let there = |path: &str| resolve(root, Path::new(path));
+        Facts {
+            init: there(INIT),
+            signs: SIGNS
+                .into_iter()
+                .filter(|(_, path)| there(path).is_some())
+                .collect(),
+            inittab: there(INITTAB).is_some(),
+        }
+    }
+}
+
+pub(super) fn detect(root: &Root) -> Result<Init> {
+    let facts = Facts::read(root);
+    let found = decide(&facts);
+    let why = match found {
+        Some(init @ (Init::SysV | Init::Busybox)) if !facts.inittab => {
+            // A new one, with our line alone, would leave the host without its other services.
+            format!("its init is {init}, which reads {INITTAB}, and there is none: write it first")
+        }
+        Some(init) => return Ok(init),
+        None => describe(&facts),
+    };
+    Err(Error::new(format!(
+        "{}: {why}; or name an init with --init, or --init none if process 1 is to start \
+         `ecs-init run` itself",
+        root.dir().display()
+    )))
+}
+
+/// The one init that the facts speak for.
+fn decide(facts: &Facts) -> Option<Init> {
+    let mut candidates: BTreeSet<usize> = facts.signs.iter().map(|(init, _)| rank(*init)).collect();
+    let openrc = candidates.contains(&rank(Init::OpenRc));
+    if let Some(path) = &facts.init {
+        if path.iter().any(is_s6) {
+            return Some(Init::S6);
+        }
+        match path.file_name().and_then(OsStr::to_str) {
+            Some("systemd") => return Some(Init::Systemd),
+            Some("openrc-init") => return Some(Init::OpenRc),
+            Some("runit-init" | "runit") => return Some(Init::Runit),
+            Some("upstart") => return Some(Init::Upstart),
+            // Alpine: BusyBox is process 1, and OpenRC is what it starts.
+            Some("busybox") if openrc => return Some(Init::OpenRc),
+            Some("busybox") => return Some(Init::Busybox),
+            // A program of its own: systemd and runit would have been a link to theirs.
+            _ => {
+                candidates.remove(&rank(Init::Systemd));
+                candidates.remove(&rank(Init::Runit));
+            }
+        }
+    }
+    // OpenRC brings an `/etc/init.d/rc` of its own, for System V init to start; upstart keeps
+    // System V's scripts going.
+    if openrc || candidates.contains(&rank(Init::Upstart)) {
+        candidates.remove(&rank(Init::SysV));
+    }
+    match (candidates.pop_first(), candidates.first()) {
+        (Some(one), None) => Init::ALL.get(one).map(|(_, init)| *init),
+        _ => None,
+    }
+}
+
+/// Its place in [`Init::ALL`].
+fn rank(init: Init) -> usize {
+    let found = Init::ALL.iter().position(|(_, one)| *one == init);
+    found.unwrap_or(usize::MAX)
+}
+
+fn is_s6(part: &OsStr) -> bool {
+    part.to_str()
+        .is_some_and(|part| part.starts_with("s6-linux-init") || part == "s6-svscan")
+}
+
+/// What was found, for the person who has to choose.
+fn describe(facts: &Facts) -> String {
+    let mut text = match &facts.init {
+        Some(path) => format!("{INIT} is {}", path.display()),
+        None => format!("there is no {INIT}"),
+    };
+    text.push_str(", and the tree has ");
+    if facts.signs.is_empty() {
+        text.push_str("no init that is known here");
+    }
+    for (n, (init, path)) in facts.signs.iter().enumerate() {
+        let comma = if n == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{init} ({path})");
+    }
+    text
+}
+
+/// As many links as Linux follows (path_resolution(7)).
+const LINKS: u32 = 40;
+
+/// Where a path leads in the tree, as a path of the tree: links are followed as chroot would,
+/// none leads out. `None` if nothing is there.
+fn resolve(root: &Root, path: &Path) -> Option<PathBuf> {
+    let mut left = LINKS;
+    let mut done = PathBuf::from("/");
+    // The parts still to go, the next one last.
+    let mut parts: Vec<_> = parts(path);
+    while let Some(part) = parts.pop() {
+        if part == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&part);
+        match std::fs::read_link(root.at(&next)) {
+            Ok(target) => {
+                left = left.checked_sub(1)?;
+                if target.is_absolute() {
+                    done = PathBuf::from("/");
+                }
+                parts.extend(self::parts(&target));
+            }
+            // No link (EINVAL), or not there, which the end tells.
+            Err(_) => done = next,
+        }
+    }
+    std::fs::symlink_metadata(root.at(&done)).ok()?;
+    Some(done)
+}
+
+/// A path's parts, last first.
+fn parts(path: &Path) -> Vec<std::ffi::OsString> {
+    let parts = path.components().rev().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests;

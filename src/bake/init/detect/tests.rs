@@ -1,0 +1,209 @@
+//! Trees as distributions lay them out.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::testing::TempDir;
+
+/// A tree of these entries: `path` is an empty file, `path -> target` a link.
+fn tree(entries: &[&str]) -> (TempDir, Root) {
+    let dir = TempDir::new("init");
+    let root = Root::new(dir.path());
+    for entry in entries {
+        let (path, target) = match entry.split_once(" -> ") {
+            Some((path, target)) => (path, Some(target)),
+            None => (*entry, None),
+        };
+        let path = root.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match target {
+            Some(target) => symlink(target, path).unwrap(),
+            None => fs::write(path, "").unwrap(),
+        }
+    }
+    (dir, root)
+}
+
+fn detected(entries: &[&str]) -> Result<Init, String> {
+    let (_dir, root) = tree(entries);
+    Init::detect(&root).map_err(|error| error.to_string())
+}
+
+/// Where, what is to be found, the tree.
+const DISTRIBUTIONS: [(&str, Init, &[&str]); 14] = [
+    (
+        "Debian, systemd",
+        Init::Systemd,
+        &[
+            "/usr/lib/systemd/systemd",
+            "/lib -> usr/lib",
+            "/sbin -> usr/sbin",
+            "/usr/sbin/init -> /lib/systemd/systemd",
+            "/etc/init.d/rc",
+            "/usr/bin/busybox",
+        ],
+    ),
+    (
+        "Amazon Linux, with runit and s6 installed beside",
+        Init::Systemd,
+        &[
+            "/usr/lib/systemd/systemd",
+            "/sbin -> usr/sbin",
+            "/usr/sbin/init -> ../lib/systemd/systemd",
+            "/usr/bin/runit-init",
+            "/usr/bin/s6-svscan",
+        ],
+    ),
+    (
+        "systemd without systemd-sysv",
+        Init::Systemd,
+        &["/usr/lib/systemd/systemd"],
+    ),
+    (
+        "Debian, sysvinit",
+        Init::SysV,
+        &[
+            "/sbin/init",
+            "/lib/init/rc",
+            "/etc/init.d/rc -> /lib/init/rc",
+            "/etc/inittab",
+            "/bin/busybox",
+        ],
+    ),
+    (
+        "Slackware",
+        Init::SysV,
+        &["/sbin/init", "/etc/inittab", "/etc/rc.d/rc"],
+    ),
+    (
+        "Debian, OpenRC under sysvinit",
+        Init::OpenRc,
+        &[
+            "/sbin/init",
+            "/sbin/openrc-run",
+            "/sbin/openrc-init",
+            "/etc/init.d/rc",
+            "/etc/inittab",
+        ],
+    ),
+    (
+        "OpenRC's own init",
+        Init::OpenRc,
+        &["/sbin/init -> openrc-init", "/sbin/openrc-init"],
+    ),
+    (
+        "Alpine",
+        Init::OpenRc,
+        &[
+            "/bin/busybox",
+            "/sbin/init -> /bin/busybox",
+            "/sbin/openrc-run",
+            "/etc/inittab",
+        ],
+    ),
+    (
+        "Debian, runit",
+        Init::Runit,
+        &[
+            "/lib/runit/runit-init",
+            "/sbin/init -> /lib/runit/runit-init",
+            "/etc/init.d/rc",
+        ],
+    ),
+    (
+        "Void",
+        Init::Runit,
+        &[
+            "/sbin -> usr/bin",
+            "/usr/bin/runit-init",
+            "/usr/bin/init -> runit-init",
+        ],
+    ),
+    (
+        "s6-linux-init",
+        Init::S6,
+        &[
+            "/sbin/init -> /etc/s6-linux-init/current/bin/init",
+            "/etc/s6-linux-init/current/bin/init",
+        ],
+    ),
+    (
+        "s6-svscan started by a script",
+        Init::S6,
+        &["/sbin/init", "/usr/bin/s6-svscan", "/bin -> usr/bin"],
+    ),
+    (
+        "Amazon Linux 1, upstart",
+        Init::Upstart,
+        &[
+            "/sbin/init",
+            "/sbin/initctl",
+            "/etc/rc.d/rc",
+            "/etc/inittab",
+        ],
+    ),
+    (
+        "Buildroot",
+        Init::Busybox,
+        &[
+            "/bin/busybox",
+            "/sbin/init -> ../bin/busybox",
+            "/etc/inittab",
+        ],
+    ),
+];
+
+#[test]
+fn distributions() {
+    for (name, init, entries) in DISTRIBUTIONS {
+        assert_eq!(detected(entries), Ok(init), "{name}");
+    }
+}
+
+/// Each error names what was found, and the option.
+#[test]
+fn none_or_several_are_an_error_that_lists_them() {
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&[], &["there is no /sbin/init", "no init that is known"]),
+        (&["/sbin/init"], &["/sbin/init is /sbin/init", "no init"]),
+        (
+            &["/sbin/init", "/etc/init.d/rc", "/usr/bin/s6-svscan"],
+            &["sysvinit (/etc/init.d/rc)", "s6 (/usr/bin/s6-svscan)"],
+        ),
+        // Process 1 is a program of its own: systemd lies there for its libraries.
+        (
+            &["/sbin/init", "/usr/lib/systemd/systemd"],
+            &["systemd (/usr/lib/systemd/systemd)"],
+        ),
+        (
+            &["/bin/busybox", "/sbin/init -> /bin/busybox"],
+            &["/etc/inittab, and there is none"],
+        ),
+    ];
+    for (entries, words) in cases {
+        let error = detected(entries).unwrap_err();
+        for word in words.iter().chain(&["--init", "--init none"]) {
+            assert!(error.contains(word), "{entries:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn links_are_followed_within_the_tree_alone() {
+    let (_dir, root) = tree(&[
+        "/a -> /b",
+        "/b -> ../../../../c/./d",
+        "/c/d",
+        "/round -> /turn",
+        "/turn -> round",
+        "/gone -> /nowhere",
+    ]);
+    let at = |path: &str| resolve(&root, Path::new(path));
+    assert_eq!(at("/a"), Some(PathBuf::from("/c/d")));
+    assert_eq!(at("/../a"), Some(PathBuf::from("/c/d")));
+    assert_eq!(at("/round"), None);
+    assert_eq!(at("/gone"), None);
+    // The machine that runs this has it; the tree has not.
+    assert_eq!(at("/proc/self/exe"), None);
+}

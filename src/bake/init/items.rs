@@ -1,0 +1,118 @@
+//! What each init is given. The files lie in `image-build/init/`, whose README says why they are
+//! as they are; packages take the same ones.
+
+use super::Init;
+use crate::bake::Item;
+
+const SYSTEMD: &[u8] = include_bytes!("../../../image-build/init/systemd/ecs.service");
+const OPENRC: &[u8] = include_bytes!("../../../image-build/init/openrc/ecs");
+const RUNIT: &[u8] = include_bytes!("../../../image-build/init/runit/run");
+const RUNIT_LOG: &[u8] = include_bytes!("../../../image-build/init/runit/log-run");
+const UPSTART: &[u8] = include_bytes!("../../../image-build/init/upstart/ecs.conf");
+const SYSV: &str = include_str!("../../../image-build/init/sysvinit/inittab");
+const BUSYBOX: &str = include_str!("../../../image-build/init/busybox/inittab");
+
+/// Where the binary lies in an image.
+const BINARY: &str = "/usr/libexec/amazon-ecs-init";
+/// What System V init and BusyBox read.
+pub(super) const INITTAB: &str = "/etc/inittab";
+
+pub(super) fn items(init: Init) -> Vec<Item> {
+    match init {
+        Init::Systemd => {
+            let unit = "/usr/lib/systemd/system/ecs.service";
+            let wanted = "/etc/systemd/system/multi-user.target.wants/ecs.service";
+            vec![Item::file(unit, 0o644, SYSTEMD), Item::link(wanted, unit)]
+        }
+        Init::OpenRc => {
+            let script = "/etc/init.d/ecs";
+            vec![
+                Item::file(script, 0o755, OPENRC),
+                Item::link("/etc/runlevels/default/ecs", script),
+            ]
+        }
+        Init::Runit => vec![
+            Item::file("/etc/sv/ecs/run", 0o755, RUNIT),
+            Item::file("/etc/sv/ecs/log/run", 0o755, RUNIT_LOG),
+            Item::link("/etc/runit/runsvdir/default/ecs", "/etc/sv/ecs"),
+        ],
+        // s6-supervise executes `run`: the binary, by that name, needs no shell around it.
+        Init::S6 => vec![Item::link("/etc/s6/service/ecs/run", BINARY)],
+        Init::SysV => lines(SYSV),
+        Init::Upstart => vec![Item::file("/etc/init/ecs.conf", 0o644, UPSTART)],
+        Init::Busybox => lines(BUSYBOX),
+        Init::None => Vec::new(),
+    }
+}
+
+fn lines(text: &'static str) -> Vec<Item> {
+    let lines = text.lines();
+    lines.map(|line| Item::line(INITTAB, line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bake::Content;
+
+    #[test]
+    fn every_init_starts_the_binary_and_is_enabled() {
+        for (name, init) in Init::ALL {
+            let items = items(init);
+            let starts = items.iter().any(|item| match &item.content {
+                Content::File { bytes, .. } => String::from_utf8_lossy(bytes).contains(BINARY),
+                Content::Link { target } => target.as_os_str() == BINARY,
+                Content::Line { text } => text.contains(BINARY),
+                Content::Directory { .. } => false,
+            });
+            assert_eq!(starts, init != Init::None, "{name}");
+            assert!(items.iter().all(|item| item.path.is_absolute()), "{name}");
+        }
+        let enabled = |init: Init, at: &str, to: &str| items(init).contains(&Item::link(at, to));
+        assert!(enabled(
+            Init::Systemd,
+            "/etc/systemd/system/multi-user.target.wants/ecs.service",
+            "/usr/lib/systemd/system/ecs.service"
+        ));
+        assert!(enabled(
+            Init::OpenRc,
+            "/etc/runlevels/default/ecs",
+            "/etc/init.d/ecs"
+        ));
+        let services = "/etc/runit/runsvdir/default/ecs";
+        assert!(enabled(Init::Runit, services, "/etc/sv/ecs"));
+    }
+
+    /// sysvinit ignores an entry whose identifier has more than four characters; both inits want
+    /// four fields.
+    #[test]
+    fn the_lines_of_inittab_have_four_fields_and_a_short_identifier() {
+        for init in [Init::SysV, Init::Busybox] {
+            for item in items(init) {
+                let Content::Line { text } = item.content else {
+                    panic!("{init}: {item:?}");
+                };
+                let fields: Vec<_> = text.splitn(4, ':').collect();
+                assert_eq!(fields.len(), 4, "{text}");
+                assert!(fields[0].len() <= 4, "{text}");
+                assert!(fields[3].starts_with(BINARY), "{text}");
+            }
+        }
+    }
+
+    /// Read by a real shell, without being run.
+    #[test]
+    fn the_scripts_are_a_shells() {
+        for script in [OPENRC, RUNIT, RUNIT_LOG] {
+            let mut shell = std::process::Command::new("sh")
+                .arg("-n")
+                .stdin(std::process::Stdio::piped())
+                .spawn()
+                .expect("there is a sh");
+            let mut input = shell.stdin.take().unwrap();
+            std::io::Write::write_all(&mut input, script).unwrap();
+            drop(input);
+            assert!(shell.wait().unwrap().success());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `/var/lib/ecs/ecs-init.manifest.json`: what was put into the tree. The same order gives the
+//! same bytes: there is no time in it, and every list is sorted.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::agent::Agent;
+use super::order::Order;
+use super::{Content, Init, Item};
+use crate::acquire::cache;
+use crate::acquire::{Acquired, Source};
+use crate::command::VERSION;
+use crate::error::{Context, Result};
+use crate::host::Architecture;
+use crate::image::Archive;
+use crate::sys::file::open_regular_nofollow;
+use crate::verify::{Provenance, sha256_of};
+
+/// Where it lies.
+pub const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
+
+/// The manifest of these things:
+///
+/// ```json
+/// {"agent": {"architecture", "certificate", "key", "path", "sha256", "size", "source", "version"},
+///  "files": [{"mode", "path", "sha256", "size"}], "init", "lines": [{"line", "path"}],
+///  "links": [{"path", "target"}], "version"}
+/// ```
+///
+/// `certificate` and `key` are the fingerprints of who signed, null if nobody did; modes are octal
+/// text; sizes are bytes; `version` is this program's.
+///
+/// # Errors
+/// If a digest cannot be made.
+pub fn write(
+    agent: &Agent,
+    architecture: Architecture,
+    init: Init,
+    items: &[Item],
+) -> Result<Vec<u8>> {
+    let (mut files, mut lines, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let mut items: Vec<_> = items.iter().collect();
+    items.sort_by(|a, b| a.path.cmp(&b.path));
+    for item in items {
+        let path = &*item.path.to_string_lossy();
+        match &item.content {
+            Content::Directory { .. } => {}
+            Content::File { mode, bytes } => files.push(json!({
+                "path": path,
+                "mode": format!("{mode:04o}"),
+                "size": bytes.len(),
+                "sha256": sha256_of(&**bytes).doing(|| "write the manifest")?,
+            })),
+            Content::Link { target } => {
+                links.push(json!({"path": path, "target": &*target.to_string_lossy()}));
+            }
+            Content::Line { text } => lines.push(json!({"path": path, "line": &**text})),
+        }
+    }
+    let verified = agent.archive().verified();
+    let (certificate, key) = match verified.provenance() {
+        Provenance::Signed {
+            certificate, key, ..
+        } => (Some(certificate), Some(key)),
+        _ => (None, None),
+    };
+    let manifest = json!({
+        "version": VERSION,
+        "init": init.to_string(),
+        "agent": {
+            "architecture": architecture.name(),
+            "version": agent.version().map(ToString::to_string),
+            "path": &*agent.path().to_string_lossy(),
+            "size": verified.len(),
+            "sha256": verified.sha256(),
+            "source": agent.origin(),
+            "certificate": certificate,
+            "key": key,
+        },
+        "files": files,
+        "lines": lines,
+        "links": links,
+    });
+    Ok(format!("{manifest:#}\n").into_bytes())
+}
+
+/// The manifest that an earlier `bake` left in the tree, or nothing.
+#[derive(Debug)]
+pub struct Previous(Value);
+
+impl Previous {
+    /// Reads it. One that cannot be read is as good as none.
+    #[must_use]
+    pub fn read(path: &Path) -> Previous {
+        let bytes = fs::read(path).unwrap_or_default();
+        Previous(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    fn agent(&self, what: &str) -> &str {
+        self.0["agent"][what].as_str().unwrap_or_default()
+    }
+
+    /// The name of its tar in the cache. A manifest may have been written by anybody: nothing but
+    /// a tar of the agent's, in the cache itself, is taken for one.
+    #[must_use]
+    pub fn tar(&self) -> Option<&str> {
+        let name = self.agent("path").strip_prefix(cache::DIRECTORY)?;
+        let name = name.strip_prefix('/')?;
+        let between = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
+        (!between.contains('/')).then_some(name)
+    }
+
+    /// Where its tar came from.
+    pub(super) fn origin(&self) -> &str {
+        self.agent("source")
+    }
+
+    /// Whether this is its tar.
+    pub(super) fn is(&self, archive: &Archive) -> bool {
+        self.agent("sha256") == archive.verified().sha256()
+    }
+
+    /// Its tar in the cache's directory `dir`, unverified, if it is said to be the one that is
+    /// ordered now. `latest` never is: tomorrow's is another.
+    pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<Acquired> {
+        let version = order.version.as_ref()?.to_string();
+        let same = version != "latest"
+            && self.agent("version") == version
+            && self.agent("architecture") == order.architecture.name();
+        let path = dir.join(self.tar().filter(|_| same)?);
+        let file = open_regular_nofollow(&path).ok()?;
+        let signature = cache::read_signature(&cache::beside(&path)).ok()?;
+        Some(Acquired::new(file, signature, Source::Cache(path)))
+    }
+}

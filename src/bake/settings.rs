@@ -1,0 +1,54 @@
+//! `/etc/ecs/ecs.config`: the text that is ordered, and what may become of the one that is there.
+
+use std::fs;
+use std::path::Path;
+
+use super::order::{Order, Settings};
+use super::tree::Tree;
+use crate::config::file;
+use crate::error::{Context, Error, Result};
+
+/// The user's configuration.
+pub const PATH: &str = "/etc/ecs/ecs.config";
+
+/// The text that is to be there, or `None` if what is there stays.
+///
+/// # Errors
+/// A line that says nothing that can be read, named by its number; a file that cannot be read; or
+/// there is another text already, and the order does not replace it. An empty file, as packages
+/// make it, is no text.
+pub fn wanted(order: &Order, tree: &Tree) -> Result<Option<Vec<u8>>> {
+    let text = match &order.settings {
+        Settings::Keep => return Ok(None),
+        Settings::Lines(lines) => lines.iter().flat_map(|line| [line, "\n"]).collect(),
+        Settings::File(path) => read(path)?,
+    };
+    let there = tree.follow(PATH.as_ref())?;
+    let old = match fs::read(&there) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        old => old.doing(|| format!("read {}", there.display()))?,
+    };
+    if old.is_empty() || old == text.as_bytes() || order.force {
+        return Ok(Some(text.into_bytes()));
+    }
+    Err(Error::new(format!(
+        "{} is there already and differs: replace it with --force, or leave out --config and \
+         --config-file",
+        there.display()
+    )))
+}
+
+/// A file of settings, every line of which says something.
+fn read(path: &Path) -> Result<String> {
+    let doing = || format!("read {} (--config-file)", path.display());
+    let text = fs::read_to_string(path).doing(doing)?;
+    if let Some(bad) = file::parse(&text).find_map(Result::err) {
+        return Err(Error::new(format!(
+            "{}:{}: it is not used: {}",
+            path.display(),
+            bad.line,
+            bad.why
+        )));
+    }
+    Ok(text)
+}

@@ -1,0 +1,278 @@
+//! An item against what lies in the tree: is it there already, can it be put there, and how.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, symlink};
+use std::path::{Path, PathBuf};
+
+use super::agent::Agent;
+use super::journal::Journal;
+use super::tree::Tree;
+use super::{Content, Item, settings};
+use crate::acquire::cache::part::{self, Part};
+use crate::error::{Context, Error, Result};
+use crate::sys::file::open_regular_nofollow;
+use crate::verify::sha256_of;
+
+/// Permission bits of the tar and its signature, as in Amazon's packages.
+const TAR_MODE: u32 = 0o644;
+
+/// Something that is not there yet.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// Where it will lie on this machine.
+    path: PathBuf,
+    matter: Matter<'a>,
+}
+
+#[derive(Debug)]
+enum Matter<'a> {
+    Directory(u32),
+    File {
+        mode: u32,
+        bytes: Cow<'a, [u8]>,
+        /// The user and group of the file that gets a line more.
+        owner: Option<(u32, u32)>,
+    },
+    Link(&'a Path),
+    Tar,
+    Nothing,
+}
+
+impl<'a> Target<'a> {
+    /// What is to be done for an item; `None` if it is there as it should be.
+    ///
+    /// # Errors
+    /// It cannot be put there: something is in its way, or the tree cannot be read.
+    pub fn of(item: &'a Item, tree: &Tree) -> Result<Option<Target<'a>>> {
+        let follow = matches!(
+            item.content,
+            Content::Directory { .. } | Content::Line { .. }
+        );
+        // The user's own may be a link to where they keep it.
+        let path = if follow || item.path == Path::new(settings::PATH) {
+            tree.follow(&item.path)?
+        } else {
+            tree.entry(&item.path)?
+        };
+        let doing = || format!("look at {}", path.display());
+        let there = match fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            meta => Some(meta.doing(doing)?),
+        };
+        let is_directory = there.as_ref().is_some_and(fs::Metadata::is_dir);
+        let matter = match &item.content {
+            Content::Directory { mode } => {
+                if is_directory {
+                    return Ok(None);
+                }
+                Matter::Directory(*mode)
+            }
+            Content::File { mode, bytes } => {
+                let same = |meta: &fs::Metadata| {
+                    meta.is_file()
+                        && meta.mode() & 0o7777 == *mode
+                        && meta.len() == bytes.len() as u64
+                };
+                if there.as_ref().is_some_and(same) && fs::read(&path).doing(doing)? == **bytes {
+                    return Ok(None);
+                }
+                Matter::File {
+                    mode: *mode,
+                    bytes: Cow::Borrowed(bytes),
+                    owner: None,
+                }
+            }
+            Content::Link { target } => {
+                let link = there.as_ref().is_some_and(fs::Metadata::is_symlink);
+                if link && fs::read_link(&path).doing(doing)? == *target {
+                    return Ok(None);
+                }
+                Matter::Link(target)
+            }
+            Content::Line { text } => {
+                let old = match &there {
+                    Some(meta) if meta.is_file() => fs::read(&path).doing(doing)?,
+                    _ => Vec::new(),
+                };
+                let Some(bytes) = with_line(old, text) else {
+                    return Ok(None);
+                };
+                Matter::File {
+                    mode: there.as_ref().map_or(0o644, |meta| meta.mode() & 0o7777),
+                    bytes: bytes.into(),
+                    owner: there.as_ref().map(|meta| (meta.uid(), meta.gid())),
+                }
+            }
+        };
+        // A directory is never replaced, nor is anything else by one.
+        if there.is_some() && (is_directory || matches!(matter, Matter::Directory(_))) {
+            return Err(Error::new(format!(
+                "{} is in the way of what is to lie there: move it",
+                path.display()
+            )));
+        }
+        Ok(Some(Target { path, matter }))
+    }
+
+    /// The same for the tar.
+    ///
+    /// # Errors
+    /// As [`Target::of`].
+    pub fn of_tar(agent: &Agent, tree: &Tree) -> Result<Option<Target<'a>>> {
+        let path = tree.entry(&agent.path())?;
+        let verified = agent.archive().verified();
+        if let Ok(file) = open_regular_nofollow(&path) {
+            let doing = || format!("read {}", path.display());
+            let meta = file.metadata().doing(doing)?;
+            if meta.mode() & 0o7777 == TAR_MODE
+                && meta.len() == verified.len()
+                && sha256_of(file).doing(doing)? == verified.sha256()
+            {
+                return Ok(None);
+            }
+        } else if path.is_dir() {
+            let why = format!("{} is a directory: move it", path.display());
+            return Err(Error::new(why));
+        }
+        let matter = Matter::Tar;
+        Ok(Some(Target { path, matter }))
+    }
+
+    /// What takes a file away that an earlier `bake` put there.
+    #[must_use]
+    pub fn removal(path: PathBuf) -> Target<'a> {
+        let matter = Matter::Nothing;
+        Target { path, matter }
+    }
+
+    /// Writes it beside its place, under a name of its own, whole and synced.
+    ///
+    /// # Errors
+    /// The file system will not. Nothing but directories, which are in the journal, is then left.
+    pub fn stage(self, agent: &mut Agent, journal: &mut Journal) -> Result<Staged> {
+        let Target { path, matter } = self;
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        journal.directory(dir, 0o755)?;
+        let doing = || format!("write {}", path.display());
+        let ready = match matter {
+            Matter::Directory(mode) => {
+                journal.directory(&path, mode)?;
+                Ready::There
+            }
+            Matter::File { mode, bytes, owner } => {
+                let file = || {
+                    part::sweep(dir)?;
+                    let part = Part::create(dir)?;
+                    part.file().write_all(&bytes)?;
+                    if let Some((user, group)) = owner {
+                        fchown(part.file(), Some(user), Some(group))?;
+                    }
+                    whole(part, mode)
+                };
+                Ready::File(file().doing(doing)?)
+            }
+            Matter::Tar => {
+                let part = agent.staged(dir)?;
+                Ready::File(whole(part, TAR_MODE).doing(doing)?)
+            }
+            Matter::Link(target) => Ready::Link(NewLink::make(target, &path).doing(doing)?),
+            Matter::Nothing => Ready::Gone,
+        };
+        Ok(Staged { path, ready })
+    }
+}
+
+/// A file's text with this line at its end; `None` if it is one of its lines.
+fn with_line(mut old: Vec<u8>, line: &str) -> Option<Vec<u8>> {
+    if old
+        .split(|byte| *byte == b'\n')
+        .any(|l| l == line.as_bytes())
+    {
+        return None;
+    }
+    if old.last().is_some_and(|last| *last != b'\n') {
+        old.push(b'\n');
+    }
+    old.extend(line.as_bytes());
+    old.push(b'\n');
+    Some(old)
+}
+
+fn whole(part: Part, mode: u32) -> io::Result<Part> {
+    part.file()
+        .set_permissions(fs::Permissions::from_mode(mode))?;
+    part.file().sync_all()?;
+    Ok(part)
+}
+
+/// Something that lies beside its place; gone with its owner unless it is put there.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    ready: Ready,
+}
+
+#[derive(Debug)]
+enum Ready {
+    There,
+    File(Part),
+    Link(NewLink),
+    Gone,
+}
+
+impl Staged {
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// The file system will not; what was there is in the journal.
+    pub fn place(self, journal: &mut Journal) -> Result<()> {
+        let path = &self.path;
+        match self.ready {
+            Ready::There => Ok(()),
+            Ready::File(part) => journal.put(path, || part.persist(path)),
+            Ready::Link(link) => journal.put(path, || fs::rename(&link.0, path)),
+            Ready::Gone => journal.remove(path),
+        }
+    }
+}
+
+/// A link under a name of its own.
+#[derive(Debug)]
+struct NewLink(PathBuf);
+
+impl NewLink {
+    fn make(target: &Path, beside: &Path) -> io::Result<NewLink> {
+        let path = part::name_beside(beside)?;
+        symlink(target, &path)?;
+        Ok(NewLink(path))
+    }
+}
+
+impl Drop for NewLink {
+    fn drop(&mut self) {
+        // Gone from here once it has its name.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_line;
+
+    #[test]
+    fn a_line_is_added_once() {
+        for (old, new) in [
+            ("", Some("a b\n")),
+            ("x\n", Some("x\na b\n")),
+            ("x", Some("x\na b\n")),
+            ("#a b\na b c\n", Some("#a b\na b c\na b\n")),
+            ("x\na b\ny\n", None),
+            ("a b", None),
+        ] {
+            let got = with_line(old.into(), "a b");
+            assert_eq!(got.as_deref(), new.map(str::as_bytes), "{old:?}");
+        }
+    }
+}
