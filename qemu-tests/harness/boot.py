@@ -84,9 +84,9 @@ class BootHost(Host):
 
     # Processes of the init, which are not the driver's children
 
-    def processes(self) -> dict[int, list[str]]:
-        """Every process's command line."""
-        return {int(pid): argv for pid, argv in self.channel.request("processes").items()}
+    def processes(self) -> dict[int, dict]:
+        """`{"exe": path, "argv": [word, …]}` of every process but the kernel's."""
+        return {int(pid): found for pid, found in self.channel.request("processes").items()}
 
     def signal(self, pid: int, signal: int) -> None:
         self.channel.request("signal", pid=pid, signal=signal)

@@ -55,7 +55,7 @@ pub fn hand_over() -> io::Result<()> {
     sys::execute(INIT, &[]).step(INIT)
 }
 
-/// All processes that have a command line: `{"PID": ["argv", …]}`.
+/// All processes but the kernel's: `{"PID": {"exe": path, "argv": [word, …]}}`.
 ///
 /// # Errors
 /// What reading `/proc` gave.
@@ -66,14 +66,15 @@ pub fn processes() -> io::Result<Value> {
         if name.parse::<u32>().is_err() {
             continue;
         }
-        // One that ends while we look is none.
+        // One that ends while we look is none, and the kernel's own have no program.
+        let Ok(program) = fs::read_link(format!("/proc/{name}/exe")) else {
+            continue;
+        };
         let line = fs::read(format!("/proc/{name}/cmdline")).unwrap_or_default();
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
-        if !line.is_empty() {
-            let words = line.split(|byte| *byte == 0);
-            let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-            found.insert(name, json!(words));
-        }
+        let words = line.split(|byte| *byte == 0);
+        let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
+        found.insert(name, json!({"exe": program.to_string_lossy(), "argv": words}));
     }
     Ok(Value::Object(found))
 }
