@@ -38,10 +38,12 @@ class Cell:
     passed: int
     #: The names of the steps that failed.
     failed: list[str]
+    #: How many were never tried.
+    unreached: int
 
     def __str__(self) -> str:
         times = ", ".join(f"{s:.0f} s" for s in self.seconds) or "never up"
-        total = self.passed + len(self.failed)
+        total = self.passed + len(self.failed) + self.unreached
         return f"{times}; {self.passed} of {total}" + "".join(f", not {f}" for f in self.failed)
 
 
@@ -112,34 +114,33 @@ def _tell(stage: str, story: Story, kernel, image: Path, log: Path, tally: Tally
     """The whole story of one tree: baked, booted, step by step."""
     passed, failed = 0, []
 
-    def told(todo: list[Step]) -> list[Step]:
-        """Does steps, up to a needed one that fails; those that are left."""
+    def told(todo: list[Step]) -> bool:
+        """Does steps and takes them off the list; False at a needed one that fails."""
         nonlocal passed
         while todo:
-            step, *todo = todo
+            step = todo.pop(0)
             started = time.monotonic()
             problem = _problem(step, story)
             _say(tally, stage, story, step, problem, f" ({time.monotonic() - started:.1f} s)")
             if problem:
                 failed.append(step.name)
                 if step.needed:
-                    break
+                    return False
             else:
                 passed += 1
-        return todo
+        return True
 
     todo = steps(story.boot.init)
+    here, there = [s for s in todo if s.on_tree], [s for s in todo if not s.on_tree]
     rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
-    left = told([s for s in todo if s.on_tree])
-    booted = [s for s in todo if not s.on_tree]
-    if not failed:
+    if told(here):
         rootfs.inits.disk(story.tree, image)
         with BootHost(story.arch, kernel.kernel, kernel.initramfs, image, log) as story.host:
-            booted = told(booted)
-    for step in [*left, *booted]:
-        failed.append(step.name)
+            told(there)
+    unreached = [*here, *there]
+    for step in unreached:
         _say(tally, stage, story, step, "not reached: what it stands on has failed", "")
-    return Cell(story.boot, story.arch, story.seconds, passed, failed)
+    return Cell(story.boot, story.arch, story.seconds, passed, failed, len(unreached))
 
 
 def _problem(step: Step, story: Story) -> str | None:
