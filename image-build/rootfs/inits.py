@@ -61,28 +61,58 @@ INITS = {
 FREE = 512
 
 
+#: Of an init, or of none: process 1 is then a static program of ours.
+NAMES = (*INITS, "none")
+
+
 def tree(arch: str, init: str) -> Path:
     """The tree of one init, built if it is not in the cache. Read only: see `copy`."""
-    if init not in INITS or arch not in picked.ARCHITECTURES:
-        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(INITS)}; "
+    if init not in NAMES or arch not in picked.ARCHITECTURES:
+        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(NAMES)}; "
                          f"architectures {' '.join(picked.ARCHITECTURES)}")
-    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init].packages)
-    given = [HERE / "files" / name for name in ("common", *INITS[init].files)]
+    packages = picked.PACKAGES if init == "none" else INITS[init].packages
+    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, packages)
+    given = [_static("pid1", arch)] if init == "none" else [
+        HERE / "files" / name for name in ("common", *INITS[init].files)]
 
     def make(done: Path) -> None:
         root = done / "root"
         root.mkdir()
-        listed = install.unpack(taken["packages"], root)
-        install.configure(listed, root)
-        for step in INITS[init].steps:
-            step(root)
-        for files in given:
-            subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{files}/.", root], check=True)
+        if init == "none":
+            _minimal(arch, taken["packages"], given[0], root)
+        else:
+            _installed(INITS[init], taken["packages"], given, root)
         (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
 
     digest = _digest(json.dumps(taken["sha256"], sort_keys=True), *given)
     place = archive.cache_root() / "trees"
     return cached.directory(place, f"{arch}-{init}", digest, make) / "root"
+
+
+def _installed(init: Init, debs: list[str], given: list[Path], root: Path) -> None:
+    install.configure(install.unpack(debs, root), root)
+    for step in init.steps:
+        step(root)
+    for files in given:
+        subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{files}/.", root], check=True)
+
+
+def _minimal(arch: str, debs: list[str], pid1: Path, root: Path) -> None:
+    """No shell, no package database: dockerd, what it needs, and process 1."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as temporary:
+        picked.unpack(debs, Path(temporary, "packages"))
+        picked.build(arch, "full", Path(temporary, "packages"), pid1, root, at="usr/sbin/init")
+    (root / "etc/hostname").write_text("host\n")
+
+
+def _static(program: str, arch: str) -> Path:
+    """A program of the guest crate; cargo does nothing where nothing changed."""
+    crate = HERE.parents[1] / "qemu-tests/guest"
+    # The crate's own target directory, whoever builds.
+    env = {k: v for k, v in os.environ.items() if k not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
+    subprocess.run([HERE.parent / "toolchain/cargo-musl", arch, "build", "--release", "--locked",
+                    "--quiet"], cwd=crate, env=env, check=True)
+    return crate / "target" / f"{arch}-unknown-linux-musl" / "release" / program
 
 
 def copy(source: Path, to: Path) -> None:
