@@ -18,8 +18,8 @@ LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/inf
             "usr/share/lintian", "usr/share/zsh", "usr/share/bash-completion",
             "usr/lib/*/gconv")
 
-#: The group that docker.io's scripts make, and the first free number for others.
-DOCKER_GROUP = 999
+#: The groups that docker.io's and ifupdown's scripts make; below them numbers are free.
+GROUPS = {"docker": 999, "netdev": 998}
 
 #: update-alternatives(1): name in /etc/alternatives, link, and what it leads to.
 ALTERNATIVES = (
@@ -57,7 +57,8 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
                  "run", "var/lib/docker", "var/log", "var/tmp",
                  "var/lib/dpkg/info", "var/lib/dpkg/updates"):
         (root / path).mkdir(parents=True, exist_ok=True)
-    for link, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
+    for link, target in (("var/run", "/run"), ("var/lock", "/run/lock"),
+                         ("etc/mtab", "../proc/self/mounts")):
         if (root / link).is_dir() and not (root / link).is_symlink():
             shutil.rmtree(root / link)
         if not (root / link).is_symlink():
@@ -82,8 +83,8 @@ def _users(root: Path) -> None:
     masters = root / "usr/share/base-passwd"
     groups = {name: int(gid) for name, _, gid, *_ in _table(masters / "group.master")}
     users = {name: rest for name, _, *rest in _table(masters / "passwd.master")}
-    groups["docker"] = DOCKER_GROUP
-    free = iter(range(DOCKER_GROUP - 1, 100, -1))
+    groups |= GROUPS
+    free = iter(range(min(GROUPS.values()) - 1, 100, -1))
     declared = [_words(line) for path in sorted((root / "usr/lib/sysusers.d").glob("*.conf"))
                 for line in path.read_text().splitlines() if line.split("#")[0].strip()]
     for kind, name, number, *_ in declared:
