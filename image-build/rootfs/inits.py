@@ -55,23 +55,20 @@ INITS = {
                      (runlevels.sysv, runlevels.inittab)),
     "busybox": Init(("docker.io", "base-files", "libc-bin", "busybox-static"), ("busybox",),
                     (runlevels.busybox,)),
+    # None: process 1 is a static program, as whoever builds an appliance writes it.
+    "none": Init(picked.PACKAGES, ()),
 }
 
 #: Megabytes that an image has free, for containers and what the next boots write.
 FREE = 512
 
 
-#: Of an init, or of none: process 1 is then a static program of ours.
-NAMES = (*INITS, "none")
-
-
 def tree(arch: str, init: str) -> Path:
     """The tree of one init, built if it is not in the cache. Read only: see `copy`."""
-    if init not in NAMES or arch not in picked.ARCHITECTURES:
-        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(NAMES)}; "
+    if init not in INITS or arch not in picked.ARCHITECTURES:
+        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(INITS)}; "
                          f"architectures {' '.join(picked.ARCHITECTURES)}")
-    packages = picked.PACKAGES if init == "none" else INITS[init].packages
-    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, packages)
+    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init].packages)
     given = [_static("pid1", arch)] if init == "none" else [
         HERE / "files" / name for name in ("common", *INITS[init].files)]
 
