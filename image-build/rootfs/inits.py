@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import cached  # noqa: E402
 import image  # noqa: E402
 import install  # noqa: E402
 import kernel  # noqa: E402
+import runlevels  # noqa: E402
 import tree as picked  # noqa: E402
 
 #: What scripts, packages and people expect of a Debian.
@@ -33,14 +35,28 @@ BASE = ("docker.io", "base-files", "dpkg", "dash", "bash", "coreutils", "sed", "
 
 SYSV = ("initscripts", "ifupdown", "orphan-sysvinit-scripts")
 
-#: The packages of each init, besides.
+
+@dataclass(frozen=True)
+class Init:
+    """Its packages, the directories in `files` that it is given, and what else is to do."""
+
+    packages: tuple[str, ...]
+    files: tuple[str, ...]
+    steps: tuple[Callable[[Path], None], ...] = ()
+
+
 INITS = {
-    "systemd": (*BASE, "systemd-sysv", "dbus"),
-    "openrc": (*BASE, *SYSV, "sysvinit-core", "openrc"),
-    "runit": (*BASE, *SYSV, "runit-init", "sysv-rc"),
-    "s6": (*BASE, "s6", "execline"),
-    "sysvinit": (*BASE, *SYSV, "sysvinit-core", "sysv-rc"),
-    "busybox": (*BASE, "busybox-static"),
+    "systemd": Init((*BASE, "systemd-sysv", "dbus"), ("systemd",)),
+    "openrc": Init((*BASE, *SYSV, "sysvinit-core", "openrc"), ("sysv",),
+                   (runlevels.openrc, runlevels.inittab)),
+    "runit": Init((*BASE, *SYSV, "runit-init", "sysv-rc"), ("sysv", "runit"), (runlevels.runit,)),
+    "s6": Init((*BASE, "s6", "execline", "busybox-static"), ("s6",)),
+    "sysvinit": Init((*BASE, *SYSV, "sysvinit-core", "sysv-rc"), ("sysv",),
+                     (runlevels.sysv, runlevels.inittab)),
+    "busybox": Init(("docker.io", "base-files", "libc-bin", "busybox-static"), ("busybox",),
+                    (runlevels.busybox,)),
+    # None: process 1 is a static program, as whoever builds an appliance writes it.
+    "none": Init(picked.PACKAGES, ()),
 }
 
 #: Megabytes that an image has free, for containers and what the next boots write.
@@ -52,21 +68,48 @@ def tree(arch: str, init: str) -> Path:
     if init not in INITS or arch not in picked.ARCHITECTURES:
         raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(INITS)}; "
                          f"architectures {' '.join(picked.ARCHITECTURES)}")
-    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init])
-    given = [HERE / "files/common", HERE / "files" / init]
+    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init].packages)
+    given = [_static("pid1", arch)] if init == "none" else [
+        HERE / "files" / name for name in ("common", *INITS[init].files)]
 
     def make(done: Path) -> None:
         root = done / "root"
         root.mkdir()
-        listed = install.unpack(taken["packages"], root)
-        install.configure(listed, root)
-        for files in given:
-            subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{files}/.", root], check=True)
+        if init == "none":
+            _minimal(arch, taken["packages"], given[0], root)
+        else:
+            _installed(INITS[init], taken["packages"], given, root)
         (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
 
     digest = _digest(json.dumps(taken["sha256"], sort_keys=True), *given)
     place = archive.cache_root() / "trees"
     return cached.directory(place, f"{arch}-{init}", digest, make) / "root"
+
+
+def _installed(init: Init, debs: list[str], given: list[Path], root: Path) -> None:
+    install.configure(install.unpack(debs, root), root)
+    for step in init.steps:
+        step(root)
+    for files in given:
+        subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{files}/.", root], check=True)
+
+
+def _minimal(arch: str, debs: list[str], pid1: Path, root: Path) -> None:
+    """No shell, no package database: dockerd, what it needs, and process 1."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as temporary:
+        picked.unpack(debs, Path(temporary, "packages"))
+        picked.build(arch, "full", Path(temporary, "packages"), pid1, root, at="usr/sbin/init")
+    (root / "etc/hostname").write_text("host\n")
+
+
+def _static(program: str, arch: str) -> Path:
+    """A program of the guest crate; cargo does nothing where nothing changed."""
+    crate = HERE.parents[1] / "qemu-tests/guest"
+    # The crate's own target directory, whoever builds.
+    env = {k: v for k, v in os.environ.items() if k not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
+    subprocess.run([HERE.parent / "toolchain/cargo-musl", arch, "build", "--release", "--locked",
+                    "--quiet"], cwd=crate, env=env, check=True)
+    return crate / "target" / f"{arch}-unknown-linux-musl" / "release" / program
 
 
 def copy(source: Path, to: Path) -> None:

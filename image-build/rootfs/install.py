@@ -18,8 +18,8 @@ LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/inf
             "usr/share/lintian", "usr/share/zsh", "usr/share/bash-completion",
             "usr/lib/*/gconv")
 
-#: The group that docker.io's scripts make, and the first free number for others.
-DOCKER_GROUP = 999
+#: The groups that docker.io's and ifupdown's scripts make; below them numbers are free.
+GROUPS = {"docker": 999, "netdev": 998}
 
 #: update-alternatives(1): name in /etc/alternatives, link, and what it leads to.
 ALTERNATIVES = (
@@ -57,7 +57,8 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
                  "run", "var/lib/docker", "var/log", "var/tmp",
                  "var/lib/dpkg/info", "var/lib/dpkg/updates"):
         (root / path).mkdir(parents=True, exist_ok=True)
-    for link, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
+    for link, target in (("var/run", "/run"), ("var/lock", "/run/lock"),
+                         ("etc/mtab", "../proc/self/mounts")):
         if (root / link).is_dir() and not (root / link).is_symlink():
             shutil.rmtree(root / link)
         if not (root / link).is_symlink():
@@ -70,6 +71,7 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
         (root / link).unlink(missing_ok=True)
         (root / link).symlink_to(f"/etc/alternatives/{name}")
     shutil.copyfile(root / "usr/share/libc-bin/nsswitch.conf", root / "etc/nsswitch.conf")
+    shutil.copyfile(root / "usr/share/base-files/profile", root / "etc/profile")
     # Empty: systemd gives every boot's host an ID, and takes it for no first boot.
     (root / "etc/machine-id").touch()
     _users(root)
@@ -77,34 +79,38 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
 
 
 def _users(root: Path) -> None:
-    """passwd(5), group(5) and shadow(5) of what the packages declare, sysusers.d(5)."""
-    groups = {"docker": DOCKER_GROUP}
-    users: dict[str, tuple[int, int, str, str, str]] = {}
-    lines = [line.split("#")[0] for path in sorted((root / "usr/lib/sysusers.d").glob("*.conf"))
-             for line in path.read_text().splitlines()]
-    fields = [_words(line) for line in lines if line.strip()]
-    free = iter(range(DOCKER_GROUP - 1, 100, -1))
-    for kind, name, number, *_ in fields:
+    """passwd(5), group(5) and shadow(5): Debian's own, and what packages declare."""
+    masters = root / "usr/share/base-passwd"
+    groups = {name: int(gid) for name, _, gid, *_ in _table(masters / "group.master")}
+    users = {name: rest for name, _, *rest in _table(masters / "passwd.master")}
+    groups |= GROUPS
+    free = iter(range(min(GROUPS.values()) - 1, 100, -1))
+    declared = [_words(line) for path in sorted((root / "usr/lib/sysusers.d").glob("*.conf"))
+                for line in path.read_text().splitlines() if line.split("#")[0].strip()]
+    for kind, name, number, *_ in declared:
         if kind == "g" and name not in groups:
-            groups[name] = next(free) if number == "-" else int(number.split(":")[0])
-    for kind, name, number, text, home, shell in fields:
-        if not kind.startswith("u") or name in users:
+            groups[name] = next(free) if number == "-" else int(number)
+    for kind, name, number, text, home, shell in declared:
+        if kind[0] != "u" or name in users:
             continue
         own, _, group = number.partition(":")
         uid = next(free) if own == "-" else int(own)
-        gid = groups.get(group, None) if group and not group.isdigit() else group and int(group)
-        if not group:
-            gid = groups.setdefault(name, uid)
-        users[name] = (uid, gid, text, home, shell)
-    (root / "etc/passwd").write_text("".join(
-        f"{name}:x:{uid}:{gid}:{'' if text == '-' else text}:{'/' if home == '-' else home}:"
-        f"{'/usr/sbin/nologin' if shell == '-' else shell}\n"
-        for name, (uid, gid, text, home, shell) in users.items()))
-    (root / "etc/group").write_text("".join(f"{name}:x:{gid}:\n" for name, gid in groups.items()))
-    (root / "etc/shadow").write_text("".join(f"{name}:*:20000::::::\n" for name in users))
-    (root / "etc/gshadow").write_text("".join(f"{name}:*::\n" for name in groups))
+        gid = groups.get(group, group) if group else groups.setdefault(name, uid)
+        users[name] = [str(uid), str(gid), "" if text == "-" else text,
+                       "/" if home == "-" else home,
+                       "/usr/sbin/nologin" if shell == "-" else shell]
+    etc = root / "etc"
+    (etc / "passwd").write_text(
+        "".join(f"{name}:x:{':'.join(rest)}\n" for name, rest in users.items()))
+    (etc / "group").write_text("".join(f"{name}:x:{gid}:\n" for name, gid in groups.items()))
+    (etc / "shadow").write_text("".join(f"{name}:*:20000::::::\n" for name in users))
+    (etc / "gshadow").write_text("".join(f"{name}:*::\n" for name in groups))
     for name in ("shadow", "gshadow"):
-        (root / "etc" / name).chmod(0o640)
+        (etc / name).chmod(0o640)
+
+
+def _table(path: Path) -> list[list[str]]:
+    return [line.split(":") for line in path.read_text().splitlines()]
 
 
 def _words(line: str) -> list[str]:

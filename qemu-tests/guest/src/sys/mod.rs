@@ -178,3 +178,29 @@ pub fn forget_blocks(device: &File) -> io::Result<()> {
 pub fn execute(program: &str, arguments: &[&str]) -> io::Result<()> {
     Err(Command::new(program).args(arguments).exec())
 }
+
+/// Writes out what the kernel still keeps of files.
+pub fn sync() {
+    // SAFETY: it takes nothing, and cannot fail.
+    unsafe { libc::sync() }
+}
+
+/// How the machine ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ending {
+    Restart,
+    PowerOff,
+}
+
+/// Ends the machine, without asking any process.
+///
+/// # Errors
+/// What `reboot(2)` gave; on success it does not return.
+pub fn end_machine(ending: Ending) -> io::Result<()> {
+    let how = match ending {
+        Ending::Restart => libc::RB_AUTOBOOT,
+        Ending::PowerOff => libc::RB_POWER_OFF,
+    };
+    // SAFETY: no pointers are passed.
+    checked(unsafe { libc::reboot(how) }).map(drop)
+}
