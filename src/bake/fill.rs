@@ -89,9 +89,7 @@ fn fill(
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
     // What is in the way is found before anything is fetched.
-    for item in directories.iter().chain(&items) {
-        Target::of(item, &tree)?;
-    }
+    Target::of_all(directories.iter().chain(&items), &tree)?;
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;
@@ -108,9 +106,8 @@ fn fill(
         Some(item) if !exists(&tree.follow(settings::PATH.as_ref())?)? => Some(item),
         _ => None,
     };
-    for item in directories.iter().chain(&items).chain(&placeholder) {
-        targets.extend(Target::of(item, &tree)?);
-    }
+    let items = directories.iter().chain(&items).chain(&placeholder);
+    targets.extend(Target::of_all(items, &tree)?);
     for name in stale(&agent, &previous) {
         let path = dir.join(name);
         if exists(&path)? {

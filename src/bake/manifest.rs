@@ -40,7 +40,7 @@ pub fn write(
     init: Init,
     items: &[Item],
 ) -> Result<Vec<u8>> {
-    let (mut files, mut lines, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut files, mut links, mut added] = [const { Vec::new() }; 3];
     let mut items: Vec<_> = items.iter().collect();
     items.sort_by(|a, b| a.path.cmp(&b.path));
     for item in items {
@@ -56,7 +56,7 @@ pub fn write(
             Content::Link { target } => {
                 links.push(json!({"path": path, "target": &*target.to_string_lossy()}));
             }
-            Content::Line { text } => lines.push(json!({"path": path, "line": &**text})),
+            Content::Line { text } => added.push(json!({"path": path, "line": &**text})),
         }
     }
     let verified = agent.archive().verified();
@@ -80,7 +80,7 @@ pub fn write(
             "key": key,
         },
         "files": files,
-        "lines": lines,
+        "lines": added,
         "links": links,
     });
     Ok(format!("{manifest:#}\n").into_bytes())

@@ -42,10 +42,7 @@ enum Matter<'a> {
 
 impl<'a> Target<'a> {
     /// What is to be done for an item; `None` if it is there as it should be.
-    ///
-    /// # Errors
-    /// It cannot be put there: something is in its way, or the tree cannot be read.
-    pub fn of(item: &'a Item, tree: &Tree) -> Result<Option<Target<'a>>> {
+    fn of(item: &'a Item, tree: &Tree) -> Result<Option<Target<'a>>> {
         let follow = matches!(
             item.content,
             Content::Directory { .. } | Content::Line { .. }
@@ -116,10 +113,37 @@ impl<'a> Target<'a> {
         Ok(Some(Target { path, matter }))
     }
 
+    /// What is to be done for all of these. Of lines in one file it makes one file.
+    ///
+    /// # Errors
+    /// One cannot be put there: something is in its way, or the tree cannot be read.
+    pub fn of_all(items: impl Iterator<Item = &'a Item>, tree: &Tree) -> Result<Vec<Target<'a>>> {
+        let mut all: Vec<Target<'a>> = Vec::new();
+        for item in items {
+            let Some(target) = Target::of(item, tree)? else {
+                continue;
+            };
+            let before = all.iter_mut().find(|before| before.path == target.path);
+            match (&item.content, before) {
+                (Content::Line { text }, Some(before)) => before.add_line(text),
+                _ => all.push(target),
+            }
+        }
+        Ok(all)
+    }
+
+    fn add_line(&mut self, line: &str) {
+        if let Matter::File { bytes, .. } = &mut self.matter
+            && let Some(more) = with_line(bytes.to_vec(), line)
+        {
+            *bytes = more.into();
+        }
+    }
+
     /// The same for the tar.
     ///
     /// # Errors
-    /// As [`Target::of`].
+    /// As [`Target::of_all`].
     pub fn of_tar(agent: &Agent, tree: &Tree) -> Result<Option<Target<'a>>> {
         let path = tree.entry(&agent.path())?;
         let verified = agent.archive().verified();

@@ -48,7 +48,7 @@ pub(super) fn parse(mut parser: Parser) -> Result<Command> {
             Long("force") => given.force = true,
             Long(name) => {
                 // The name is borrowed from the parser that is to be asked for the value.
-                let Some(slot) = given.slot(name) else {
+                let Some(slot) = slot(name) else {
                     return Err(wrong(argument.unexpected()));
                 };
                 let value = parser.value().map_err(wrong)?;
@@ -84,15 +84,14 @@ struct Given {
     force: bool,
 }
 
-impl Given {
-    fn slot(&self, name: &str) -> Option<usize> {
-        NAMES.iter().position(|known| *known == name)
-    }
+fn slot(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
 
+impl Given {
     /// All that was given of an option.
     fn all(&mut self, name: &str) -> Vec<OsString> {
-        let slot = self.slot(name);
-        slot.map_or_else(Vec::new, |slot| std::mem::take(&mut self.values[slot]))
+        slot(name).map_or_else(Vec::new, |slot| std::mem::take(&mut self.values[slot]))
     }
 
     /// An option that may be given once.

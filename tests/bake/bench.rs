@@ -1,0 +1,199 @@
+//! A tree, a tar with its signature, and an order.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use ecs_init::bake::order::{Order, Settings, Whence};
+use ecs_init::bake::{self, Baked, Init};
+use ecs_init::config::Config;
+use ecs_init::error::Result;
+use ecs_init::host::Architecture;
+use ecs_init::testing::TempDir;
+use sequoia_openpgp as openpgp;
+
+use openpgp::Cert;
+use openpgp::cert::CertBuilder;
+use openpgp::policy::StandardPolicy;
+use openpgp::serialize::SerializeInto;
+use openpgp::serialize::stream::{Message, Signer};
+
+pub fn cert() -> Cert {
+    let builder = CertBuilder::general_purpose(Some("Mirror <mirror@example.org>"));
+    builder.generate().unwrap().0
+}
+
+pub fn sign(cert: &Cert, data: &[u8]) -> Vec<u8> {
+    let policy = StandardPolicy::new();
+    let keys = cert.keys().with_policy(&policy, None).secret();
+    let key = keys.for_signing().next().unwrap().key().clone();
+    let mut signature = Vec::new();
+    let message = Message::new(&mut signature);
+    let signer = Signer::new(message, key.into_keypair().unwrap()).unwrap();
+    let mut signer = signer.detached().build().unwrap();
+    signer.write_all(data).unwrap();
+    signer.finalize().unwrap();
+    signature
+}
+
+/// A docker-archive of an agent for this architecture; `salt` makes it another one.
+pub fn agent(architecture: Architecture, salt: u8) -> Vec<u8> {
+    let config = format!(
+        r#"{{"architecture":"{}","os":"linux"}}"#,
+        architecture.name()
+    );
+    let manifest = r#"[{"Config":"config.json","RepoTags":["amazon/amazon-ecs-agent:latest"],
+        "Layers":["a/layer.tar"]}]"#;
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in [
+        ("a/layer.tar", &vec![salt; 90_000][..]),
+        ("config.json", config.as_bytes()),
+        ("manifest.json", manifest.as_bytes()),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// The head of an ELF file for this machine, and nothing else of a program.
+pub fn program(architecture: Architecture) -> Vec<u8> {
+    let machine: u8 = match architecture {
+        Architecture::Amd64 => 62,
+        Architecture::Arm64 => 183,
+    };
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(18, 0);
+    bytes.extend([machine, 0]);
+    bytes.resize(5000, 7);
+    bytes
+}
+
+/// One entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub mode: u32,
+    pub modified: (i64, i64),
+    pub content: Vec<u8>,
+}
+
+/// All that lies in a tree, by the path in it; a link's content is what it points to.
+pub fn everything(tree: &Path) -> BTreeMap<PathBuf, Entry> {
+    let mut all = BTreeMap::new();
+    let mut to_go = vec![tree.to_owned()];
+    while let Some(dir) = to_go.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let mut modified = (meta.mtime(), meta.mtime_nsec());
+            let content = if meta.is_dir() {
+                to_go.push(path.clone());
+                // What comes and goes in it changes its time.
+                modified = (0, 0);
+                Vec::new()
+            } else if meta.is_symlink() {
+                let target = fs::read_link(&path).unwrap();
+                target.into_os_string().into_encoded_bytes()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            let entry = Entry {
+                mode: meta.permissions().mode(),
+                modified,
+                content,
+            };
+            all.insert(path.strip_prefix(tree).unwrap().to_owned(), entry);
+        }
+    }
+    all
+}
+
+/// The paths alone.
+pub fn paths(tree: &Path) -> Vec<String> {
+    let all = everything(tree).into_keys();
+    all.map(|path| path.to_str().unwrap().to_owned()).collect()
+}
+
+/// A build machine.
+pub struct Bench {
+    pub dir: TempDir,
+    pub cert: Cert,
+    pub order: Order,
+}
+
+impl Bench {
+    /// An empty tree, and the order to put a signed tar from a file into it.
+    pub fn new() -> Bench {
+        let dir = TempDir::new("bake");
+        let cert = cert();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("tree")).unwrap();
+        fs::write(at("keys"), cert.to_vec().unwrap()).unwrap();
+        let architecture = Architecture::Arm64;
+        fs::write(at("program"), program(architecture)).unwrap();
+        let order = Order {
+            root: at("tree"),
+            architecture,
+            version: Some("v1.99.0".parse().unwrap()),
+            whence: Whence::Tar {
+                tar: at("agent.tar"),
+                signature: None,
+            },
+            settings: Settings::Keep,
+            init: Some(Init::None),
+            binary: Some(at("program")),
+            keyring: Some(at("keys")),
+            force: false,
+        };
+        let bench = Bench { dir, cert, order };
+        bench.tar(1);
+        bench
+    }
+
+    /// Another tar, and its signature beside it.
+    pub fn tar(&self, salt: u8) {
+        let tar = agent(self.order.architecture, salt);
+        fs::write(self.dir.path().join("agent.tar"), &tar).unwrap();
+        let signature = sign(&self.cert, &tar);
+        fs::write(self.dir.path().join("agent.tar.asc"), signature).unwrap();
+    }
+
+    pub fn tree(&self) -> &Path {
+        &self.order.root
+    }
+
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.order.root.join(path)
+    }
+
+    /// Puts a file into the tree.
+    pub fn write(&self, path: &str, content: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub fn bake_with(&self, environment: &[(&str, &str)]) -> Result<Baked> {
+        let all = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+        let (config, warnings) = Config::of_environment(all);
+        assert_eq!(warnings, [""; 0]);
+        bake::run(&self.order, &config, None)
+    }
+
+    pub fn bake(&self) -> Result<Baked> {
+        self.bake_with(&[])
+    }
+
+    /// Must fail, say this, and leave the tree as it was.
+    #[track_caller]
+    pub fn refused(&self, why: &str) {
+        let before = everything(self.tree());
+        let error = self.bake().map(|baked| baked.init).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        assert_eq!(everything(self.tree()), before, "{error}");
+    }
+}

@@ -1,0 +1,199 @@
+//! What lies in the tree, and what a host makes of it.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use ecs_init::acquire::Cache;
+use ecs_init::acquire::cache::State;
+use ecs_init::bake::order::Settings;
+use ecs_init::bake::{Content, Init};
+use ecs_init::config::Config;
+use ecs_init::host::Architecture;
+use ecs_init::image;
+use ecs_init::verify::{Gate, sha256_of};
+
+use super::bench::{Bench, agent, everything, paths, program};
+
+#[test]
+fn an_empty_tree_is_all_that_a_host_needs() {
+    let mut bench = Bench::new();
+    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=c".into(), "B='x y'".into()]);
+    let baked = bench.bake().unwrap();
+    assert_eq!(
+        (baked.init, baked.unchanged, baked.version.as_deref()),
+        (Init::None, false, Some("v1.99.0"))
+    );
+    let all = everything(bench.tree());
+    let files: Vec<_> = all
+        .iter()
+        .filter(|(_, entry)| entry.mode & 0o170_000 != 0o040_000)
+        .map(|(path, entry)| format!("{:o} {}", entry.mode & 0o7777, path.display()))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "644 etc/ecs/ecs-init.keyring",
+            "600 etc/ecs/ecs.config",
+            "755 usr/libexec/amazon-ecs-init",
+            "777 usr/sbin/ecs-init",
+            "644 var/cache/ecs/ecs-agent-v1.99.0.tar",
+            "644 var/cache/ecs/ecs-agent-v1.99.0.tar.asc",
+            "777 var/cache/ecs/ecs-agent.tar",
+            "644 var/cache/ecs/state",
+            "644 var/lib/ecs/ecs-init.manifest.json",
+            "644 var/lib/ecs/ecs.config",
+        ]
+    );
+    for dir in ["var/lib/ecs/data", "var/log/ecs/exec", "mnt/ecs/ebs"] {
+        assert_eq!(all[Path::new(dir)].mode, 0o040_755, "{dir}");
+    }
+    let text = fs::read_to_string(bench.at("etc/ecs/ecs.config")).unwrap();
+    assert_eq!(text, "ECS_CLUSTER=c\nB='x y'\n");
+
+    // As at the first boot, with nothing but the tree.
+    let root = bench.tree().to_str().unwrap().to_owned();
+    let (config, warnings) = Config::load([("ECS_INIT_ROOT".to_owned(), root)]);
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(config.agent.environment["B"], "x y");
+    let cache = Cache::new(&config.root);
+    assert_eq!(cache.state(), State::ReloadNeeded);
+    let tar = cache.open().unwrap();
+    assert_eq!(tar.version(), Some("v1.99.0".parse().unwrap()));
+    let gate = Gate::new(&config).unwrap();
+    let verified = gate.admit(tar.acquired(None), SystemTime::now()).unwrap();
+    image::check(verified, Architecture::Arm64).unwrap();
+    let run = fs::read(bench.at("usr/sbin/ecs-init")).unwrap();
+    assert!(run == program(Architecture::Arm64));
+}
+
+#[test]
+fn the_manifest_tells_the_truth_and_is_the_same_each_time() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::Systemd);
+    bench.bake().unwrap();
+    let path = "var/lib/ecs/ecs-init.manifest.json";
+    let bytes = fs::read(bench.at(path)).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let signer = bench.cert.fingerprint().to_hex();
+    assert_eq!(manifest["agent"]["certificate"], signer);
+    assert_eq!(manifest["agent"]["version"], "v1.99.0");
+    assert_eq!(manifest["agent"]["architecture"], "arm64");
+    assert_eq!(manifest["agent"]["source"], "agent.tar");
+    assert_eq!(manifest["init"], "systemd");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    let inside = |value: &serde_json::Value| bench.at(&value.as_str().unwrap()[1..]);
+    let mut seen = 1; // The manifest itself.
+    let files = manifest["files"].as_array().unwrap();
+    for file in files.iter().chain([&manifest["agent"]]) {
+        let content = fs::read(inside(&file["path"])).unwrap();
+        assert_eq!(file["size"], content.len(), "{file}");
+        assert_eq!(file["sha256"], sha256_of(&*content).unwrap(), "{file}");
+        seen += 1;
+    }
+    for link in manifest["links"].as_array().unwrap() {
+        let target = fs::read_link(inside(&link["path"])).unwrap();
+        assert_eq!(link["target"], target.to_str().unwrap());
+        seen += 1;
+    }
+    for line in manifest["lines"].as_array().unwrap() {
+        let text = fs::read_to_string(inside(&line["path"])).unwrap();
+        assert!(text.lines().any(|l| line["line"] == l), "{line}");
+        seen += 1;
+    }
+    // All but directories, and the user's empty configuration.
+    let all = everything(bench.tree());
+    let there = all.values().filter(|e| e.mode & 0o170_000 != 0o040_000);
+    assert_eq!(seen + 1, there.count());
+
+    bench.order.root = bench.dir.path().join("another");
+    fs::create_dir(bench.tree()).unwrap();
+    bench.bake().unwrap();
+    assert!(fs::read(bench.at(path)).unwrap() == bytes);
+}
+
+#[test]
+fn the_init_is_found_and_its_service_enabled() {
+    let mut bench = Bench::new();
+    bench.order.init = None;
+    bench.refused("--init");
+    bench.write("usr/lib/systemd/systemd", "");
+    fs::create_dir_all(bench.at("usr/sbin")).unwrap();
+    std::os::unix::fs::symlink("../lib/systemd/systemd", bench.at("usr/sbin/init")).unwrap();
+    std::os::unix::fs::symlink("usr/sbin", bench.at("sbin")).unwrap();
+    assert_eq!(bench.bake().unwrap().init, Init::Systemd);
+    let enabled = bench.at("etc/systemd/system/multi-user.target.wants/ecs.service");
+    let unit = fs::read_link(enabled).unwrap();
+    assert!(
+        bench
+            .at(unit.strip_prefix("/").unwrap().to_str().unwrap())
+            .is_file()
+    );
+}
+
+#[test]
+fn lines_join_what_an_inittab_has() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::Busybox);
+    let lines = Init::Busybox.items();
+    bench.write("etc/inittab", "::sysinit:/etc/rc");
+    bench.bake().unwrap();
+    let text = fs::read_to_string(bench.at("etc/inittab")).unwrap();
+    let rest = text.strip_prefix("::sysinit:/etc/rc\n").unwrap();
+    let wanted = lines.iter().map(|item| match &item.content {
+        Content::Line { text } => format!("{text}\n"),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(rest, wanted.collect::<String>());
+    assert!(lines.len() > 1, "no two lines of one file in this test");
+    assert!(bench.bake().unwrap().unchanged);
+}
+
+#[test]
+fn a_configuration_that_is_there_is_the_users() {
+    let mut bench = Bench::new();
+    bench.write("etc/ecs/ecs.config", "ECS_CLUSTER=mine\n");
+    bench.bake().unwrap();
+    let text = || fs::read_to_string(bench.at("etc/ecs/ecs.config")).unwrap();
+    assert_eq!(text(), "ECS_CLUSTER=mine\n");
+    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=other".into()]);
+    bench.refused("--force");
+    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=mine".into()]);
+    bench.bake().unwrap();
+    bench.order.force = true;
+    let file = bench.dir.path().join("settings");
+    bench.order.settings = Settings::File(file.clone());
+    fs::write(&file, "A=1\nsecret nonsense\n").unwrap();
+    bench.refused("settings:2: ");
+    fs::write(&file, "# mine\nA=1\n").unwrap();
+    bench.bake().unwrap();
+    let text = fs::read_to_string(bench.at("etc/ecs/ecs.config")).unwrap();
+    assert_eq!(text, "# mine\nA=1\n");
+}
+
+#[test]
+fn the_empty_configuration_of_a_package_gives_way() {
+    let mut bench = Bench::new();
+    bench.bake().unwrap();
+    assert_eq!(fs::read(bench.at("etc/ecs/ecs.config")).unwrap(), b"");
+    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.bake().unwrap();
+    assert_eq!(fs::read(bench.at("etc/ecs/ecs.config")).unwrap(), b"A=1\n");
+}
+
+#[test]
+fn what_is_for_another_machine_is_refused() {
+    let mut bench = Bench::new();
+    bench.order.architecture = Architecture::Amd64;
+    bench.refused("ELF machine 183, not 62");
+    let other = bench.dir.path().join("other");
+    fs::write(&other, program(Architecture::Amd64)).unwrap();
+    bench.order.binary = Some(other);
+    bench.refused("arm64");
+    let tar = agent(Architecture::Amd64, 1);
+    let signature = super::bench::sign(&bench.cert, &tar);
+    fs::write(bench.dir.path().join("agent.tar"), tar).unwrap();
+    fs::write(bench.dir.path().join("agent.tar.asc"), signature).unwrap();
+    bench.bake().unwrap();
+    assert!(!paths(bench.tree()).is_empty());
+}

@@ -1,0 +1,14 @@
+//! `bake` on real trees: what lies in them afterwards, what a failure leaves, and what a host that
+//! boots from one makes of it.
+
+#[path = "../acquire/server.rs"]
+#[allow(dead_code)]
+mod server;
+
+mod bench;
+mod failures;
+mod filled;
+mod hostile;
+mod program;
+mod sources;
+mod twice;
