@@ -4,13 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use ecs_init::cli::{self, Command};
-use ecs_init::config::Config;
+use ecs_init::config::{self, Config};
 use ecs_init::error::{Exit, Result};
 use ecs_init::{command, logging};
 
 fn main() -> ExitCode {
     logging::start();
-    let end = match cli::parse(std::env::args_os().skip(1)) {
+    let end = match cli::parse(cli::arguments(std::env::args_os())) {
         Ok(Command::Help(verb)) => print(&cli::help(verb)),
         Ok(Command::Version) => print(&format!("ecs-init version {}\n", command::VERSION)),
         Ok(command) => run(&command),
@@ -24,10 +24,7 @@ fn main() -> ExitCode {
 
 /// Reads the configuration, does what was asked, logs the error if there is one.
 fn run(command: &Command) -> Exit {
-    let environment = std::env::vars_os().map(|(name, value)| {
-        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
-        (text(name), text(value))
-    });
+    let environment = config::environment();
     let (config, warnings) = match command {
         Command::Bake(_) => Config::of_environment(environment),
         _ => Config::load(environment),
@@ -36,7 +33,11 @@ fn run(command: &Command) -> Exit {
     for warning in warnings {
         log::warn!("{warning}");
     }
-    ended(command::dispatch(command, &config))
+    let end = ended(command::dispatch(command, &config));
+    if let Command::Run { respawned: true } = command {
+        command::rest(end);
+    }
+    end
 }
 
 /// The one place where an error becomes an exit code.

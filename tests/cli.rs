@@ -154,3 +154,49 @@ fn without_a_stderr_the_kernels_log_is_written() {
     assert!(found[0].starts_with("28,"), "{found:?}");
     assert!(found[0].contains("ecs-init: level=warn"), "{found:?}");
 }
+
+/// Only the verbs that begin wait; the others must not be held up.
+#[test]
+fn pre_start_and_run_wait_for_what_they_are_told() {
+    let root = TempDir::new("cli");
+    let waits = [
+        ("ECS_INIT_WAIT_FOR", "/run/late"),
+        ("ECS_INIT_WAIT_FOR_TIMEOUT", "0"),
+    ];
+    for verb in ["pre-start", "run", "start", "reload-cache"] {
+        let done = run(&root, &[verb], &waits);
+        assert_eq!(done.status.code(), Some(255), "{verb}");
+        let waited = text(&done.stderr).contains("/run/late did not come within 0 s");
+        assert_eq!(waited, ["pre-start", "run"].contains(&verb), "{verb}");
+    }
+}
+
+/// Under an init that starts again whatever ends, a failure must not spin.
+#[test]
+fn run_respawned_puts_its_end_off_until_the_signal() {
+    use std::io::{BufRead, BufReader};
+
+    let root = TempDir::new("cli");
+    let link = root.path().join("run");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ecs-init"), &link).unwrap();
+    let mut child = Command::new(link)
+        .env_clear()
+        .env("ECS_INIT_ROOT", root.path())
+        .env("ECS_INIT_WAIT_FOR", "/late")
+        .env("ECS_INIT_WAIT_FOR_TIMEOUT", "0")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("run ecs-init");
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let lines: Vec<_> = lines
+        .map(Result::unwrap)
+        .inspect(|line| {
+            if line.contains("ending in 15 s") {
+                ecs_init::sys::signal::terminate(child.id()).unwrap();
+            }
+        })
+        .collect();
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+    let at = |text: &str| lines.iter().position(|line| line.contains(text));
+    assert!(at("/late did not come").unwrap() < at("ending in 15 s").expect("a pause"));
+}

@@ -4,13 +4,15 @@
 mod engine;
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use ecs_init::docker::Lost;
 use ecs_init::docker::spec::ContainerSpec;
 use ecs_init::error::{Error, Result};
+use ecs_init::supervise::notify::Notify;
 use ecs_init::supervise::{Load, Outcome, identity, run, run_with};
 use ecs_init::sys::signal::Stop;
+use ecs_init::testing::TempDir;
 use engine::{Engine, Reply, answer, exit, usual};
 
 /// What a supervision came to: how it ended, what dockerd was asked, how long it slept.
@@ -42,6 +44,7 @@ fn story(
     let outcome = run_with(
         &engine.connect(None),
         &spec(),
+        &Notify::default(),
         |_, which| {
             let fine = load(loads.len());
             loads.push(which);
@@ -187,6 +190,7 @@ fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
     let outcome = run_with(
         &engine.connect(None),
         &spec(),
+        &Notify::default(),
         |_, which| {
             loads.push(which);
             Err(Error::caused(
@@ -322,6 +326,7 @@ fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_ag
             &engine.connect(Some(&stop)),
             &spec(),
             &stop,
+            &Notify::default(),
             |_, _| unreachable!(),
         );
         assert_eq!(outcome.unwrap(), Outcome::Stopped, "{step}");
@@ -440,12 +445,58 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         &engine.connect(Some(&stop)),
         &spec(),
         &stop,
+        &Notify::default(),
         |_, _| unreachable!(),
     );
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     let mut want = ONE_RUN.to_vec();
     want.push("stop?t=10");
     assert_eq!(engine.calls()[2..], want);
+}
+
+/// In a dockerd that cannot start it at first, then one that can; the agent fails once.
+#[test]
+fn systemd_hears_when_the_agent_runs_and_when_it_does_not() {
+    let dir = TempDir::new("supervise");
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let replies = |call: &str, n| match (call, n) {
+        ("start", 0) => answer(500, r#"{"message":"no"}"#),
+        ("wait", 0) => exit(1),
+        ("wait", 1) => Reply::HangUp,
+        _ => usual(call),
+    };
+    let engine = Engine::start(replies);
+    let mut sleeps = 0;
+    let outcome = run_with(
+        &engine.connect(None),
+        &spec(),
+        &Notify::new(path.to_str()),
+        |_, _| unreachable!(),
+        |_| {
+            sleeps += 1;
+            (sleeps < 3).then_some(()).ok_or_else(Error::stopped)
+        },
+    );
+    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    // All of it has been sent: nothing is waited for.
+    socket.set_nonblocking(true).unwrap();
+    let mut heard = Vec::new();
+    let mut bytes = [0; 256];
+    while let Ok(n) = socket.recv(&mut bytes) {
+        heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
+    }
+    let begins = [
+        "STATUS=starting the agent again in 0.5 s",
+        "READY=1\n",
+        "STATUS=starting the agent again in 1.",
+        "READY=1\n",
+        "STOPPING=1\n",
+    ];
+    assert_eq!(heard.len(), begins.len(), "{heard:?}");
+    for (message, begin) in heard.iter().zip(begins) {
+        assert!(message.starts_with(begin), "{heard:?}");
+    }
 }
 
 type Step = fn() -> Result<()>;
@@ -460,7 +511,13 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::stopped()));
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
-        let outcome = run_with(&engine.connect(None), &spec(), |_, _| load(), |_| sleep());
+        let outcome = run_with(
+            &engine.connect(None),
+            &spec(),
+            &Notify::default(),
+            |_, _| load(),
+            |_| sleep(),
+        );
         assert_eq!(outcome.unwrap(), Outcome::Stopped);
         assert_eq!(engine.calls().last().unwrap(), "stop?t=10");
     }

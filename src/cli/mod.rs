@@ -23,7 +23,10 @@ pub enum Command {
     /// Load the cached image anew.
     ReloadCache,
     /// pre-start, start and post-stop in one process.
-    Run,
+    Run {
+        /// Whoever started it starts it again, however it ends.
+        respawned: bool,
+    },
     /// Check a tar's signature.
     Verify {
         /// The tar.
@@ -96,7 +99,11 @@ value of `default`. What others wrote stays. Failures are logged, not returned."
         line: "pre-start, start and post-stop in one process, for an init without hooks",
         more: "\
 The container is started as by `start`; when it ends, or at SIGTERM or SIGINT, the network is taken
-back as by `post-stop`. The exit code is that of `start`.",
+back as by `post-stop`. The exit code is that of `start`.
+
+--respawned is for an init that starts again whatever ends: where there is nothing to start again
+(exit codes 0 and 5) the process stays until SIGTERM, and after a failure it ends 15 s later.
+Called by the name `run`, the program does the same.",
     },
     Verb {
         name: "verify",
@@ -160,6 +167,19 @@ pub fn help(name: &str) -> String {
     }
 }
 
+/// The arguments in a command line, whose first word is the program's own name. By the name `run`,
+/// as s6, runit and daemontools execute a service, it is `run --respawned`: they start again
+/// whatever ends, and their service is a link to the program.
+pub fn arguments(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut line = line.into_iter();
+    match line.next() {
+        Some(name) if PathBuf::from(&name).ends_with("run") => {
+            vec!["run".into(), "--respawned".into()]
+        }
+        _ => line.collect(),
+    }
+}
+
 /// Reads the arguments, without the program's own name.
 ///
 /// # Errors
@@ -170,10 +190,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut verb: Option<&'static str> = None;
     let mut operands: Vec<PathBuf> = Vec::new();
+    let mut respawned = false;
     while let Some(argument) = parser.next().map_err(wrong)? {
         match argument {
             Short('h') | Long("help") => return Ok(Command::Help(verb.unwrap_or("help"))),
             Short('V') | Long("version") => return Ok(Command::Version),
+            Long("respawned") if verb == Some("run") => respawned = true,
             Value(value) if verb.is_none() => {
                 let known = VERBS.iter().find(|v| value == v.name);
                 verb = Some(known.map(|v| v.name).ok_or_else(|| {
@@ -208,7 +230,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
         "stop" | "pre-stop" => Command::Stop,
         "post-stop" => Command::PostStop,
         "reload-cache" => Command::ReloadCache,
-        "run" => Command::Run,
+        "run" => Command::Run { respawned },
         "rules" => Command::Rules,
         "version" => Command::Version,
         _ => Command::Help("help"),
@@ -245,6 +267,18 @@ mod tests {
                 signature: Some("b".into())
             }
         );
+    }
+
+    #[test]
+    fn a_service_that_is_a_link_called_run_is_started_again() {
+        let called = |line: &str| parse(arguments(line.split(' ').map(OsString::from))).unwrap();
+        let run = |respawned| Command::Run { respawned };
+        assert_eq!(called("./run"), run(true));
+        // s6-supervise adds the service's name.
+        assert_eq!(called("run ecs"), run(true));
+        assert_eq!(called("ecs-init run --respawned"), run(true));
+        assert_eq!(called("/usr/libexec/amazon-ecs-init run"), run(false));
+        assert!(parsed("start --respawned").is_err());
     }
 
     #[test]

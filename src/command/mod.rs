@@ -6,8 +6,10 @@ mod post_stop;
 mod pre_start;
 mod provide;
 mod reload_cache;
+mod rest;
 mod rules;
 mod run;
+mod settle;
 mod start;
 mod stop;
 mod verify;
@@ -18,6 +20,8 @@ use crate::docker::Docker;
 use crate::error::{Error, Result};
 use crate::sys::signal::Stop;
 
+pub use rest::rest;
+
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -27,7 +31,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What failed, and how the process ends for it.
 pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
     match command {
-        Command::PreStart => pre_start::run(config, None),
+        Command::PreStart => pre_start::run(&settle::settle(config, None)?, None),
         Command::Start => start::run(config),
         Command::Stop => stop::run(config),
         Command::PostStop => {
@@ -35,7 +39,7 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
             Ok(())
         }
         Command::ReloadCache => reload_cache::run(config),
-        Command::Run => run::run(config),
+        Command::Run { .. } => run::run(config),
         Command::Verify { tar, signature } => verify::run(config, tar, signature.as_deref()),
         Command::Rules => rules::run(config),
         Command::Bake(order) => bake::run(config, order),

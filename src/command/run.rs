@@ -5,13 +5,14 @@ use crate::error::{Context, Result};
 use crate::supervise::lock::Lock;
 use crate::sys::signal::Stop;
 
-use super::{post_stop, pre_start, start};
+use super::{post_stop, pre_start, settle, start};
 
 /// pre-start, start, and post-stop whatever came of them.
 pub fn run(config: &Config) -> Result<()> {
     let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
     // Held to the end: a second one would take the first one's rules away on its way out.
     let _lock = Lock::take(&config.root)?;
+    let config = &settle::settle(config, Some(&stop))?;
     let end = pre_start::run(config, Some(&stop)).and_then(|()| start::supervise(config, &stop));
     post_stop::run(config);
     end

@@ -6,6 +6,7 @@ use crate::docker::Docker;
 use crate::error::{Context, Error, Result};
 use crate::host::Host;
 use crate::supervise::lock::Lock;
+use crate::supervise::notify::Notify;
 use crate::supervise::{self, Load, Outcome};
 use crate::sys::signal::Stop;
 
@@ -33,7 +34,8 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
         Load::Desired => provider.desired(docker),
         Load::Cached => provider.reload(docker),
     };
-    match supervise::run(&docker, &plan.container, stop, load)? {
+    let notify = Notify::new(config.notify_socket.as_deref());
+    match supervise::run(&docker, &plan.container, stop, &notify, load)? {
         Outcome::Done | Outcome::Stopped => Ok(()),
         end @ Outcome::Terminal => Err(Error::new(
             "the agent says that it can never work here (its exit code 5)",

@@ -17,7 +17,7 @@ use crate::root::Root;
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
 /// pointed out, so that a slip of the pen does not pass for a setting.
-pub const OWN: [&str; 21] = [
+pub const OWN: [&str; 22] = [
     "ECS_INIT_AGENT_IMAGE",
     "ECS_INIT_AGENT_SOURCE",
     "ECS_INIT_AGENT_TAR",
@@ -39,6 +39,7 @@ pub const OWN: [&str; 21] = [
     "ECS_INIT_ROOT",
     "ECS_INIT_SELINUX",
     "ECS_INIT_WAIT_FOR",
+    "ECS_INIT_WAIT_FOR_TIMEOUT",
 ];
 
 /// What decides here about the container and is the agent's to know too: set in the environment
@@ -53,6 +54,14 @@ const PASSED_ON: [&str; 7] = [
     "ECS_GMSA_SUPPORTED",
     "ECS_VOLUME_PLUGIN_CAPABILITIES",
 ];
+
+/// The process's environment.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+    let all = std::env::vars_os();
+    all.map(|(name, value)| (text(name), text(value))).collect()
+}
 
 /// A value and where it came from. Reads as the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +100,13 @@ pub struct Config {
     pub agent_docker_socket: Option<PathBuf>,
     /// `ECS_INIT_DOCKER_WAIT`, 60 s: how long to wait for dockerd's socket at the start.
     pub docker_wait: Duration,
+    /// `ECS_INIT_WAIT_FOR`, none: paths that have to be there before pre-start or run begins.
+    pub wait_for: Vec<PathBuf>,
+    /// `ECS_INIT_WAIT_FOR_TIMEOUT`, 300 s: how long to wait for all of them.
+    pub wait_for_timeout: Duration,
+    /// `NOTIFY_SOCKET`, none; from the environment alone: where systemd wants to hear that the
+    /// agent runs (`sd_notify(3)`).
+    pub notify_socket: Option<String>,
     /// `ECS_EXTERNAL`, false: the host is outside EC2.
     pub external: bool,
     /// `ECS_INIT_REGION`, else `AWS_REGION`, else `AWS_DEFAULT_REGION`.
@@ -323,6 +339,16 @@ impl Reader {
                 value::seconds,
                 Duration::from_secs(60),
             ),
+            wait_for: self.or("ECS_INIT_WAIT_FOR", value::paths, Vec::new()).value,
+            wait_for_timeout: *self.or(
+                "ECS_INIT_WAIT_FOR_TIMEOUT",
+                value::seconds,
+                Duration::from_secs(300),
+            ),
+            notify_socket: self
+                .text(&["NOTIFY_SOCKET"])
+                .filter(|socket| socket.origin == Origin::Environment)
+                .map(|socket| socket.value),
             external: self.flag("ECS_EXTERNAL"),
             region: self.any(
                 &["ECS_INIT_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"],

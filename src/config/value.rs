@@ -26,6 +26,17 @@ pub fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
     }
 }
 
+/// Absolute paths with commas between them; blanks around one do not count.
+///
+/// # Errors
+/// What would have been such a list.
+pub fn paths(text: &str) -> Result<Vec<std::path::PathBuf>, &'static str> {
+    let paths = text.split(',').map(str::trim);
+    let paths = paths.map(|path| path.starts_with('/').then(|| path.into()));
+    let all: Option<_> = paths.collect();
+    all.ok_or("is no list of absolute paths with commas between them")
+}
+
 /// A JSON object whose values are strings (`ECS_AGENT_LABELS`, `ECS_LOG_OPTS`).
 ///
 /// # Errors

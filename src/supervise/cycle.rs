@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::begin::begin;
+use super::notify::Notify;
 use super::policy::{self, Ending, Next, Policy};
 use super::{CONTAINER, Load, Outcome};
 use crate::docker::spec::ContainerSpec;
@@ -16,6 +17,7 @@ const BEFORE_WAITING_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Supervisor<'a, L, S> {
     docker: Docker,
     spec: &'a ContainerSpec,
+    notify: &'a Notify,
     policy: Policy,
     load: L,
     sleep: S,
@@ -26,10 +28,17 @@ where
     L: FnMut(&Docker, Load) -> Result<()>,
     S: FnMut(Duration) -> Result<()>,
 {
-    pub(super) fn new(docker: &Docker, spec: &'a ContainerSpec, load: L, sleep: S) -> Self {
+    pub(super) fn new(
+        docker: &Docker,
+        spec: &'a ContainerSpec,
+        notify: &'a Notify,
+        load: L,
+        sleep: S,
+    ) -> Self {
         Supervisor {
             docker: docker.clone(),
             spec,
+            notify,
             policy: Policy::default(),
             load,
             sleep,
@@ -73,6 +82,7 @@ where
             Err(e) => return self.setback(e),
         };
         log::info!("the agent runs");
+        self.notify.ready();
         let started = Instant::now();
         loop {
             let code = match self.docker.wait_container(&id) {
@@ -191,7 +201,9 @@ where
         if time.is_zero() {
             return Ok(());
         }
-        log::info!("starting the agent again in {:.1} s", time.as_secs_f64());
+        let plan = format!("starting the agent again in {:.1} s", time.as_secs_f64());
+        log::info!("{plan}");
+        self.notify.status(&plan);
         (self.sleep)(time)
     }
 }

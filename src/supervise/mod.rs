@@ -6,6 +6,7 @@
 //! | `begin` | from whatever there is to an agent that runs |
 //! | [`identity`] | whether a container is the one that we would make (pure) |
 //! | [`policy`], [`backoff`] | what comes after the agent's end, and when (pure) |
+//! | [`notify`] | what systemd is told |
 //! | [`lock`] | one supervisor to a host; how `stop` finds it |
 
 pub mod backoff;
@@ -13,6 +14,7 @@ mod begin;
 mod cycle;
 pub mod identity;
 pub mod lock;
+pub mod notify;
 pub mod policy;
 
 use std::time::Duration;
@@ -22,6 +24,7 @@ use crate::docker::{Docker, Lost};
 use crate::error::{Context, Error, Exit, Result};
 use crate::sys::signal::{Stop, Woken};
 use cycle::Supervisor;
+use notify::Notify;
 
 /// The name of the agent's container.
 pub const CONTAINER: &str = "ecs-agent";
@@ -63,7 +66,8 @@ impl Outcome {
 /// Runs the agent until it is done, can never work, or SIGTERM or SIGINT (`stop`, which `docker`
 /// has to know as well) comes. An agent that runs already as `spec` has it is not started anew but
 /// taken over. `load` loads an image into the dockerd that is there by then: it may be another
-/// one than at the start.
+/// one than at the start. `notify` hears when the agent runs, when it is about to be started
+/// again, and when it is stopped.
 ///
 /// # Errors
 /// If dockerd turns into one that may not be talked to (see [`Docker::connect`]), or the agent
@@ -72,9 +76,10 @@ pub fn run(
     docker: &Docker,
     spec: &ContainerSpec,
     stop: &Stop,
+    notify: &Notify,
     load: impl FnMut(&Docker, Load) -> Result<()>,
 ) -> Result<Outcome> {
-    run_with(docker, spec, load, |pause| {
+    run_with(docker, spec, notify, load, |pause| {
         match stop.sleep(pause).doing(|| "wait before the next start")? {
             Woken::Stopped => Err(Error::stopped()),
             _ => Ok(()),
@@ -89,12 +94,14 @@ pub fn run(
 pub fn run_with(
     docker: &Docker,
     spec: &ContainerSpec,
+    notify: &Notify,
     load: impl FnMut(&Docker, Load) -> Result<()>,
     sleep: impl FnMut(Duration) -> Result<()>,
 ) -> Result<Outcome> {
-    let mut supervisor = Supervisor::new(docker, spec, load, sleep);
+    let mut supervisor = Supervisor::new(docker, spec, notify, load, sleep);
     match supervisor.supervise() {
         Err(e) if e.is_stopped() => {
+            notify.stopping();
             stop_agent(supervisor.docker())?;
             Ok(Outcome::Stopped)
         }

@@ -185,6 +185,8 @@ fn parse(parser: &Path, source: &Source) -> Result<()> {
     let running = || format!("run {} for {source}", parser.display());
     let mut command = Command::new(parser);
     command
+        // systemd is told of the service by nobody else.
+        .env_remove("NOTIFY_SOCKET")
         .args(["--replace", "--skip-cache"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

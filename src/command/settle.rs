@@ -1,0 +1,161 @@
+//! The configuration comes to rest, before `pre-start` and `run` do anything by it.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::config::{self, Config};
+use crate::error::{Context, Error, Result};
+use crate::logging;
+use crate::sys::signal::{Stop, Woken, wait};
+
+/// Between two looks. A look is one stat(2) a file, for some minutes of a boot. inotify would have
+/// to watch each directory on the way that is not there yet, and would miss what is mounted over
+/// one.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The configuration that is in force once all that it waits for has come.
+///
+/// # Errors
+/// If something did not come in time: it is named. Or the order to stop came first.
+pub fn settle(config: &Config, stop: Option<&Stop>) -> Result<Config> {
+    settle_with(config, stop, read)
+}
+
+/// [`settle`], with another way to read the configuration anew.
+fn settle_with(config: &Config, stop: Option<&Stop>, read: impl Fn() -> Config) -> Result<Config> {
+    let mut config = config.clone();
+    if !config.wait_for.is_empty() {
+        wait_for(&config, stop)?;
+        config = read();
+    }
+    Ok(config)
+}
+
+/// Reads files and environment again.
+fn read() -> Config {
+    let (config, warnings) = Config::load(config::environment());
+    logging::level(config.log_level.filter());
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
+    config
+}
+
+/// Until every file of `ECS_INIT_WAIT_FOR` is there.
+fn wait_for(config: &Config, stop: Option<&Stop>) -> Result<()> {
+    let start = Instant::now();
+    let limit = config.wait_for_timeout;
+    for path in &config.wait_for {
+        let mut told = false;
+        while let Some(why) = missing(&config.root.at(path)) {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Error::new(format!(
+                    "ECS_INIT_WAIT_FOR: {} did not come within {} s (ECS_INIT_WAIT_FOR_TIMEOUT): \
+                     {why}",
+                    path.display(),
+                    limit.as_secs()
+                )));
+            }
+            if !told {
+                log::info!(
+                    "waiting for {}, at most {} s",
+                    path.display(),
+                    left.as_secs()
+                );
+                told = true;
+            }
+            let pause = Some(left.min(PAUSE));
+            match wait(None, stop, pause).doing(|| format!("wait for {}", path.display()))? {
+                Woken::Stopped => return Err(Error::stopped()),
+                Woken::Ready | Woken::TimedOut => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why the path is not there. A link that leads nowhere is not.
+fn missing(path: &Path) -> Option<std::io::Error> {
+    fs::metadata(path).err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    fn config(root: &TempDir, wait_for: &str, timeout: &str) -> Config {
+        let root = root.path().to_string_lossy();
+        let all = [
+            ("ECS_INIT_ROOT", &*root),
+            ("ECS_INIT_WAIT_FOR", wait_for),
+            ("ECS_INIT_WAIT_FOR_TIMEOUT", timeout),
+        ];
+        let (config, warnings) = Config::load(all.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(warnings, [""; 0]);
+        config
+    }
+
+    /// What a late configuration says is what counts.
+    #[test]
+    fn what_came_late_is_read() {
+        let root = TempDir::new("settle");
+        let (file, late) = ("/etc/ecs/ecs.config", "/run/late");
+        let old = config(&root, &format!("{file}, {late}"), "3600");
+        let at = |path: &str| old.root.at(path);
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+            fs::write(at(path), text).unwrap();
+        };
+        let new = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                write(file, "ECS_EXTERNAL=true\n");
+                write(late, "");
+            });
+            settle_with(&old, None, || {
+                assert!(at(file).exists() && at(late).exists(), "read too early");
+                config(&root, "", "")
+            })
+        });
+        assert!(!old.external && new.unwrap().external);
+    }
+
+    #[test]
+    fn nothing_to_wait_for_is_not_read_again() {
+        let root = TempDir::new("settle");
+        let old = config(&root, "", "");
+        settle_with(&old, None, || panic!("read again")).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_come_is_named() {
+        let root = TempDir::new("settle");
+        fs::write(root.path().join("here"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", root.path().join("dangling")).unwrap();
+        for missing in ["/gone", "/dangling"] {
+            let config = config(&root, &format!("/here,{missing}"), "0");
+            let error = settle_with(&config, None, || panic!("read again")).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!(": {missing} did not come")),
+                "{text}"
+            );
+            assert!(!error.is_stopped());
+        }
+    }
+
+    #[test]
+    fn the_order_to_stop_ends_the_wait() {
+        let root = TempDir::new("settle");
+        let (order, stop) = UnixStream::pair().unwrap();
+        drop(order);
+        let stop = Stop::from(OwnedFd::from(stop));
+        let config = config(&root, "/gone", "3600");
+        let error = settle_with(&config, Some(&stop), || panic!("read again")).unwrap_err();
+        assert!(error.is_stopped());
+    }
+}
