@@ -33,7 +33,7 @@ class Cell:
 
     boot: Boot
     arch: str
-    #: From the kernel's start to the agent's answer, in seconds, boot by boot.
+    #: From the machine's start to the agent's answer, in seconds, boot by boot.
     seconds: list[float]
     passed: int
     #: The names of the steps that failed.

@@ -4,13 +4,14 @@ A step is counted on its own. One that the rest stands on (`needed`) and that
 fails ends the story: what was not reached has failed.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .baking import Baker, Boot
 from .boot import BootHost
-from .host import Result
+from .host import SIGTERM, Result
 
 #: Where bake puts the program.
 PROGRAM = "/usr/libexec/amazon-ecs-init"
@@ -22,11 +23,11 @@ REBOOT: dict[str, list[str] | int] = {
     "systemd": ["/usr/bin/systemctl", "reboot"],
     "openrc": ["/sbin/shutdown", "-r", "now"],
     "runit": ["/sbin/init", "6"],
-    "s6": ["/usr/bin/s6-svscanctl", "-i", "/run/service"],
     "sysvinit": ["/sbin/shutdown", "-r", "now"],
     "busybox": ["/bin/busybox", "reboot"],
-    # SIGTERM
-    "none": 15,
+    # s6-svscan as process 1, and the static one.
+    "s6": SIGTERM,
+    "none": SIGTERM,
 }
 
 
@@ -41,7 +42,7 @@ class Story:
     tree: Path
     #: The machine, from the step on that boots it.
     host: BootHost = None
-    #: Seconds from the kernel's start to the agent's answer, for each boot.
+    #: Seconds from the machine's start, or its reset, to the agent's answer, for each boot.
     seconds: list[float] = field(default_factory=list)
     #: What steps leave for later ones.
     kept: dict = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Story:
     def come_up(self) -> None:
         """Waits for the agent, and takes the time."""
         self.host.until("the agent answers on lo", self.agent_answers)
-        self.seconds.append(self.host.uptime())
+        self.seconds.append(time.monotonic() - self.host.started)
 
     def supervisor(self) -> int | None:
         """The process that supervises, started by the init; the other verbs come and go."""
