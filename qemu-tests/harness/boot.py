@@ -127,7 +127,7 @@ class BootHost(Host):
                 # Not there yet: a file, a socket, a process that has just ended.
                 pass
             if gone := self.gone():
-                raise Failed(f"{what}: {gone}")
+                raise HarnessError(f"{what}: {gone}")
             if time.monotonic() > deadline:
                 raise Failed(f"{what}: not within {timeout:g} s")
             time.sleep(0.2)
