@@ -48,6 +48,8 @@ def runit(root: Path) -> None:
     """runit's stages 1 and 3 run sysv-rc's scripts; dockerd is a service of runit's own."""
     sysv(root, services=())
     (root / "etc/runit/runsvdir/default/getty-tty1").unlink()
+    # Stage 2 looks there for services of packages.
+    (root / "usr/share/runit/sv.src").mkdir(parents=True, exist_ok=True)
 
 
 #: Debian's busybox-static makes no links; an image of busybox has them.

@@ -114,6 +114,21 @@ impl Signals {
     }
 }
 
+/// Has a program start with no signal blocked, whatever [`Signals::block`] has blocked here:
+/// a child inherits the mask.
+pub fn unblock_in(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and calls nothing but sigemptyset and
+    // sigprocmask, which are async-signal-safe, on a set of its own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            checked(libc::sigemptyset(&raw mut set))?;
+            let none = std::ptr::null_mut();
+            checked(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, none)).map(drop)
+        });
+    }
+}
+
 /// Loads a kernel module; one that is there already is no error.
 ///
 /// # Errors
