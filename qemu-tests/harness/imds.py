@@ -15,6 +15,7 @@ class Metadata:
     """What an instance is told about itself, and who asked: (method, path, status)."""
 
     values: dict[str, str] = field(default_factory=lambda: {
+        "instance-id": "i-0123456789abcdef0",
         "placement/region": "us-west-2", "placement/availability-zone": "us-west-2a",
         "services/domain": "amazonaws.com", "services/partition": "aws"})
     journal: list[tuple[str, str, int]] = field(default_factory=list)

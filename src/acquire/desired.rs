@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::acquired::{Acquired, Source};
-use super::cache::{Cache, beside, read_signature};
+use super::cache::{Cache, DESIRED, beside, read_signature};
 use crate::error::{Context, Error, Result};
 use crate::sys::file::{open_regular, open_regular_nofollow};
 
@@ -20,7 +20,7 @@ const LIMIT: u64 = 4096;
 /// If there is no such file, if it names nothing in the cache's directory, or if that is no
 /// regular file. A link is none: it could lead anywhere.
 pub fn desired(cache: &Cache) -> Result<Acquired> {
-    let path = cache.dir().join("desired-image");
+    let path = cache.dir().join(DESIRED);
     let doing = || format!("read {}, which names the agent's update", path.display());
     let file = open_regular(&path).doing(doing)?;
     let mut text = Vec::new();

@@ -1,7 +1,7 @@
-//! Which region the instance is in, from the EC2 instance metadata service, version 2 ("Use the
-//! Instance Metadata Service" in the EC2 User Guide): a token by PUT, then the value by GET. It
-//! is link-local: never through a proxy, and the time-outs are short because it is near or not
-//! there at all.
+//! What the EC2 instance metadata service knows, version 2 ("Use the Instance Metadata Service" in
+//! the EC2 User Guide): a token by PUT, then the value by GET. Above all, which region the instance
+//! is in. The service is link-local: never through a proxy, and the time-outs are short because it
+//! is near or not there at all.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const SET: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
 const TRIES: u32 = 4;
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A token and a region are short.
+/// A token and a value are short.
 const ANSWER_LIMIT: u64 = 4096;
 
 /// One try: 1 s to connect, 2 s in all.
@@ -61,16 +61,38 @@ pub fn region(config: &Config, stop: Option<&Stop>) -> Result<String> {
         ))
     };
     let web = Web::direct(LIMITS, stop.cloned())?;
-    let region = persist(&web, &base, stop).map_err(|trouble| match Error::from(trouble) {
-        stopped if stopped.is_stopped() => stopped,
-        why => unknown(&why.to_string()),
-    })?;
+    let region =
+        persist(&web, &base, "placement/region", TRIES, stop).map_err(
+            |trouble| match Error::from(trouble) {
+                stopped if stopped.is_stopped() => stopped,
+                why => unknown(&why.to_string()),
+            },
+        )?;
     let region = match region.trim() {
         "" => return Err(unknown("its answer is empty")),
         text => value::region(text).map_err(|why| unknown(&format!("its answer {why}")))?,
     };
     log::info!("the region is {region}, says the instance metadata service");
     Ok(region)
+}
+
+/// One value by its path below `/latest/meta-data/`, without the white space around it; asked for
+/// `tries` times as long as that may help, each of which may take 4 s. Whether the service may be
+/// asked at all is the caller's to know.
+///
+/// # Errors
+/// There is no answer, or none with this value.
+pub fn read(config: &Config, path: &str, tries: u32, stop: Option<&Stop>) -> Result<String> {
+    let base = endpoint(&config.web);
+    let web = Web::direct(LIMITS, stop.cloned())?;
+    let value = persist(&web, &base, path, tries, stop).map_err(|trouble| {
+        let doing = format!(
+            "ask the instance metadata service at {} for {path}",
+            redact(&base)
+        );
+        Error::caused(doing, Error::from(trouble))
+    })?;
+    Ok(value.trim().to_owned())
 }
 
 /// Where IMDS is. An endpoint that was set wins over the mode.
@@ -83,10 +105,16 @@ fn endpoint(web: &WebConfig) -> String {
 }
 
 /// Asks, and asks again as long as that may help.
-fn persist(web: &Web, base: &str, stop: Option<&Stop>) -> Result<String, Trouble> {
+fn persist(
+    web: &Web,
+    base: &str,
+    path: &str,
+    tries: u32,
+    stop: Option<&Stop>,
+) -> Result<String, Trouble> {
     let mut wait = PAUSE;
-    for _ in 1..TRIES {
-        match ask(web, base) {
+    for _ in 1..tries {
+        match ask(web, base, path) {
             Err(trouble) if verdict(&trouble) == Verdict::Retry => {
                 log::debug!(
                     "instance metadata: {trouble}; again in {} ms",
@@ -98,20 +126,20 @@ fn persist(web: &Web, base: &str, stop: Option<&Stop>) -> Result<String, Trouble
             done => return done,
         }
     }
-    ask(web, base)
+    ask(web, base, path)
 }
 
-fn ask(web: &Web, base: &str) -> Result<String, Trouble> {
+fn ask(web: &Web, base: &str, path: &str) -> Result<String, Trouble> {
     let token = web.put(
         &format!("{base}/latest/api/token"),
         &[("X-aws-ec2-metadata-token-ttl-seconds", "60")],
     )?;
     let token = text(token)?;
-    let region = web.get(
-        &format!("{base}/latest/meta-data/placement/region"),
+    let value = web.get(
+        &format!("{base}/latest/meta-data/{path}"),
         &[("X-aws-ec2-metadata-token", token.trim())],
     )?;
-    text(region)
+    text(value)
 }
 
 fn text(answer: crate::http::web::Answer) -> Result<String, Trouble> {

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod binary;
+pub mod check;
 mod fill;
 pub mod init;
 pub mod item;

@@ -15,6 +15,7 @@ use crate::host::Architecture;
 /// What `bake --help` says.
 pub(super) const HELP: &str = "\
 usage: ecs-init bake --root DIR --agent-version V [OPTION]...
+       ecs-init bake --check DIR
 
 Fills an image's root tree, or with --root / the running instance: verified tar and signature,
 configuration, this program, its service (enabled), and a manifest of all that. Needs no Docker.
@@ -35,6 +36,9 @@ All of it is put there or nothing; doing it twice is the same as once.
   --binary FILE          this program for ARCH; if not given, this file itself or the
                          ecs-init-x86_64 or ecs-init-aarch64 beside it
   --keyring FILE         further trusted certificates, for the image, too
+
+  --check DIR            write nothing; say what is in the tree that must not be in an image, and how
+                         to mend it: 255 if anything is
 
 Proxies, endpoints, ECS_INIT_KEYRING and ECS_INIT_ALLOW_UNSIGNED come from the environment; no
 ecs.config is read.";

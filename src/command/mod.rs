@@ -1,6 +1,8 @@
 //! One file a verb, and in it nothing but the order of the steps.
 
 mod bake;
+mod bake_check;
+mod foreign_state;
 mod guard;
 mod post_stop;
 mod pre_start;
@@ -17,7 +19,7 @@ mod verify;
 use crate::cli::Command;
 use crate::config::Config;
 use crate::docker::Docker;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::signal::Stop;
 
 pub use rest::rest;
@@ -43,7 +45,7 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
         Command::Verify { tar, signature } => verify::run(config, tar, signature.as_deref()),
         Command::Rules => rules::run(config),
         Command::Bake(order) => bake::run(config, order),
-        Command::BakeCheck(_) => Err(Error::usage("bake --check is not in this program")),
+        Command::BakeCheck(dir) => bake_check::run(dir),
         // These need no configuration and never come here.
         Command::Version | Command::Help(_) => Ok(()),
     }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::sys::signal::Stop;
 use crate::{host, network};
 
+use super::foreign_state;
 use super::provide::Provider;
 
 /// Directories, GPUs, AppArmor, network, image. Doing it twice is the same as once.
@@ -12,6 +13,7 @@ pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
     for missing in host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
+    foreign_state::point_out(config, stop)?;
     if config.agent.gpu {
         host::gpu::prepare(&config.root, host::gpu::PATIENCE, stop)?;
     }

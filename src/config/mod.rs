@@ -245,7 +245,9 @@ impl Config {
         Self::of(Settings::of_environment(environment), Root::default())
     }
 
-    fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
+    /// What these settings come to, below `root`.
+    #[must_use]
+    pub fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
         let mut reader = Reader(settings);
         let config = reader.config(root);
         reader.point_out_unknown();

@@ -78,7 +78,8 @@ impl Settings {
         settings
     }
 
-    fn add_file(&mut self, path: PathBuf, text: &str) {
+    /// Lays a file's lines over what there is; `path` is for complaints.
+    pub fn add_file(&mut self, path: PathBuf, text: &str) {
         for line in file::parse(text) {
             match line {
                 Ok(a) => {

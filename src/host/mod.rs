@@ -5,6 +5,7 @@ mod directories;
 mod domain;
 pub mod gpu;
 mod os_release;
+pub mod state;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use ecs_init::acquire::Cache;
 use ecs_init::acquire::cache::State;
 use ecs_init::bake::order::Settings;
-use ecs_init::bake::{Content, Init};
+use ecs_init::bake::{Content, Init, check};
 use ecs_init::config::Config;
 use ecs_init::host::Architecture;
 use ecs_init::image;
+use ecs_init::root::Root;
 use ecs_init::verify::{Gate, sha256_of};
 
 use super::bench::{Bench, agent, everything, paths, program};
@@ -65,6 +66,17 @@ fn an_empty_tree_is_all_that_a_host_needs() {
     image::check(verified, Architecture::Arm64).unwrap();
     let run = fs::read(bench.at("usr/sbin/ecs-init")).unwrap();
     assert!(run == program(Architecture::Arm64));
+}
+
+#[test]
+fn what_was_baked_may_become_an_image_until_it_ran() {
+    let mut bench = Bench::new();
+    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=c".into()]);
+    bench.bake().unwrap();
+    let found = || check::run(&Root::new(bench.tree()), SystemTime::now()).unwrap();
+    assert_eq!(found(), []);
+    bench.write("var/lib/ecs/data/agent.db", "state");
+    assert_eq!(found().len(), 1);
 }
 
 #[test]

@@ -32,7 +32,11 @@ fn good(bench: &mut Bench) -> Server {
 fn a_mirror_is_asked_once_for_a_version() {
     let mut bench = Bench::new();
     let server = good(&mut bench);
-    bench.bake().unwrap();
+    // A good one, but the order wins.
+    let tar = bench.dir.path().join("agent.tar");
+    bench
+        .bake_with(&[("ECS_INIT_AGENT_TAR", tar.to_str().unwrap())])
+        .unwrap();
     let asked = [
         "/ecs-agent-arm64-v1.99.0.tar.asc",
         "/ecs-agent-arm64-v1.99.0.tar",
@@ -68,12 +72,13 @@ fn the_regions_bucket() {
     let server = good(&mut bench);
     bench.order.whence = Whence::Region("xx-test-1".into());
     let s3 = server.url();
+    let tar = bench.dir.path().join("agent.tar");
     bench
         .bake_with(&[
             ("AWS_ENDPOINT_URL_S3", &s3),
             // The order wins.
             ("ECS_INIT_MIRROR", "http://127.0.0.1:9"),
-            ("ECS_INIT_AGENT_TAR", "/nowhere.tar"),
+            ("ECS_INIT_AGENT_TAR", tar.to_str().unwrap()),
             ("AWS_REGION", "yy-test-1"),
         ])
         .unwrap();

@@ -73,9 +73,10 @@ fn the_next_version_takes_the_last_ones_place() {
 #[test]
 fn a_manifest_cannot_name_what_is_not_the_caches() {
     let bench = Bench::new();
+    fs::create_dir_all(bench.at("var/cache/ecs/ecs-agent-")).unwrap();
     for path in [
         "/etc/passwd",
-        "/var/cache/ecs/ecs-agent-/../../../etc/x.tar",
+        "/var/cache/ecs/ecs-agent-/../../../../etc/x.tar",
         "ecs-agent-1.tar",
     ] {
         let manifest = format!(r#"{{"agent":{{"path":"{path}"}}}}"#);

@@ -35,6 +35,8 @@ use part::Part;
 pub const DIRECTORY: &str = "/var/cache/ecs";
 /// The name under which everybody, the reference among them, looks for the tar.
 pub const TAR: &str = "ecs-agent.tar";
+/// Where the agent says which tar it wants to be updated to.
+pub(crate) const DESIRED: &str = "desired-image";
 
 /// What the state file says, as the reference reads and writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

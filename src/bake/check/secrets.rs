@@ -1,0 +1,131 @@
+//! Credentials in the configuration: whoever gets the image gets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::Report;
+use crate::config::file;
+
+const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
+const ROLE: &str = "delete the line, and give the instance a role";
+
+/// Looks through these files, comments and all.
+pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>) {
+    for path in files {
+        let bytes = report.tree.read(path);
+        let Some(bytes) = report.known(path, bytes) else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        if path.extension().is_some_and(|e| e == "json") {
+            // The agent's own configuration, ECS_AGENT_CONFIG_FILE_PATH.
+            let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            if !json["EngineAuthData"].is_null() {
+                report.add(
+                    path,
+                    "has EngineAuthData, a registry's credentials",
+                    USER_DATA,
+                );
+            }
+        }
+        for (line, (what, mend)) in in_text(&text) {
+            report.add(path, format!("line {line} {what}"), mend);
+        }
+    }
+}
+
+/// By the line's number: what it gives away, and how to mend that. Never the value.
+fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
+    let mut found = BTreeMap::new();
+    for (index, line) in text.lines().enumerate() {
+        if has_access_key(line) {
+            found.insert(index + 1, ("has an AWS access key ID".to_owned(), ROLE));
+        }
+    }
+    for assignment in file::parse(text).flatten() {
+        let (name, value) = (assignment.name, assignment.value.as_str());
+        let mend = match name {
+            _ if value.is_empty() => continue,
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN" => ROLE,
+            "ECS_ENGINE_AUTH_DATA" => USER_DATA,
+            _ if has_password(name, value) => USER_DATA,
+            _ => continue,
+        };
+        let what = if mend == ROLE || name == "ECS_ENGINE_AUTH_DATA" {
+            format!("sets {name}, a credential")
+        } else {
+            format!("sets {name} to a URL with a password")
+        };
+        found.insert(assignment.line, (what, mend));
+    }
+    found
+}
+
+/// `AKIA` (a user's) or `ASIA` (a session's) and 16 characters more: "IAM identifiers", IAM User
+/// Guide.
+fn has_access_key(line: &str) -> bool {
+    let word = |b: &u8| b.is_ascii_alphanumeric();
+    let bytes = line.as_bytes();
+    ["AKIA", "ASIA"].iter().any(|prefix| {
+        line.match_indices(prefix).any(|(at, _)| {
+            let rest = bytes.get(at + 4..at + 20).unwrap_or_default();
+            rest.len() == 16
+                && rest
+                    .iter()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+                && !bytes[..at].last().is_some_and(word)
+                && !bytes.get(at + 20).is_some_and(word)
+        })
+    })
+}
+
+/// Whether a URL, or what a proxy's variable holds in its place, has `user:password@`.
+fn has_password(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let rest = match value.split_once("://") {
+        Some((_, rest)) => rest,
+        None if name.ends_with("_PROXY") && name != "NO_PROXY" => value,
+        None => return false,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority
+        .rsplit_once('@')
+        .and_then(|(user, _)| user.split_once(':'))
+        .is_some_and(|(_, password)| !password.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_credential_and_what_is_not() {
+        for (line, secret) in [
+            ("AWS_ACCESS_KEY_ID=x", true),
+            ("AWS_SECRET_ACCESS_KEY='x'", true),
+            ("AWS_SESSION_TOKEN=\"x\"", true),
+            ("AWS_SESSION_TOKEN=", false),
+            ("ECS_ENGINE_AUTH_DATA={\"r\":{}}", true),
+            ("ECS_ENGINE_AUTH_TYPE=docker", false),
+            ("HTTP_PROXY=http://u:p@proxy:3128", true),
+            ("https_proxy=u:p@proxy:3128", true),
+            ("HTTP_PROXY=u@proxy:3128", false),
+            ("HTTP_PROXY=http://proxy:3128/", false),
+            ("HTTP_PROXY=http://proxy:3128/a@b", false),
+            ("NO_PROXY=a:b@c", false),
+            ("ECS_INIT_MIRROR=https://u:p@mirror/", true),
+            ("ECS_CLUSTER=a:b@c", false),
+            ("# was AKIAIOSFODNN7EXAMPLE", true),
+            ("no assignment ASIAIOSFODNN7EXAMPLE", true),
+            ("X=AKIAIOSFODNN7EXAMPL", false),
+            ("X=AKIAIOSFODNN7EXAMPLEX", false),
+            ("X=xAKIAIOSFODNN7EXAMPLE", false),
+            ("X=AKIAiosfodnn7example", false),
+            ("X=\u{e9}AKIAIOSFODNN7EXAMPLE\u{e9}", true),
+        ] {
+            let found = in_text(&format!("# first\n{line}\n"));
+            assert_eq!(found.len(), usize::from(secret), "{line}: {found:?}");
+            assert!(found.keys().all(|number| *number == 2), "{line}: {found:?}");
+        }
+    }
+}

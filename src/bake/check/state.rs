@@ -1,0 +1,122 @@
+//! What an agent leaves on the instance where it ran.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{Report, some};
+use crate::acquire::cache;
+use crate::host::gpu;
+use crate::host::state;
+
+const LOGS: &str = "/var/log/ecs";
+const CONTAINERS: &str = "/var/lib/docker/containers";
+const FETCHED: &str = "/var/lib/ecs/ecs.config.s3";
+const AWS: &str = "/root/.aws";
+
+const EMPTY_IT: &str = "delete all that is in it";
+const DELETE: &str = "delete it";
+
+pub fn check(report: &mut Report) {
+    data(report);
+    let gpu = report.names(gpu::DIRECTORY);
+    if !gpu.is_empty() {
+        let what = format!("tells of one instance's GPUs ({})", some(&gpu));
+        report.add(gpu::DIRECTORY, what, EMPTY_IT);
+    }
+    let mut logs = Vec::new();
+    let walked = walk(report, LOGS, &mut logs);
+    report.known(LOGS, walked);
+    if !logs.is_empty() {
+        let what = format!("holds logs ({})", some(&logs));
+        report.add(LOGS, what, "delete the files in it");
+    }
+    leftovers(report);
+    containers(report);
+    if exists(report, FETCHED) {
+        let what = "was fetched from S3 for one instance and may hold its secrets";
+        report.add(FETCHED, what, DELETE);
+    }
+    let aws = report.names(AWS);
+    if !aws.is_empty() {
+        let what = format!("is where AWS credentials lie ({})", some(&aws));
+        report.add(AWS, what, EMPTY_IT);
+    }
+}
+
+fn data(report: &mut Report) {
+    let names = report.names(state::DIRECTORY);
+    if names.is_empty() {
+        return;
+    }
+    let real = report.tree.real(state::DIRECTORY).ok();
+    let whose = real
+        .and_then(|real| state::instance_id(&real).ok().flatten())
+        .map_or(String::new(), |id| format!(" of instance {id}"));
+    let what = format!("holds an agent's state{whose} ({})", some(&names));
+    report.add(state::DIRECTORY, what, EMPTY_IT);
+}
+
+/// What is no directory below `directory`, links not followed.
+fn walk(report: &Report, directory: &str, found: &mut Vec<OsString>) -> io::Result<()> {
+    let top = report.tree.real(directory)?;
+    let mut rest = vec![top.clone()];
+    while let Some(next) = rest.pop() {
+        for entry in fs::read_dir(next)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                rest.push(path);
+            } else {
+                let below = path.strip_prefix(&top).unwrap_or(&path);
+                found.push(below.as_os_str().to_owned());
+            }
+        }
+    }
+    found.sort();
+    Ok(())
+}
+
+fn leftovers(report: &mut Report) {
+    for name in report.names(cache::DIRECTORY) {
+        let path = Path::new(cache::DIRECTORY).join(&name);
+        if name == cache::DESIRED {
+            let what = "is what one instance's agent asked to be updated to";
+            report.add(path, what, DELETE);
+        } else if path.extension().is_some_and(|e| e == "part") {
+            report.add(path, "is an unfinished download", DELETE);
+        }
+    }
+}
+
+/// Docker's containers of the agent and of tasks.
+fn containers(report: &mut Report) {
+    for id in report.names(CONTAINERS) {
+        let directory = Path::new(CONTAINERS).join(id);
+        let file = directory.join("config.v2.json");
+        let bytes = report.tree.read(&file);
+        let Some(bytes) = report.known(&file, bytes) else {
+            continue;
+        };
+        let parsed = serde_json::from_slice::<serde_json::Value>(&bytes);
+        let Some(container) = report.known(&file, parsed.map_err(io::Error::from)) else {
+            continue;
+        };
+        let is_task = container
+            .pointer("/Config/Labels/com.amazonaws.ecs.task-arn")
+            .is_some();
+        let name = container["Name"].as_str().unwrap_or_default();
+        let name = name.trim_start_matches('/');
+        if is_task || name == crate::supervise::CONTAINER {
+            let what = format!("is Docker's container {name}, which ran on one instance");
+            let mend = format!("stop the agent and `docker rm {name}`, or delete the directory");
+            report.add(directory, what, mend);
+        }
+    }
+}
+
+fn exists(report: &mut Report, path: &str) -> bool {
+    let found = report.tree.itself(path).and_then(fs::symlink_metadata);
+    report.known(path, found).is_some()
+}

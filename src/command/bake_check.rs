@@ -1,0 +1,33 @@
+//! `bake --check DIR`: what must not be in the image.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::bake::check;
+use crate::error::{Context, Error, Result};
+use crate::root::Root;
+
+/// One line for each thing on stdout; fails if there is one.
+pub fn run(dir: &Path) -> Result<()> {
+    let findings = check::run(&Root::new(dir), SystemTime::now())?;
+    let mut lines = String::new();
+    for finding in &findings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{finding}");
+    }
+    if findings.is_empty() {
+        lines = format!("nothing in {} that an image must not have\n", dir.display());
+    }
+    std::io::stdout()
+        .write_all(lines.as_bytes())
+        .doing(|| "print what was found")?;
+    match findings.len() {
+        0 => Ok(()),
+        many => Err(Error::new(format!(
+            "{} must not become an image so: {many} to mend, named on stdout",
+            dir.display()
+        ))),
+    }
+}
