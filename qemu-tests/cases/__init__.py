@@ -1,4 +1,4 @@
 """The cases, a file for each part of the whole; importing registers them."""
 
 from . import (acquire, adopt, boots, compat, container, cycle, engines, firewall,  # noqa: F401
-               image, mended, rules, stage, supervise)
+               image, inits, mended, rules, stage, supervise)

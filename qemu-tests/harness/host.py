@@ -128,6 +128,11 @@ class Host:
     def symlink(self, path: str, target: str) -> None:
         self.channel.request("symlink", path=path, target=target)
 
+    def listen(self, socket: str, to: str) -> None:
+        """A datagram socket, as systemd has for its services; each message, and an
+        empty line, goes into the file `to`."""
+        self.channel.request("listen", socket=socket, to=to)
+
     # Connections
 
     def exchange(self, to: str, method: str, path: str, body: bytes = b"",

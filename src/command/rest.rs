@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Context, Error, Exit};
+use crate::error::Exit;
 use crate::sys::signal::{Stop, Woken, wait};
 
 /// Between a failure and the end of the process. sysvinit leaves a service alone for five minutes
@@ -30,7 +30,7 @@ pub fn rest(end: Exit) {
         };
         wait(None, Some(&stop), time)
     });
-    if let Err(error) = woken.doing(|| "wait before the end") as Result<_, Error> {
-        log::error!("{error}");
+    if let Err(error) = woken {
+        log::error!("wait before the end: {error}");
     }
 }

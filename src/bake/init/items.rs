@@ -83,6 +83,28 @@ mod tests {
         assert!(enabled(Init::Runit, services, "/etc/sv/ecs"));
     }
 
+    /// Two units that wait for each other: user data runs in cloud-final, which many systems order
+    /// after multi-user.target, which by default waits for what it wants.
+    #[test]
+    fn the_unit_waits_for_docker_and_for_nothing_that_waits_for_it() {
+        let unit = String::from_utf8_lossy(SYSTEMD);
+        let has = |line: &str| unit.lines().any(|l| l == line);
+        assert!(has("After=docker.service") && has("Wants=docker.service"));
+        assert!(has("DefaultDependencies=no"));
+        let order = unit.lines().filter_map(|line| line.split_once('='));
+        for (key, value) in order.filter(|(key, _)| ["After", "Requires", "Wants"].contains(key)) {
+            let waits = value.contains("cloud") || value.contains("multi-user");
+            assert!(!waits, "{key}={value}");
+        }
+        for line in [
+            "Type=notify",
+            "Restart=on-failure",
+            "RestartPreventExitStatus=5",
+        ] {
+            assert!(has(line), "{line}");
+        }
+    }
+
     /// sysvinit ignores an entry whose identifier has more than four characters; both inits want
     /// four fields.
     #[test]

@@ -5,7 +5,4 @@ pub mod channel;
 pub mod exchange;
 pub mod files;
 pub mod netif;
-pub mod observe;
-pub mod process;
-pub mod server;
-pub mod ustar;
+pub mod notify;

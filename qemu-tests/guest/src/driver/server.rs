@@ -7,7 +7,7 @@
 use crate::driver::channel::Channel;
 use crate::driver::exchange::exchange;
 use crate::driver::process::{Exit, Spec, Table};
-use crate::driver::{boot, files, netif, observe};
+use crate::driver::{boot, files, netif, notify, observe};
 use crate::sys;
 use serde_json::{Value, json};
 use std::io;
@@ -103,6 +103,9 @@ fn perform(request: &Request<'_>, children: &Table) -> io::Result<Value> {
         "remove" => files::remove(request.text("path")?).map(|()| Value::Null),
         "stat" => files::stat(request.text("path")?),
         "list" => files::list(request.text("path")?).map(|names| json!(names)),
+        "listen" => {
+            notify::listen(request.text("socket")?, request.text("to")?).map(|()| Value::Null)
+        }
         "configure" => {
             let address = |key| {
                 let text = request.text(key)?;

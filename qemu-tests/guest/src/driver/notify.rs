@@ -1,0 +1,25 @@
+//! A listener as systemd is one: what is sent to its socket is kept in a file.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+
+/// Binds a datagram socket and writes each message that comes, and an empty line, to a new file.
+/// It listens for as long as the host lives.
+///
+/// # Errors
+/// If the socket or the file cannot be made.
+pub fn listen(socket: &str, to: &str) -> io::Result<()> {
+    let socket = UnixDatagram::bind(socket)?;
+    let mut file = File::create(to)?;
+    std::thread::spawn(move || {
+        let mut message = [0; 4096];
+        while let Ok(n) = socket.recv(&mut message) {
+            let text = [&message[..n], b"\n\n"].concat();
+            if file.write_all(&text).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(())
+}
