@@ -1,5 +1,6 @@
 # make          both binaries, in target/dist/
 # make run      boots a guest, does the main job and shows it
+# make packages deb, rpm and tar.gz, in target/dist/
 # make test     everything that is checked, in order
 # make help     the rest
 
@@ -14,7 +15,7 @@ GUEST := qemu-tests/guest/Cargo.toml
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 export PATH := $(PATH):/usr/sbin:/sbin
-.PHONY: all $(ARCHES) prerequisites run test shape lint bench clean help
+.PHONY: all $(ARCHES) prerequisites packages run test shape lint bench clean help
 
 all: $(ARCHES)
 
@@ -43,8 +44,12 @@ test: prerequisites-test lint
 	qemu-tests/selftest
 	$(MAKE) all
 	$(MAKE) shape
+	image-build/packages/test
 	qemu-tests/run --demo
 	qemu-tests/run
+
+packages: prerequisites-packages all
+	image-build/packages/build $(DIST)
 
 shape:
 	$(TOOLCHAIN)/shape.py $(DIST)
@@ -70,8 +75,9 @@ clean:
 help:
 	@echo 'make [all]     build ecs-init for x86_64 and aarch64 into $(DIST)/'
 	@echo 'make x86_64    only this one; make aarch64 likewise'
+	@echo 'make packages  deb, rpm and tar.gz of both architectures into $(DIST)/'
 	@echo 'make run       boot a guest, do the main job and show it'
-	@echo 'make test      lint, unit tests, both binaries and their shape, the guests'
+	@echo 'make test      lint, unit tests, both binaries and their shape, packages, guests'
 	@echo 'make lint      format, clippy, documentation, dependencies'
 	@echo 'make shape     what file, readelf and the sizes say of the two binaries'
 	@echo 'make bench     the figures: sizes, times, memory'

@@ -1,0 +1,9 @@
+-- Configuration, cache, logs and the agent's state stay; rmdir takes only what is empty.
+if tonumber(arg[2]) == 0 then
+    for _, path in ipairs({
+        "/etc/ecs", "/var/cache/ecs", "/var/log/ecs/exec", "/var/log/ecs",
+        "/var/lib/ecs/data", "/var/lib/ecs", "/mnt/ecs/ebs", "/mnt/ecs",
+    }) do
+        posix.rmdir(path)
+    end
+end

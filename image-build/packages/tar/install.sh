@@ -1,0 +1,137 @@
+#!/bin/sh
+# install.sh [--root DIR] [--arch x86_64|aarch64] [--init NAME]
+#
+# Puts ecs-init and its service, enabled, into DIR (/): no agent, which the first
+# start fetches. For an image with the agent in it, and a manifest:
+#   ./ecs-init-x86_64 bake --help
+#
+# NAME: systemd, openrc, runit, s6, sysvinit, upstart, busybox or none; looked for
+# if not given. Twice is once; an existing ecs.config is left alone.
+set -eu
+umask 022
+
+die() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+root=/ arch=$(uname -m) init=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --root | --arch | --init) [ $# -ge 2 ] || die "$1 needs a value" ;;
+        --help) sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p;}' "$0"; exit 0 ;;
+        *) die "unknown option '$1'; see --help" ;;
+    esac
+    case $1 in
+        --root) root=$2 ;;
+        --arch) arch=$2 ;;
+        --init) init=$2 ;;
+    esac
+    shift 2
+done
+case $arch in
+    amd64) arch=x86_64 ;;
+    arm64) arch=aarch64 ;;
+esac
+here=$(cd "$(dirname "$0")" && pwd)
+program=$here/ecs-init-$arch
+[ -f "$program" ] || die "there is no $program; --arch is x86_64 or aarch64"
+root=$(cd -P "$root" 2>/dev/null && pwd) || die "--root: there is no such directory"
+root=${root%/}
+
+# within PATH: sets $at to where PATH of the tree is, its directory made. A link
+# that leads out of the tree ends the installation.
+within() {
+    within_dir=$root$(dirname "$1")
+    within_there=$within_dir
+    while [ ! -d "$within_there" ]; do
+        [ ! -L "$within_there" ] || die "$within_there is a link to nothing here; ecs-init bake follows it in the tree"
+        within_there=$(dirname "$within_there")
+    done
+    case $(cd -P "$within_there" && pwd)/ in
+        "$root"/*) ;;
+        *) die "$within_there leads out of ${root:-/}; ecs-init bake follows it in the tree" ;;
+    esac
+    mkdir -p "$within_dir"
+    at=$within_dir/$(basename "$1")
+}
+
+# Beside its place first: what runs from the old one goes on.
+put() { # MODE FILE PATH
+    within "$3"
+    cp "$2" "$at.new"
+    chmod "$1" "$at.new"
+    mv -f "$at.new" "$at"
+}
+
+link() { # TARGET PATH
+    within "$2"
+    [ ! -d "$at" ] || [ -L "$at" ] || die "$at is a directory"
+    rm -f "$at"
+    ln -s "$1" "$at"
+}
+
+lines() { # FILE PATH
+    within "$2"
+    while IFS= read -r line; do
+        grep -qxF -e "$line" "$at" 2>/dev/null || printf '%s\n' "$line" >> "$at"
+    done < "$1"
+}
+
+# What /sbin/init is in the end, by name.
+init_name() {
+    path=$root/sbin/init steps=0
+    while [ -L "$path" ] && [ $steps -lt 40 ]; do
+        target=$(readlink "$path")
+        case $target in
+            *s6-linux-init* | *s6-svscan*) echo s6; return ;;
+            /*) path=$root$target ;;
+            *) path=$(dirname "$path")/$target ;;
+        esac
+        steps=$((steps + 1))
+    done
+    basename "$path"
+}
+
+if [ -z "$init" ]; then
+    case $(init_name) in
+        systemd) init=systemd ;;
+        openrc-init) init=openrc ;;
+        runit | runit-init) init=runit ;;
+        s6) init=s6 ;;
+        upstart) init=upstart ;;
+        busybox) init=busybox; [ ! -e "$root/sbin/openrc-run" ] || init=openrc ;;
+        *)
+            for sign in openrc:/sbin/openrc-run upstart:/sbin/initctl \
+                sysvinit:/etc/init.d/rc sysvinit:/etc/rc.d/rc; do
+                [ -n "$init" ] || [ ! -e "$root${sign#*:}" ] || init=${sign%%:*}
+            done
+            ;;
+    esac
+    [ -n "$init" ] || die "no init that is known here in ${root:-/}; name one with --init, or --init none"
+    case $init in
+        sysvinit | busybox)
+            [ -e "$root/etc/inittab" ] \
+                || die "${root:-/} has $init, which reads /etc/inittab, and there is none: write it first" ;;
+    esac
+fi
+[ "$init" = none ] || grep -q "^$init " "$here/init/services" || die "unknown init '$init'; see --help"
+
+# The service last: what it starts is there by then.
+put 755 "$program" /usr/libexec/amazon-ecs-init
+link ../libexec/amazon-ecs-init /usr/sbin/ecs-init
+for directory in /etc/ecs /var/cache/ecs /var/lib/ecs/data /var/log/ecs/exec /mnt/ecs/ebs; do
+    within "$directory/."
+done
+within /etc/ecs/ecs.config
+[ -e "$at" ] || [ -L "$at" ] || (umask 077 && : > "$at")
+
+while read -r service kind mode from to; do
+    [ "$service" = "$init" ] || continue
+    case $kind in
+        file) put "$mode" "$here/init/$from" "$to" ;;
+        link) link "$from" "$to" ;;
+        lines) lines "$here/init/$from" "$to" ;;
+    esac
+done < "$here/init/services"
+echo "ecs-init is in ${root:-/}, its service for: $init"

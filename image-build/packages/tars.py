@@ -1,0 +1,135 @@
+"""install.sh of the tar.gz in trees of every init, against what `ecs-init bake` puts there."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import installing
+from harness import archives, signing
+from story import Tree, check, succeeded
+
+#: What `/sbin/init` is, and what else speaks for the init (`bake` and install.sh look for it).
+TREES = {
+    "systemd": ("../lib/systemd/systemd", ["usr/lib/systemd/systemd"]),
+    "openrc": ("openrc-init", ["usr/sbin/openrc-init", "usr/sbin/openrc-run"]),
+    "runit": ("runit-init", ["usr/sbin/runit-init"]),
+    "s6": ("/etc/s6-linux-init/current/bin/init", ["etc/s6-linux-init/current/bin/init"]),
+    "sysvinit": (None, ["etc/init.d/rc", "etc/inittab"]),
+    "upstart": (None, ["usr/sbin/initctl"]),
+    "busybox": ("../bin/busybox", ["usr/bin/busybox", "etc/inittab"]),
+}
+#: What only `bake` brings: the agent, its manifest, the keyring.
+BAKED = ("var/cache/ecs/", "var/lib/ecs/ecs-init.manifest.json", "etc/ecs/ecs-init.keyring",
+         "var/lib/ecs/ecs.config")
+
+
+def plant(tree: Path, init: str) -> None:
+    link, signs = TREES[init]
+    for directory in ["usr/sbin", "usr/lib", "usr/bin", "etc"]:
+        (tree / directory).mkdir(parents=True)
+    for merged in ["sbin", "lib", "bin"]:
+        (tree / merged).symlink_to(f"usr/{merged}")
+    for sign in signs:
+        (tree / sign).parent.mkdir(parents=True, exist_ok=True)
+        (tree / sign).write_text("si::sysinit:/etc/rc\n")
+    if link:
+        (tree / "usr/sbin/init").symlink_to(link)
+    else:
+        (tree / "usr/sbin/init").write_text("a program of its own\n")
+
+
+def listing(tree: Path) -> dict[str, object]:
+    """All that is in a tree: kinds, modes, contents."""
+    found: dict[str, object] = {}
+    for path in sorted(tree.rglob("*")):
+        name, status = str(path.relative_to(tree)), path.lstat()
+        if path.is_symlink():
+            found[name] = os.readlink(path)
+        elif path.is_dir():
+            found[name] = stat.S_IMODE(status.st_mode)
+        else:
+            found[name] = (stat.S_IMODE(status.st_mode), path.read_bytes())
+    return found
+
+
+def install(script: Path, tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return installing.run(script, "--root", tree, *arguments)
+
+
+def everything(archive: Path, arch: str, binary: Path, work: Path) -> None:
+    place = work / f"unpacked-{arch}"
+    place.mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", place], check=True)
+    script = next(place.iterdir()) / "install.sh"
+    baker = Baker(work / f"agent-{arch}", script.parent, arch)
+    for init in TREES:
+        tree = Tree(f"tar {arch} {init}", work / f"tar-{arch}-{init}")
+        plant(tree.path, init)
+        baked = work / f"baked-{arch}-{init}"
+        shutil.copytree(tree.path, baked, symlinks=True)
+        done = install(script, tree.path, "--arch", arch)
+        succeeded(f"{tree.name}: installs, the init found", done)
+        check(f"{tree.name}: says which", done.stdout.rstrip().endswith(f"for: {init}"), done.stdout)
+        once = listing(tree.path)
+        program = once.get("usr/libexec/amazon-ecs-init")
+        check(f"{tree.name}: the program", program == (0o755, binary.read_bytes()))
+        tree.new_config("installed")
+        succeeded(f"{tree.name}: installs again", install(script, tree.path, "--arch", arch))
+        check(f"{tree.name}: twice is once", listing(tree.path) == once)
+        baker.compare(tree.name, once, baked)
+    baker.keys.close()
+    refusals(script, arch, work)
+
+
+def refusals(script: Path, arch: str, work: Path) -> None:
+    """What stops it, with the tree as it was."""
+    outside = work / f"outside-{arch}"
+    outside.mkdir()
+    for name, target in [("absolute", str(outside)), ("climbing", f"../../{outside.name}")]:
+        tree = work / f"hostile-{arch}-{name}"
+        plant(tree, "systemd")
+        (tree / "usr/libexec").symlink_to(target)
+        done = install(script, tree, "--arch", arch)
+        check(f"tar {arch}: a link out of the tree ({name}) is refused, nothing put there",
+              done.returncode and "leads out of" in done.stdout and not list(outside.iterdir()), done.stdout)
+    empty = work / f"empty-{arch}"
+    empty.mkdir()
+    done = install(script, empty, "--arch", arch)
+    check(f"tar {arch}: no init: refused, --init named",
+          done.returncode and "--init" in done.stdout and not list(empty.iterdir()), done.stdout)
+    done = install(script, empty, "--arch", "m68k")
+    check(f"tar {arch}: an unknown architecture is refused", done.returncode and "--arch" in done.stdout)
+    tree = Tree(f"tar {arch}", empty)
+    tree.configure()
+    done = install(script, empty, "--arch", arch, "--init", "none")
+    succeeded(f"tar {arch}: --init none installs into an empty tree", done)
+    tree.kept("installed")
+
+
+class Baker:
+    """`bake` of the native binary, with a stand-in of the agent signed by a key of our own."""
+
+    def __init__(self, place: Path, programs: Path, arch: str):
+        place.mkdir()
+        self.arch, self.place = arch, place
+        self.program = programs / f"ecs-init-{os.uname().machine}"
+        self.binary = programs / f"ecs-init-{arch}"
+        self.keys = signing.Keys("packages")
+        agent = archives.agent(self.binary)
+        (place / "agent.tar").write_bytes(agent)
+        (place / "agent.tar.asc").write_bytes(self.keys.sign(agent))
+        (place / "keyring").write_bytes(self.keys.certificate)
+
+    def compare(self, name: str, installed: dict[str, object], tree: Path) -> None:
+        """All that lies in both trees is the same, and neither has more, but for the agent."""
+        done = installing.run(
+            self.program, "bake", "--root", tree, "--arch", self.arch, "--binary", self.binary,
+            "--tar", self.place / "agent.tar", "--keyring", self.place / "keyring")
+        if not succeeded(f"{name}: bake of the same tree", done):
+            return
+        baked = listing(tree)
+        differs = [path for path in sorted(installed.keys() | baked.keys())
+                   if installed.get(path) != baked.get(path) and not path.startswith(BAKED)]
+        check(f"{name}: install.sh puts there what bake does", not differs, differs)
