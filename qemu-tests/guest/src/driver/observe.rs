@@ -74,7 +74,10 @@ pub fn processes() -> io::Result<Value> {
         let line = line.strip_suffix(b"\0").unwrap_or(&line);
         let words = line.split(|byte| *byte == 0);
         let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-        found.insert(name, json!({"exe": program.to_string_lossy(), "argv": words}));
+        found.insert(
+            name,
+            json!({"exe": program.to_string_lossy(), "argv": words}),
+        );
     }
     Ok(Value::Object(found))
 }
