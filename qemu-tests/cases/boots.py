@@ -12,6 +12,9 @@ from harness.world import VERSION
 
 from .rules import ROUTE_LOCALNET
 
+#: What is installed into a tree before it is baked, so that the agent's tar comes into it.
+PACKAGES = tuple(form for form in FORMS if form != "bake")
+
 #: Seconds that nothing must happen in: longer than any init or `run --respawned` pauses.
 QUIET = 25
 
@@ -44,10 +47,25 @@ def loaded(s: Story) -> tuple[str, str]:
     return found["Id"], found["Metadata"]["LastTagTime"]
 
 
+@step(on_tree=True, needed=True, forms=PACKAGES)
+def installed(s: Story) -> None:
+    """The package is installed into the tree, by its package manager."""
+    FORMS[s.boot.form](s.tree, s.arch)
+    program = s.tree / PROGRAM.lstrip("/")
+    expect(program.read_bytes() == s.baker.binary.read_bytes(),
+           "the package holds another build of ecs-init than the one tested: make packages")
+
+
+@step("systemd", on_tree=True, forms=PACKAGES)
+def enabled(s: Story) -> None:
+    """The package alone has its service started at boot, before anything is baked."""
+    link = s.tree / "etc/systemd/system/multi-user.target.wants/ecs.service"
+    expect(link.is_symlink(), f"there is no link at {link.relative_to(s.tree)}")
+
+
 @step(on_tree=True, needed=True)
 def baked(s: Story) -> None:
     """ecs-init bake fills the tree, offline, and the same again changes nothing."""
-    FORMS[s.boot.form](s.tree, s.arch)
     s.baker.bake(s.tree, s.boot.init)
     s.baker.bake(s.tree, s.boot.init)
 

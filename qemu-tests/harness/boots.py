@@ -143,7 +143,7 @@ def _tell(stage: str, story: Story, kernel, image: Path, log: Path, tally: Tally
                 passed += 1
         return True
 
-    todo = steps(story.boot.init)
+    todo = steps(story.boot)
     here, there = [s for s in todo if s.on_tree], [s for s in todo if not s.on_tree]
     rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
     if told(here):

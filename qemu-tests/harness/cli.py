@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
             print(f"{case.name:{width}}  {case.what}")
         for boot in options.boots:
             print(f"{boot.name:{width}}  Booted with {boot.init}, ecs-init put there by {boot.form}: "
-                  f"{', '.join(step.name for step in steps(boot.init))}.")
+                  f"{', '.join(step.name for step in steps(boot))}.")
         return 0
     # Whatever breaks out of here, it was no case that failed.
     try:

@@ -94,22 +94,26 @@ class Step:
     needed: bool
     #: Whether it is about the tree, on this machine, before there is another to boot it.
     on_tree: bool
-    #: The inits that it is for; None for all.
-    inits: tuple[str, ...] | None
+    #: The inits that it is for; none for all.
+    inits: tuple[str, ...]
+    #: The forms that it is for; none for all.
+    forms: tuple[str, ...]
 
 
 STEPS: list[Step] = []
 
 
-def step(*inits: str, needed: bool = False, on_tree: bool = False):
+def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[str, ...] = ()):
     """Registers a function as the story's next step; its docstring's first line says what must hold."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
-        STEPS.append(Step(name, what, body, needed, on_tree, inits or None))
+        STEPS.append(Step(name, what, body, needed, on_tree, inits, forms))
         return body
     return register
 
 
-def steps(init: str) -> list[Step]:
-    return [s for s in STEPS if s.inits is None or init in s.inits]
+def steps(boot: Boot) -> list[Step]:
+    """The story of one boot."""
+    return [s for s in STEPS if boot.init in (s.inits or [boot.init])
+            and boot.form in (s.forms or [boot.form])]
