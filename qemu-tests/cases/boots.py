@@ -1,6 +1,7 @@
 """A baked tree's life under its own init, in order. No network but Docker's."""
 
 import time
+from pathlib import Path
 
 from harness.archives import AGENT
 from harness.baking import CLUSTER, FORMS, image_id
@@ -47,6 +48,14 @@ def loaded(s: Story) -> tuple[str, str]:
     return found["Id"], found["Metadata"]["LastTagTime"]
 
 
+def contents(tree: Path) -> list[tuple]:
+    """Every file and link: where, what and since when. A directory's time tells of temporary
+    names that came and went, and is nobody's."""
+    return sorted((str(path.relative_to(tree)), *(getattr(path.lstat(), f"st_{what}") for what in
+                   ("mode", "uid", "gid", "size", "mtime_ns")))
+                  for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
 @step(on_tree=True, needed=True, forms=PACKAGES)
 def installed(s: Story) -> None:
     """The package is installed into the tree, by its package manager."""
@@ -67,7 +76,9 @@ def enabled(s: Story) -> None:
 def baked(s: Story) -> None:
     """ecs-init bake fills the tree, offline, and the same again changes nothing."""
     s.baker.bake(s.tree, s.boot.init)
+    once = contents(s.tree)
     s.baker.bake(s.tree, s.boot.init)
+    equal(contents(s.tree), once, "the tree after the second time")
 
 
 @step(on_tree=True)
