@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use dockerd::{Dockerd, load, spec};
+use ecs_init::supervise::notify::Notify;
 use ecs_init::supervise::{CONTAINER, Outcome, run};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
@@ -32,7 +33,10 @@ fn with_dockerd(option: &str, event: impl FnOnce(&mut Dockerd, UnixStream)) -> (
     let data = TempDir::new("data");
     let spec = spec(TWO_RUNS, data.path());
     let (tell, outcome) = mpsc::channel();
-    thread::spawn(move || tell.send(run(&docker, &spec, &stop, |_, _| unreachable!())));
+    thread::spawn(move || {
+        let told = Notify::default();
+        tell.send(run(&docker, &spec, &stop, &told, |_, _| unreachable!()))
+    });
     while !data.path().join("ran").exists() {
         thread::sleep(Duration::from_millis(50));
     }

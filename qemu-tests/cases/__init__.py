@@ -1,4 +1,7 @@
-"""The cases, a file for each part of the whole; importing registers them."""
+"""The cases, a file for each part of the whole; importing this registers all of them."""
 
-from . import (acquire, adopt, boots, compat, container, cycle, engines, firewall,  # noqa: F401
-               image, inits, mended, rules, stage, supervise)
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,6 +1,5 @@
 //! `bake --check DIR`: what must not be in the image.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
@@ -12,16 +11,13 @@ use crate::root::Root;
 /// One line for each thing on stdout; fails if there is one.
 pub fn run(dir: &Path) -> Result<()> {
     let findings = check::run(&Root::new(dir), SystemTime::now())?;
-    let mut lines = String::new();
-    for finding in &findings {
-        // Writing to a String cannot fail.
-        let _ = writeln!(lines, "{finding}");
-    }
-    if findings.is_empty() {
-        lines = format!("nothing in {} that an image must not have\n", dir.display());
+    let mut lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    if lines.is_empty() {
+        let dir = dir.display();
+        lines.push(format!("nothing in {dir} that an image must not have"));
     }
     std::io::stdout()
-        .write_all(lines.as_bytes())
+        .write_all((lines.join("\n") + "\n").as_bytes())
         .doing(|| "print what was found")?;
     match findings.len() {
         0 => Ok(()),

@@ -164,8 +164,8 @@ fn a_tar_that_the_first_start_would_not_load() {
         &["would not be loaded"],
         |image| image.write("/var/lib/ecs/ecs.config", ""),
         |image| {
-            let setting = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
-            image.write("/var/lib/ecs/ecs.config", setting);
+            let trusted = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
+            image.write("/var/lib/ecs/ecs.config", trusted);
         },
     );
 }
