@@ -93,7 +93,6 @@ def up(s: Story) -> None:
     s.come_up()
     said = s.host.get("127.0.0.1:51678", "/v1/metadata").json()["Version"]
     expect(VERSION in said, f"the agent is no {VERSION}: {said}")
-    s.kept["boot"] = s.supervisor()
 
 
 @step()

@@ -62,8 +62,8 @@ class Story:
 
     def supervisor(self) -> int | None:
         """The process that supervises, started by the init; the other verbs come and go."""
-        found = [pid for pid, process in self.host.processes().items() if process["exe"] == PROGRAM
-                 and (process["argv"][1:2] or ["run"])[0] in ("run", "start")]
+        found = [pid for pid, process in self.host.processes().items()
+                 if process["exe"] == PROGRAM and supervises(process["argv"])]
         return min(found, default=None)
 
     def program(self, *words: str, timeout: float = 120) -> Result:
@@ -83,6 +83,12 @@ class Story:
             self.host.reboot(None, how)
         else:
             self.host.reboot(how, None)
+
+
+def supervises(argv: list[str]) -> bool:
+    """Whether ecs-init was started to stay: by its verb, or by the name `run`, with the service's
+    name behind it (s6)."""
+    return Path(argv[0]).name == "run" or argv[1:2] in (["run"], ["start"])
 
 
 @dataclass(frozen=True)
