@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .baking import Baker, Boot
 from .boot import BootHost
+from .errors import Failed, HarnessError
 from .host import SIGTERM, Result
 
 #: Where bake puts the program.
@@ -57,7 +58,14 @@ class Story:
 
     def come_up(self) -> None:
         """Waits for the agent, and takes the time."""
-        self.host.until("the agent answers on lo", self.agent_answers)
+        try:
+            self.host.until("the agent answers on lo", self.agent_answers)
+        except Failed as failed:
+            # dockerd gives its containerd 15 seconds, which a busy machine's emulator can miss,
+            # and some inits do not start it again.
+            if not self.host.docker.answers():
+                raise HarnessError(f"there was no dockerd for the agent: {failed}") from failed
+            raise
         self.seconds.append(time.monotonic() - self.host.started)
 
     def supervisor(self) -> int | None:
