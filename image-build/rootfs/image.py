@@ -7,15 +7,17 @@ from pathlib import Path
 UUID = "00000000-0000-0000-0000-000000000001"
 
 
-def ext4(tree: Path, to: Path) -> None:
-    """An ext4 image of a directory, made without mounting anything."""
+def ext4(tree: Path, to: Path, free: int = 32, journal: bool = False) -> None:
+    """An ext4 image of a directory, with about `free` megabytes left, made without
+    mounting anything. A journal is for an image that outlives a boot."""
     size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file()
                and not path.is_symlink())
-    megabytes = (size >> 20) * 11 // 10 + 32
+    megabytes = (size >> 20) * 11 // 10 + free
     env = os.environ | {"SOURCE_DATE_EPOCH": "0", "E2FSPROGS_FAKE_TIME": "1",
                         "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
     to.unlink(missing_ok=True)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree, "-U", UUID,
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O",
+                    "has_journal" if journal else "^has_journal", "-d", tree, "-U", UUID,
                     "-E", f"hash_seed={UUID},lazy_itable_init=1,root_owner=0:0",
                     to, f"{megabytes}M"], env=env, check=True, stdout=subprocess.DEVNULL)
 

@@ -93,14 +93,15 @@ class Tree:
         (self.root / name).symlink_to(target)
 
 
-def build(arch: str, sort: str, source: Path, driver: Path, root: Path) -> None:
-    """Makes the tree of one sort from unpacked packages; `driver` is process 1."""
+def build(arch: str, sort: str, source: Path, process1: Path, root: Path,
+          at: str = "usr/sbin/driver") -> None:
+    """Makes the tree of one sort from unpacked packages; `process1` is a static program."""
     tree = Tree(arch, source, root)
     for program in ENGINE:
         tree.program(program)
     tree.link("usr/bin/docker-init", "tini-static")
-    shutil.copyfile(driver, root / "usr/sbin/driver")
-    (root / "usr/sbin/driver").chmod(0o755)
+    shutil.copyfile(process1, root / at)
+    (root / at).chmod(0o755)
     if sort == "full":
         for program in FIREWALL:
             tree.program(program)

@@ -47,9 +47,13 @@ def case(*sorts: str, engines: str | None = None):
     return register
 
 
+def named(name: str, patterns: list[str]) -> bool:
+    """Whether one of the patterns means this name; none at all means every one."""
+    return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
 def select(patterns: list[str]) -> list[Case]:
-    return [c for c in CASES
-            if not patterns or any(fnmatch.fnmatchcase(c.name, p) for p in patterns)]
+    return [c for c in CASES if named(c.name, patterns)]
 
 
 class Scene:

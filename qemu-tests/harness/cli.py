@@ -13,15 +13,21 @@ from pathlib import Path
 from bench import bench
 
 from . import builds, namespaces, qemu, registry, rootfs
-from .case import CASES, Case, select
+from .baking import boots
+from .boots import Table, provide, run_boots
+from .case import CASES, Case, named, select
 from .demo import demo
 from .errors import HarnessError
 from .measure import measure
 from .rootfs import ENGINES, OWN, Engine
 from .runner import Options, Tally, run_stage
+from .story import steps
 from .world import World
 
-STAGES = ("ns", "x86_64", "aarch64")
+STAGES = ("ns", "x86_64", "aarch64", "boot/x86_64", "boot/aarch64")
+
+#: What stands for several of them.
+GROUPS = {"boot": ["boot/x86_64", "boot/aarch64"]}
 
 #: A case failed; the command line was wrong; the harness itself failed.
 FAILED, USAGE, BROKEN = 1, 2, 3
@@ -33,13 +39,16 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         description="ecs-init on whole hosts with a real dockerd and a real netfilter.",
         epilog="Exit 0: all passed. 1: a case failed. 2: usage. 3: the harness failed.")
     parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
-                        help="ns (namespaces of this machine), x86_64, aarch64 (QEMU); all")
+                        help="ns (namespaces of this machine), x86_64, aarch64 (QEMU), "
+                             "boot/x86_64, boot/aarch64 (baked trees in QEMU), boot (both); all")
     parser.add_argument("--engine", default=None, metavar="LIST",
                         help=f"Docker Engines for ns ({', '.join(ENGINES)}); all but the last. On others "
                              f"than {OWN.name} run the cases that are for every Engine, or those "
                              "named by --case")
     parser.add_argument("--case", action="append", default=[], metavar="GLOB",
                         help="only the cases of this name; may be given again")
+    parser.add_argument("--table", type=Path, metavar="FILE",
+                        help="write the boots' table there, too")
     parser.add_argument("--demo", action="store_true",
                         help="show the main job on one guest (x86_64, or the --stage given)")
     parser.add_argument("--measure", action="store_true",
@@ -59,7 +68,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         if options.stage not in (",".join(STAGES), "ns"):
             parser.error("--bench is for ns, where nothing is emulated; --measure is for guests")
         options.stage = "ns"
-    options.stages = [s for s in options.stage.split(",") if s]
+    if options.measure and options.stage == ",".join(STAGES):
+        options.stage = "ns,x86_64,aarch64"
+    options.stages = [stage for s in options.stage.split(",") if s for stage in GROUPS.get(s, [s])]
     if unknown := [s for s in options.stages if s not in STAGES]:
         parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
     names = list(ENGINES)[:-1] if options.engine is None else options.engine.split(",")
@@ -67,7 +78,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         parser.error(f"no such Engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
     options.engines = [ENGINES[name] for name in names]
     options.cases = select(options.case)
-    if not options.cases:
+    options.boots = [b for b in boots() if named(b.name, options.case)]
+    if (options.demo or options.measure) and any(s.startswith("boot/") for s in options.stages):
+        parser.error("the boots are for nothing but their own story")
+    if not options.cases and not options.boots:
         parser.error(f"no case is named {', '.join(options.case)}; --list names them")
     return options
 
@@ -78,6 +92,9 @@ def main(argv: list[str]) -> int:
         width = max(len(case.name) for case in CASES)
         for case in options.cases:
             print(f"{case.name:{width}}  {case.what}")
+        for boot in options.boots:
+            print(f"{boot.name:{width}}  Booted with {boot.init}, ecs-init put there by {boot.form}: "
+                  f"{', '.join(step.name for step in steps(boot))}.")
         return 0
     # Whatever breaks out of here, it was no case that failed.
     try:
@@ -103,7 +120,9 @@ def _run(options: argparse.Namespace) -> int:
         raise HarnessError("the stages are made of namespaces: run as root")
     if missing := builds.missing_tools(options.stages):
         raise HarnessError(f"missing tools: apt-get install {' '.join(missing)}")
-    stages = list(options.stages)
+    stages = [s for s in options.stages if not s.startswith("boot/")] if options.cases else []
+    booted = [s.removeprefix("boot/") for s in options.stages
+              if s.startswith("boot/") and options.boots]
     # All that needs the machine's network comes first.
     for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
         programs = builds.guest_programs(arch)
@@ -116,8 +135,11 @@ def _run(options: argparse.Namespace) -> int:
             rootfs.guest.build(arch, sort, programs.driver)
     if any(case.body.__module__ == "cases.registry" for case in options.cases):
         registry.program()
-    if any(stage != "ns" for stage in stages):
-        qemu.provide([s for s in stages if s != "ns"])
+    provide(booted, options.boots)
+    guests = [s for s in stages if s != "ns"]
+    archs = list(dict.fromkeys([*guests, *booted]))
+    if archs:
+        qemu.provide(archs)
     namespaces.enter_own_network()
 
     logs = Path(tempfile.mkdtemp(prefix="ecs-init-qemu-tests-"))
@@ -141,14 +163,24 @@ def _run(options: argparse.Namespace) -> int:
         for engine in options.engines if "ns" in stages else []:
             if cases := _cases(options, engine):
                 run_stage("ns", cases, world, chosen, tally, engine)
-        threads = [threading.Thread(target=run_stage,
-                                    args=(stage, options.cases, world, chosen, tally), daemon=True)
-                   for stage in stages if stage != "ns"]
+        table = Table()
+
+        def on(arch: str) -> None:
+            if arch in guests:
+                run_stage(arch, options.cases, world, chosen, tally)
+            if arch in booted:
+                run_boots(arch, options.boots, world, chosen, tally, table)
+
+        threads = [threading.Thread(target=on, args=(arch,), daemon=True) for arch in archs]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
+    if table.cells:
+        print(f"\n{table}\n")
+        if options.table:
+            options.table.write_text(f"{table}\n")
     for problem in tally.broken:
         print(f"harness failure: {problem}", file=sys.stderr)
     if options.keep or tally.failed or tally.broken:

@@ -27,7 +27,7 @@ from .namespaces import ADDRESS, HARNESS, PREFIX, fetch
 BOOT = 300
 
 
-def _channel(machine: qemu.Machine) -> tuple[Channel, socket.socket]:
+def channel_of(machine: qemu.Machine) -> tuple[Channel, socket.socket]:
     connection = machine.connect("driver")
     stream = connection.makefile("rwb", buffering=0)
     return Channel(stream, stream, machine.gone), connection
@@ -85,7 +85,7 @@ def _boot_and_save(guest, work: Path, done: Path) -> None:
         file.truncate(SIZE)
     machine = qemu.Machine(qemu.command(guest.arch, _devices(guest, blank), work, None), work)
     try:
-        channel, connection = _channel(machine)
+        channel, connection = channel_of(machine)
         host = Host(channel, guest.arch, guest.sort)
         try:
             channel.request("hello", wait=BOOT)
@@ -126,7 +126,7 @@ class GuestHost(Host):
             raise
         try:
             self.machine.restore(self.snapshot.state)
-            self.channel, self.connection = _channel(self.machine)
+            self.channel, self.connection = channel_of(self.machine)
             self.channel.request("hello")
             # It went on from the moment of saving.
             self.channel.request("clock", seconds=int(time.time()))

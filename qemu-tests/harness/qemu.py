@@ -1,7 +1,9 @@
 """QEMU itself: which one, how it is started, and its monitor."""
 
 import json
+import math
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -26,6 +28,9 @@ MACHINES = {
 CONSOLES = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
 MEMORY = "768"
+
+#: Of a guest whose own init and logs live in it, too, in MiB.
+ROOMY = "1024"
 
 
 def program(arch: str) -> str:
@@ -73,12 +78,7 @@ def command(arch: str, devices: Devices, directory: Path, port: int | None) -> l
     `port` on loopback leads to the guest's introspection port."""
     forward = f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:51678" if port else ""
     return [
-        # A guest does not outlive its harness, however that ends.
-        "setpriv", "--pdeathsig", "KILL", program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1", "-m", MEMORY,
-        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-        "-chardev", f"file,id=console,path={directory}/console.log",
-        "-serial", "chardev:console",
-        "-qmp", f"unix:{directory}/qmp,server=on,wait=off",
+        *_machine(arch, MEMORY, directory), "-no-reboot",
         "-kernel", str(devices.kernel), "-initrd", str(devices.initramfs),
         "-append", f"console={CONSOLES[arch]} quiet panic=-1",
         "-drive", f"if=none,id=root,file={devices.root},format=raw,readonly=on",
@@ -88,6 +88,39 @@ def command(arch: str, devices: Devices, directory: Path, port: int | None) -> l
         "-device", "virtio-rng-pci",
         "-netdev", f"user,id=net,ipv6=off{forward}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
+        *_driver(directory),
+    ]
+
+
+def boot_command(arch: str, kernel: Path, initramfs: Path, root: Path, directory: Path) -> list[str]:
+    """QEMU's command line for a root with an init of its own: the image is written to, a reboot
+    is one, and there is no network interface at all. A panic stays where it is, on the console;
+    one that a busy machine causes, an x86 timer that seems not to tick, is left out."""
+    return [
+        *_machine(arch, ROOMY, directory),
+        "-kernel", str(kernel), "-initrd", str(initramfs),
+        "-append", f"console={CONSOLES[arch]} quiet panic=0 no_timer_check observe",
+        # Nothing of it is to outlive the machine that this process runs on.
+        "-drive", f"if=none,id=root,file={root},format=raw,cache=unsafe",
+        "-device", "virtio-blk-pci,drive=root,serial=root",
+        "-device", "virtio-rng-pci",
+        *_driver(directory),
+    ]
+
+
+def _machine(arch: str, memory: str, directory: Path) -> list[str]:
+    return [
+        # A guest does not outlive its harness, however that ends.
+        "setpriv", "--pdeathsig", "KILL", program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1",
+        "-m", memory, "-nodefaults", "-no-user-config", "-display", "none",
+        "-chardev", f"file,id=console,path={directory}/console.log",
+        "-serial", "chardev:console",
+        "-qmp", f"unix:{directory}/qmp,server=on,wait=off",
+    ]
+
+
+def _driver(directory: Path) -> list[str]:
+    return [
         "-device", "virtio-serial-pci",
         "-chardev", f"socket,id=driver,path={directory}/driver,server=on,wait=off",
         "-device", "virtserialport,chardev=driver,name=ecs-init.driver",
@@ -106,7 +139,7 @@ class Machine:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self.monitor = self.connect("qmp")
-            self._lines = self.monitor.makefile("rb")
+            self._pending, self._events = b"", []
             self._read()
             self.execute("qmp_capabilities")
         except BaseException:
@@ -139,12 +172,33 @@ class Machine:
         return (f"QEMU ended with {code}: {self.log.read_text(errors='replace')[-2000:]}\n"
                 f"console: {said}")
 
-    def _read(self) -> dict:
-        line = self._lines.readline()
-        if not line:
-            self.process.wait(10)
-            raise HarnessError(self.gone() or "QEMU closed its monitor")
-        return json.loads(line)
+    def _read(self, deadline: float = math.inf) -> dict | None:
+        """The monitor's next message; None when there was none in time."""
+        while b"\n" not in self._pending:
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select([self.monitor], [], [],
+                                        None if left == math.inf else max(left, 0))
+            if not ready:
+                return None
+            data = self.monitor.recv(1 << 16)
+            if not data:
+                self.process.wait(10)
+                raise HarnessError(self.gone() or "QEMU closed its monitor")
+            self._pending += data
+        line, self._pending = self._pending.split(b"\n", 1)
+        message = json.loads(line)
+        if "event" in message:
+            self._events.append(message["event"])
+        return message
+
+    def event(self, name: str, timeout: float) -> bool:
+        """Waits for an event of this name, from now on or untold until now."""
+        deadline = time.monotonic() + timeout
+        while name not in self._events:
+            if self._read(deadline) is None:
+                return False
+        self._events.remove(name)
+        return True
 
     def execute(self, what: str, **arguments):
         message = {"execute": what, "arguments": arguments}
@@ -188,6 +242,5 @@ class Machine:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for name in ("_lines", "monitor"):
-            if part := getattr(self, name, None):
-                part.close()
+        if monitor := getattr(self, "monitor", None):
+            monitor.close()

@@ -9,7 +9,8 @@ import archive  # noqa: E402
 import cached  # noqa: E402
 import elf  # noqa: E402
 import guest  # noqa: E402
+import inits  # noqa: E402
 
 from engines import ENGINES, OWN, Engine  # noqa: E402
 
-__all__ = ["ENGINES", "OWN", "Engine", "archive", "cached", "elf", "guest"]
+__all__ = ["ENGINES", "OWN", "Engine", "archive", "cached", "elf", "guest", "inits"]

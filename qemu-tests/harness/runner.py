@@ -116,7 +116,7 @@ def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts,
     verdict = "FAIL" if problem else "ok"
     text = f"{verdict:5} {stage} {case.name} ({seconds:.1f} s)"
     if problem:
-        text += f": {case.what}\n" + _indent("\n".join([problem, *evidence]))
+        text += f": {case.what}\n" + indent("\n".join([problem, *evidence]))
     with tally.lock:
         tally.failed += bool(problem)
         tally.passed += not problem
@@ -128,20 +128,20 @@ def _evidence(scene: Scene) -> list[str]:
     parts = []
     try:
         for process in scene.ran:
-            parts.append(_tail(f"{' '.join(process.argv)}, stderr", process.stderr()))
+            parts.append(tail(f"{' '.join(process.argv)}, stderr", process.stderr()))
         # containerd tells of its plugins by the page.
         log = [line for line in scene.host.text(LOG).splitlines() if "plugin" not in line]
-        parts.append(_tail("dockerd", "\n".join(log)))
-        parts.append(_tail("the agents", "\n".join(scene.events())))
+        parts.append(tail("dockerd", "\n".join(log)))
+        parts.append(tail("the agents", "\n".join(scene.events())))
     except (RemoteError, Failed, HarnessError) as error:
         parts.append(f"(no more from the host: {error})")
     requests = "\n".join(str(request) for request in scene.bucket.journal)
-    parts.append(_tail("requests", requests))
-    parts.append(_tail("metadata requests", "\n".join(map(str, scene.metadata.journal))))
+    parts.append(tail("requests", requests))
+    parts.append(tail("metadata requests", "\n".join(map(str, scene.metadata.journal))))
     return [part for part in parts if part]
 
 
-def _tail(title: str, text: str) -> str:
+def tail(title: str, text: str) -> str:
     lines = text.rstrip().splitlines()
     if not lines:
         return ""
@@ -149,5 +149,5 @@ def _tail(title: str, text: str) -> str:
     return "\n".join([f"--- {title}{cut}", *lines[-TAIL:]])
 
 
-def _indent(text: str) -> str:
+def indent(text: str) -> str:
     return "\n".join("      " + line for line in text.splitlines())

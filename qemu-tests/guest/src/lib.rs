@@ -5,10 +5,12 @@
 //!   lines. It knows nothing of Docker or ecs-init.
 //! - `agent` stands in for the Amazon ECS agent.
 //! - `probe` fetches one URL, from inside a task container.
+//! - `pid1` is process 1 of a tree that boots without an init system.
 //!
-//! All three are static, so that they run in a host that has neither shell nor
+//! All are static, so that they run in a host that has neither shell nor
 //! C library.
 
 pub mod driver;
 pub mod http;
+pub mod pid1;
 pub mod sys;

@@ -1,4 +1,4 @@
-//! Process 1 of a test's host; see [`ecs_init_guest::driver`].
+//! Process 1 of a test's host, or what watches it from beside its own init; see [`ecs_init_guest::driver`].
 
 use ecs_init_guest::driver::{boot, channel, server};
 use std::path::Path;
@@ -13,11 +13,12 @@ fn main() -> ExitCode {
         [_, "guest"] => boot::guest()
             .and_then(|()| channel::Channel::virtio())
             .and_then(server::serve),
+        [_, "observe"] => channel::Channel::virtio().and_then(server::serve),
         [_, "namespace", root, work] => boot::namespace(Path::new(root), Path::new(work))
             .and_then(|()| channel::Channel::stdio())
             .and_then(server::serve),
         _ => {
-            eprintln!("usage: driver guest | driver namespace ROOT WORK");
+            eprintln!("usage: driver guest | driver observe | driver namespace ROOT WORK");
             return ExitCode::FAILURE;
         }
     };

@@ -1,9 +1,10 @@
 //! From what the kernel leaves to a host that dockerd can live in.
 //!
 //! Three ways in: the initramfs of a guest, its root after the switch, and a
-//! set of namespaces on the machine itself.
+//! set of namespaces on the machine itself. Where the tree has an init of its own,
+//! [`observe`] takes over from the initramfs.
 
-use crate::driver::{netif, ustar};
+use crate::driver::{netif, observe, ustar};
 use crate::sys::{self, MountFlags};
 use std::ffi::OsStr;
 use std::fs;
@@ -13,13 +14,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// Serial number of the disk that holds a guest's root.
-const ROOT_DISK: &str = "root";
+pub(super) const ROOT_DISK: &str = "root";
 
 /// Where the switched root finds this same program.
 const PROGRAM: &str = "/sbin/driver";
 
 /// Says which step failed.
-trait Step<T> {
+pub(super) trait Step<T> {
     fn step(self, what: impl AsRef<OsStr>) -> io::Result<T>;
 }
 
@@ -57,6 +58,9 @@ pub fn initramfs() -> io::Result<()> {
         fs::remove_file(module).step(module)?;
     }
 
+    if observe::wanted()? {
+        return observe::hand_over();
+    }
     let disk = disk(ROOT_DISK)?;
     fs::create_dir_all("/lower")?;
     sys::mount(&disk, "/lower", "ext4", MountFlags::READ_ONLY, "noload").step(&disk)?;
@@ -147,7 +151,7 @@ fn common() -> io::Result<()> {
 }
 
 /// The block device with this serial number, waited for.
-fn disk(serial: &str) -> io::Result<String> {
+pub(super) fn disk(serial: &str) -> io::Result<String> {
     for _ in 0..200 {
         for entry in fs::read_dir("/sys/block")? {
             let entry = entry?;

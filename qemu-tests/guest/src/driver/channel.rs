@@ -47,20 +47,24 @@ impl Channel {
     /// `NotFound` when the machine has no such port.
     pub fn virtio() -> io::Result<Self> {
         let class = "/sys/class/virtio-ports";
-        for entry in fs::read_dir(class)? {
-            let entry = entry?;
-            let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
-            if name.trim() == PORT {
-                let device = std::path::Path::new("/dev").join(entry.file_name());
-                let input = OpenOptions::new().read(true).write(true).open(device)?;
-                let output = input.try_clone()?;
-                return Ok(Self {
-                    input,
-                    output,
-                    pending: Vec::new(),
-                    end: End::Pause,
-                });
+        // The device tells of its ports a moment after its module is loaded.
+        for _ in 0..200 {
+            for entry in fs::read_dir(class)? {
+                let entry = entry?;
+                let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
+                if name.trim() == PORT {
+                    let device = std::path::Path::new("/dev").join(entry.file_name());
+                    let input = OpenOptions::new().read(true).write(true).open(device)?;
+                    let output = input.try_clone()?;
+                    return Ok(Self {
+                        input,
+                        output,
+                        pending: Vec::new(),
+                        end: End::Pause,
+                    });
+                }
             }
+            sleep(Duration::from_millis(20));
         }
         let message = format!("no port named {PORT} in {class}");
         Err(io::Error::new(io::ErrorKind::NotFound, message))

@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod files;
 pub mod netif;
 pub mod notify;
+pub mod observe;
 pub mod process;
 pub mod server;
 pub mod ustar;

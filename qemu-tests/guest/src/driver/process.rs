@@ -66,6 +66,7 @@ impl Table {
             .stdin(Stdio::null())
             .stdout(sink(spec.stdout)?)
             .stderr(sink(spec.stderr)?);
+        sys::unblock_in(&mut command);
         // The reaper takes the lock before it takes a status, so it cannot
         // take this child's before the table knows the child.
         let mut children = self.lock();

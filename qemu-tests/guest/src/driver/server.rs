@@ -7,7 +7,7 @@
 use crate::driver::channel::Channel;
 use crate::driver::exchange::exchange;
 use crate::driver::process::{Exit, Spec, Table};
-use crate::driver::{boot, files, netif, notify};
+use crate::driver::{boot, files, netif, notify, observe};
 use crate::sys;
 use serde_json::{Value, json};
 use std::io;
@@ -69,6 +69,12 @@ fn perform(request: &Request<'_>, children: &Table) -> io::Result<Value> {
             let signal = i32::try_from(request.number("signal")?).map_err(io::Error::other)?;
             children.kill(request.pid()?, signal).map(|()| Value::Null)
         }
+        // Of any process; "kill" knows its own children alone.
+        "signal" => {
+            let signal = i32::try_from(request.number("signal")?).map_err(io::Error::other)?;
+            sys::kill(request.pid()?, signal).map(|()| Value::Null)
+        }
+        "processes" => observe::processes(),
         "exchange" => {
             let answer = exchange(
                 request.text("to")?,

@@ -114,6 +114,21 @@ impl Signals {
     }
 }
 
+/// Has a program start with no signal blocked, whatever [`Signals::block`] has blocked here:
+/// a child inherits the mask.
+pub fn unblock_in(command: &mut Command) {
+    // SAFETY: the closure runs between fork and exec and calls nothing but sigemptyset and
+    // sigprocmask, which are async-signal-safe, on a set of its own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            checked(libc::sigemptyset(&raw mut set))?;
+            let none = std::ptr::null_mut();
+            checked(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, none)).map(drop)
+        });
+    }
+}
+
 /// Loads a kernel module; one that is there already is no error.
 ///
 /// # Errors
@@ -177,4 +192,30 @@ pub fn forget_blocks(device: &File) -> io::Result<()> {
 /// What `execve(2)` gave; on success it does not return.
 pub fn execute(program: &str, arguments: &[&str]) -> io::Result<()> {
     Err(Command::new(program).args(arguments).exec())
+}
+
+/// Writes out what the kernel still keeps of files.
+pub fn sync() {
+    // SAFETY: it takes nothing, and cannot fail.
+    unsafe { libc::sync() }
+}
+
+/// How the machine ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ending {
+    Restart,
+    PowerOff,
+}
+
+/// Ends the machine, without asking any process.
+///
+/// # Errors
+/// What `reboot(2)` gave; on success it does not return.
+pub fn end_machine(ending: Ending) -> io::Result<()> {
+    let how = match ending {
+        Ending::Restart => libc::RB_AUTOBOOT,
+        Ending::PowerOff => libc::RB_POWER_OFF,
+    };
+    // SAFETY: no pointers are passed.
+    checked(unsafe { libc::reboot(how) }).map(drop)
 }

@@ -15,6 +15,7 @@ impl MountFlags {
     pub const BIND: Self = Self(libc::MS_BIND);
     pub const BIND_ALL: Self = Self(libc::MS_BIND | libc::MS_REC);
     pub const MOVE: Self = Self(libc::MS_MOVE);
+    pub const NO_MORE_WRITES: Self = Self(libc::MS_REMOUNT | libc::MS_RDONLY);
 }
 
 /// Mounts.

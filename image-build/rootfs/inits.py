@@ -1,0 +1,168 @@
+"""Root trees with a real init system and a dockerd that this init starts.
+
+Each is what a user's image is before `ecs-init bake` fills it: Debian packages,
+and in `files/INIT` what an administrator writes by hand. Nothing of ecs-init.
+
+`python3 inits.py ARCH INIT` makes one and prints where it is.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import archive  # noqa: E402
+import cached  # noqa: E402
+import image  # noqa: E402
+import install  # noqa: E402
+import kernel  # noqa: E402
+import runlevels  # noqa: E402
+import tree as picked  # noqa: E402
+
+#: What scripts, packages and people expect of a Debian.
+BASE = ("docker.io", "base-files", "dpkg", "dash", "bash", "coreutils", "sed", "grep", "mawk",
+        "findutils", "hostname", "util-linux", "mount", "iproute2", "procps", "debianutils",
+        "libc-bin", "kmod")
+
+SYSV = ("initscripts", "ifupdown", "orphan-sysvinit-scripts")
+
+
+@dataclass(frozen=True)
+class Init:
+    """Its packages, the directories in `files` that it is given, and what else is to do."""
+
+    packages: tuple[str, ...]
+    files: tuple[str, ...]
+    steps: tuple[Callable[[Path], None], ...] = ()
+
+
+INITS = {
+    "systemd": Init((*BASE, "systemd-sysv", "dbus"), ("systemd",)),
+    "openrc": Init((*BASE, *SYSV, "sysvinit-core", "openrc"), ("sysv",),
+                   (runlevels.openrc, runlevels.inittab)),
+    "runit": Init((*BASE, *SYSV, "runit-init", "sysv-rc"), ("sysv", "runit"), (runlevels.runit,)),
+    "s6": Init((*BASE, "s6", "execline", "busybox-static"), ("s6",)),
+    "sysvinit": Init((*BASE, *SYSV, "sysvinit-core", "sysv-rc"), ("sysv",),
+                     (runlevels.sysv, runlevels.inittab)),
+    "busybox": Init(("docker.io", "base-files", "libc-bin", "busybox-static"), ("busybox",),
+                    (runlevels.busybox,)),
+    # None: process 1 is a static program, as whoever builds an appliance writes it.
+    "none": Init(picked.PACKAGES, ()),
+}
+
+#: Megabytes that an image has free, for containers and what the next boots write.
+FREE = 512
+
+
+def tree(arch: str, init: str) -> Path:
+    """The tree of one init, built if it is not in the cache. Read only: see `copy`."""
+    if init not in INITS or arch not in picked.ARCHITECTURES:
+        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(INITS)}; "
+                         f"architectures {' '.join(picked.ARCHITECTURES)}")
+    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init].packages)
+    given = [_static("pid1", arch)] if init == "none" else [
+        HERE / "files" / name for name in ("common", *INITS[init].files)]
+
+    def make(done: Path) -> None:
+        root = done / "root"
+        root.mkdir()
+        if init == "none":
+            _minimal(arch, taken["packages"], given[0], root)
+        else:
+            _installed(INITS[init], taken["packages"], given, root)
+        (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
+
+    digest = _digest(json.dumps(taken["sha256"], sort_keys=True), *given)
+    place = archive.cache_root() / "trees"
+    return cached.directory(place, f"{arch}-{init}", digest, make) / "root"
+
+
+def _installed(init: Init, debs: list[str], given: list[Path], root: Path) -> None:
+    install.configure(install.unpack(debs, root), root)
+    for step in init.steps:
+        step(root)
+    for files in given:
+        subprocess.run(["cp", "-a", "--no-preserve=ownership", f"{files}/.", root], check=True)
+
+
+def _minimal(arch: str, debs: list[str], pid1: Path, root: Path) -> None:
+    """No shell, no package database: dockerd, what it needs, and process 1."""
+    with tempfile.TemporaryDirectory(dir=root.parent) as temporary:
+        picked.unpack(debs, Path(temporary, "packages"))
+        picked.build(arch, "full", Path(temporary, "packages"), pid1, root, at="usr/sbin/init")
+    (root / "etc/hostname").write_text("host\n")
+
+
+def _static(program: str, arch: str) -> Path:
+    """A program of the guest crate; cargo does nothing where nothing changed."""
+    crate = HERE.parents[1] / "qemu-tests/guest"
+    # The crate's own target directory, whoever builds.
+    env = {k: v for k, v in os.environ.items() if k not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
+    subprocess.run([HERE.parent / "toolchain/cargo-musl", arch, "build", "--release", "--locked",
+                    "--quiet"], cwd=crate, env=env, check=True)
+    return crate / "target" / f"{arch}-unknown-linux-musl" / "release" / program
+
+
+def copy(source: Path, to: Path) -> None:
+    """A tree of one's own. What lies below /usr shares its bytes with the source:
+    replace such a file, do not write into it."""
+    to.mkdir(parents=True)
+    for entry in sorted(source.iterdir()):
+        shared = ["--link"] if entry.name == "usr" else ["--reflink=auto"]
+        subprocess.run(["cp", "-a", *shared, entry, to], check=True)
+    shutil.copystat(source, to)
+
+
+def disk(source: Path, to: Path) -> None:
+    """An ext4 image of a tree: sparse, with a journal, and with room to live in."""
+    image.ext4(source, to, free=FREE, journal=True)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What QEMU starts a tree's image with."""
+
+    kernel: Path
+    initramfs: Path
+
+
+def boot(arch: str, driver: Path) -> Kernel:
+    """The kernel and the initramfs: modules, and `driver` as its /init."""
+    debian = picked.ARCHITECTURES[arch][0]
+    taken = archive.fetch(debian, f"linux-image-cloud-{debian}", picked.PACKAGES)
+
+    def make(done: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
+            work = Path(temporary)
+            shutil.copyfile(kernel.unpack(taken["kernel"], work), done / "kernel")
+            image.initramfs(driver, kernel.modules(work), done / "initramfs")
+
+    digest = _digest(Path(taken["kernel"]).name, driver)
+    place = cached.directory(archive.cache_root() / "trees", f"{arch}-kernel", digest, make)
+    return Kernel(place / "kernel", place / "initramfs")
+
+
+def _digest(text: str, *inputs: Path) -> str:
+    """Of a text, these files and directories, and the code here."""
+    state = hashlib.sha256(text.encode())
+    for top in (*sorted(HERE.glob("*.py")), *inputs):
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            state.update(f"{path.relative_to(top)}\0{path.lstat().st_mode:o}\0".encode())
+            if path.is_symlink():
+                state.update(os.readlink(path).encode())
+            elif path.is_file():
+                state.update(path.read_bytes())
+    return state.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    print(tree(sys.argv[1], sys.argv[2]))

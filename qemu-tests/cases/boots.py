@@ -1,0 +1,220 @@
+"""A baked tree's life under its own init, in order. No network but Docker's."""
+
+import time
+from pathlib import Path
+
+from harness.archives import AGENT
+from harness.baking import CLUSTER, FORMS, image_id
+from harness.case import FAILURE
+from harness.errors import equal, expect
+from harness.host import SIGKILL
+from harness.story import DATA, PROGRAM, Story, step
+from harness.world import VERSION
+
+from .rules import ROUTE_LOCALNET
+
+#: What is installed into a tree before it is baked, so that the agent's tar comes into it.
+PACKAGES = tuple(form for form in FORMS if form != "bake")
+
+#: Seconds that nothing must happen in: longer than any init pauses, or `run --respawned` its 15.
+QUIET = 18
+
+
+CREDENTIALS = "169.254.170.2:80", "/v2/credentials/some-task"
+
+
+def container(s: Story) -> dict:
+    found = s.host.docker.inspect("ecs-agent")
+    expect(found, "there is no container ecs-agent")
+    return found
+
+
+def network(s: Story) -> None:
+    """Credentials are answered at 169.254.170.2, for which there must be a route and a rule;
+    the kernel has the rules of both families that keep 51678 ours."""
+    expect(s.answers(*CREDENTIALS), "no credentials at 169.254.170.2")
+    equal(s.host.text(ROUTE_LOCALNET).strip(), "1", "route_localnet")
+    # The port as it stands in a rule's bytes; 2 and 10 are linux/socket.h's families.
+    rules = [line for line in s.host.channel.request("ruleset").splitlines()
+             if line.startswith("rule ") and ("c9de" in line or "51678" in line)]
+    for family in (2, 10):
+        expect([rule for rule in rules if rule.startswith(f"rule family {family}")],
+               f"no rule about 51678 in family {family}: {rules}")
+
+
+def loaded(s: Story) -> tuple[str, str]:
+    """The agent's image, and when Docker last loaded it."""
+    found = s.host.docker.ok("GET", f"/images/{AGENT}/json")
+    return found["Id"], found["Metadata"]["LastTagTime"]
+
+
+def contents(tree: Path) -> list[tuple]:
+    """Every file and link: where, what and since when. A directory's time tells of temporary
+    names that came and went, and is nobody's."""
+    return sorted((str(path.relative_to(tree)), *(getattr(path.lstat(), f"st_{what}") for what in
+                   ("mode", "uid", "gid", "size", "mtime_ns")))
+                  for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+@step(on_tree=True, needed=True, forms=PACKAGES)
+def installed(s: Story) -> None:
+    """The package is installed into the tree, by its package manager."""
+    FORMS[s.boot.form](s.tree, s.arch)
+    program = s.tree / PROGRAM.lstrip("/")
+    expect(program.read_bytes() == s.baker.binary.read_bytes(),
+           "the package holds another build of ecs-init than the one tested: make packages")
+
+
+@step("systemd", on_tree=True, forms=PACKAGES)
+def enabled(s: Story) -> None:
+    """The package alone has its service started at boot, before anything is baked."""
+    link = s.tree / "etc/systemd/system/multi-user.target.wants/ecs.service"
+    expect(link.is_symlink(), f"there is no link at {link.relative_to(s.tree)}")
+
+
+@step(on_tree=True, needed=True)
+def baked(s: Story) -> None:
+    """ecs-init bake fills the tree, offline, and the same again changes nothing."""
+    s.baker.bake(s.tree, s.boot.init)
+    once = contents(s.tree)
+    s.baker.bake(s.tree, s.boot.init)
+    equal(contents(s.tree), once, "the tree after the second time")
+
+
+@step(on_tree=True)
+def fresh(s: Story) -> None:
+    """bake --check has nothing to say against the fresh image."""
+    s.baker.check(s.tree)
+
+
+@step(needed=True)
+def up(s: Story) -> None:
+    """The init starts it all: the agent answers on 51678, of the version that was baked."""
+    s.come_up()
+    said = s.host.get("127.0.0.1:51678", "/v1/metadata").json()["Version"]
+    expect(VERSION in said, f"the agent is no {VERSION}: {said}")
+
+
+@step()
+def image(s: Story) -> None:
+    """The container's image is the archive's, byte for byte."""
+    equal(container(s)["Image"], image_id(s.baker.artifacts.tar), "the container's image")
+    s.kept["loaded"] = loaded(s)
+
+
+@step()
+def config(s: Story) -> None:
+    """The configuration that was baked is the agent's."""
+    environment = container(s)["Config"]["Env"]
+    expect(f"ECS_CLUSTER={CLUSTER}" in environment, f"not in the agent's {environment}")
+
+
+@step()
+def rules(s: Story) -> None:
+    """Rules and route are as pre-start makes them, on a host without any default route."""
+    network(s)
+
+
+@step("systemd")
+def ready(s: Story) -> None:
+    """systemd has the service ready, and not before the container ran."""
+    # The agent may answer before ecs-init has told of it.
+    active(s)
+    shown = unit(s, "SubState", "NRestarts", "Type", "ActiveEnterTimestampMonotonic")
+    equal(shown["SubState"], "running", "the unit")
+    equal((shown["Type"], shown["NRestarts"]), ("notify", "0"), "the unit")
+    # By this moment's clocks: Docker tells the time of day, systemd the time since the boot.
+    started = s.host.docker.ok("GET", "/containers/ecs-agent/json")["State"]["StartedAt"]
+    day, _, clock = started.removesuffix("Z").partition("T")
+    hours, minutes, seconds = clock.split(":")
+    midnight = time.mktime(time.strptime(f"{day} UTC", "%Y-%m-%d %Z")) - time.timezone
+    ran = midnight + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    booted = int(next(line.split()[1] for line in s.host.text("/proc/stat").splitlines()
+                      if line.startswith("btime ")))
+    ready = booted + int(shown["ActiveEnterTimestampMonotonic"]) / 1e6
+    # /proc/stat tells whole seconds.
+    expect(ready > ran - 1, f"ready at {ready:.1f}, the container ran from {ran:.1f}")
+
+
+def unit(s: Story, *names: str) -> dict[str, str]:
+    """Properties of the unit."""
+    shown = s.host.output("/usr/bin/systemctl", "show", "ecs.service", f"--property={','.join(names)}")
+    return dict(line.split("=", 1) for line in shown.splitlines())
+
+
+def active(s: Story) -> None:
+    s.host.until("the unit is active", lambda: unit(s, "ActiveState")["ActiveState"] == "active", 90)
+
+
+@step(needed=True)
+def killed(s: Story) -> None:
+    """ecs-init is killed outright: the init starts it again, and the agent runs."""
+    before, agent = s.supervisor(), container(s)["Id"]
+    expect(before, f"no process of {PROGRAM} supervises")
+    s.host.signal(before, SIGKILL)
+    s.host.until("another supervisor", lambda: (now := s.supervisor()) and now != before)
+    s.host.until("the agent answers again", s.agent_answers)
+    s.host.until("its credentials, too", lambda: s.answers(*CREDENTIALS))
+    network(s)
+    if s.boot.init == "systemd":
+        active(s)
+        equal(unit(s, "NRestarts")["NRestarts"], "1", "restarts")
+    else:
+        # systemd runs ExecStop after a crash as well; under the others nobody stops the agent.
+        equal(container(s)["Id"], agent, "the container")
+
+
+@step(needed=True)
+def reboot(s: Story) -> None:
+    """A reboot, asked of the init, and all comes up the same."""
+    s.kept["events"] = s.events()
+    s.reboot()
+    s.come_up()
+    network(s)
+
+
+@step()
+def stopped_cleanly(s: Story) -> None:
+    """Before the reboot the agent had its SIGTERM, and a disk to write to."""
+    since = s.events()[len(s.kept["events"]):]
+    expect(since[:1] == ["sigterm"] and since[-1:] == ["start serve"],
+           f"not stopped and started again: {since}")
+
+
+@step()
+def not_loaded_again(s: Story) -> None:
+    """After the reboot the image is the same one, loaded once, and the cache says so."""
+    equal(loaded(s), s.kept["loaded"], "the image")
+    equal(s.host.text("/var/cache/ecs/state").strip(), "1", "the cache's state")
+
+
+@step(forms=("bake",))
+def terminal(s: Story) -> None:
+    """An agent that ends with 5 can never work here: no init brings it up again."""
+    starts, pid = s.starts(), s.supervisor()
+    s.host.write(f"{DATA}/agent-script", "serve\n" * starts + "exit 5\n")
+    s.host.docker.ok("POST", "/containers/ecs-agent/kill")
+    s.host.until("the agent's exit 5", lambda: "start exit 5" in s.events())
+    if s.boot.init == "systemd":
+        s.host.until("the unit has failed", lambda: unit(s, "ActiveState")["ActiveState"] == "failed")
+        shown = unit(s, "SubState", "ExecMainStatus")
+        # It would be "activating", were it to be started again.
+        equal((shown["SubState"], shown["ExecMainStatus"]), ("failed", "5"), "the unit")
+    if s.boot.init in ("systemd", "none"):
+        s.host.until("no supervisor is left", lambda: s.supervisor() is None)
+        pid = None
+    # Elsewhere it stays, so that the init has nothing to start again.
+    if s.boot.init != "systemd":
+        time.sleep(QUIET)
+    equal(s.starts(), starts + 1, "starts of the agent")
+    equal(s.supervisor(), pid, "the supervisor")
+    state = container(s)["State"]
+    equal((state["Running"], state["ExitCode"]), (False, 5), "the container")
+
+
+@step(forms=("bake",))
+def used(s: Story) -> None:
+    """bake --check fails on the host that ran, and names the agent's state."""
+    result = s.program("bake", "--check", "/")
+    equal(result.code, FAILURE, f"the exit of {result}")
+    expect(DATA.lstrip("/") in result.stdout + result.stderr, f"the state is not named: {result}")
