@@ -67,6 +67,8 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
     for path in ("tmp", "var/tmp"):
         (root / path).chmod(0o1777)
     for name, link, target in ALTERNATIVES:
+        if not (root / target[1:]).exists():
+            continue
         (root / "etc/alternatives" / name).symlink_to(target)
         (root / link).unlink(missing_ok=True)
         (root / link).symlink_to(f"/etc/alternatives/{name}")
