@@ -67,6 +67,8 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
     for path in ("tmp", "var/tmp"):
         (root / path).chmod(0o1777)
     for name, link, target in ALTERNATIVES:
+        if not (root / target[1:]).exists():
+            continue
         (root / "etc/alternatives" / name).symlink_to(target)
         (root / link).unlink(missing_ok=True)
         (root / link).symlink_to(f"/etc/alternatives/{name}")
@@ -74,11 +76,11 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
     shutil.copyfile(root / "usr/share/base-files/profile", root / "etc/profile")
     # Empty: systemd gives every boot's host an ID, and takes it for no first boot.
     (root / "etc/machine-id").touch()
-    _users(root)
+    users(root)
     _records(listed, root)
 
 
-def _users(root: Path) -> None:
+def users(root: Path) -> None:
     """passwd(5), group(5) and shadow(5): Debian's own, and what packages declare."""
     masters = root / "usr/share/base-passwd"
     groups = {name: int(gid) for name, _, gid, *_ in _table(masters / "group.master")}
