@@ -1,0 +1,69 @@
+SUMMARY = "Gets, verifies, runs and supervises the Amazon ECS agent"
+DESCRIPTION = "One static program that makes the target an Amazon ECS host, and the agent's \
+image, whose OpenPGP signature is checked when the package is built and again at each load."
+LICENSE = "Apache-2.0 & LGPL-2.0-or-later"
+LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
+
+# Which agent. In local.conf or a .bbappend:
+#   ECS_AGENT_VERSION = "v1.2.3"
+#   SRC_URI[agent.sha256sum] = "…"
+#   SRC_URI[signature.sha256sum] = "…"
+ECS_AGENT_VERSION ?= ""
+# The bucket of a region, or a mirror.
+ECS_AGENT_SITE ?= "https://s3.us-east-1.amazonaws.com/amazon-ecs-agent-us-east-1"
+# A file for /etc/ecs/ecs.config; empty: none.
+ECS_INIT_CONFIG_FILE ?= ""
+
+COMPATIBLE_HOST = "(x86_64|aarch64).*-linux.*"
+
+ECS_AGENT_TAR = "ecs-agent-${@'arm64-' if d.getVar('TARGET_ARCH') == 'aarch64' else ''}${ECS_AGENT_VERSION}.tar"
+SRC_URI = "${ECS_AGENT_SITE}/${ECS_AGENT_TAR};name=agent;unpack=0 \
+           ${ECS_AGENT_SITE}/${ECS_AGENT_TAR}.asc;name=signature;unpack=0"
+S = "${UNPACKDIR}"
+
+python () {
+    if not d.getVar("ECS_AGENT_VERSION"):
+        raise bb.parse.SkipRecipe("ECS_AGENT_VERSION is not set: name the agent's version, v1.2.3")
+}
+
+# Nothing is compiled for the target.
+INHIBIT_DEFAULT_DEPS = "1"
+
+inherit systemd features_check
+REQUIRED_DISTRO_FEATURES = "systemd"
+SYSTEMD_SERVICE:${PN} = "ecs.service"
+
+RDEPENDS:${PN} = "docker"
+
+do_configure[noexec] = "1"
+
+# Outside fakeroot, which a static program would not notice; do_install gives the files their owner.
+do_compile[cleandirs] = "${B}/root"
+do_compile() {
+    dist="${ECS_INIT_DIST}"
+    config=
+    if [ -n "${ECS_INIT_CONFIG_FILE}" ]; then
+        config="--config-file ${ECS_INIT_CONFIG_FILE}"
+    fi
+    $dist/ecs-init-${BUILD_ARCH} bake \
+        --root ${B}/root --arch ${TARGET_ARCH} --init systemd \
+        --agent-version ${ECS_AGENT_VERSION} \
+        --tar ${UNPACKDIR}/${ECS_AGENT_TAR} --sig ${UNPACKDIR}/${ECS_AGENT_TAR}.asc \
+        --binary $dist/ecs-init-${TARGET_ARCH} $config
+    $dist/ecs-init-${BUILD_ARCH} bake --check ${B}/root
+}
+do_compile[file-checksums] += "${ECS_INIT_DIST}/ecs-init-${TARGET_ARCH}:True"
+
+do_install() {
+    cp -R --no-preserve=ownership ${B}/root/. ${D}/
+    # Volatile in most images; pre-start makes what is missing.
+    rm -r ${D}${localstatedir}/log
+    chown -R root:root ${D}
+}
+
+FILES:${PN} = "${libexecdir} ${sbindir} ${systemd_system_unitdir} ${sysconfdir} /var"
+CONFFILES:${PN} = "${sysconfdir}/ecs/ecs.config"
+# Static, stripped, and for any libc.
+INHIBIT_PACKAGE_STRIP = "1"
+INHIBIT_SYSROOT_STRIP = "1"
+INSANE_SKIP:${PN} = "already-stripped"
