@@ -3,11 +3,9 @@
 use std::io::Read;
 use std::time::{Instant, SystemTime};
 
-use ureq::http::Uri;
-
 use super::LIMIT;
 use super::refusal::Refusal;
-use super::sign;
+use super::sign::{self, Signed};
 use crate::acquire::credentials::{Missed, credentials};
 use crate::acquire::download::pause_or_stop;
 use crate::acquire::imds;
@@ -17,7 +15,6 @@ use crate::acquire::urls;
 use crate::config::{Config, Keys, S3Layer, S3Url};
 use crate::error::{Error, Result};
 use crate::http::failure::Failure;
-use crate::http::url::parse;
 use crate::http::web::{Answer, Limits, Web};
 use crate::sys::random::random;
 use crate::sys::signal::Stop;
@@ -108,10 +105,15 @@ impl Asked<'_> {
 
     /// One request. Inside, what may pass; outside, what will not.
     fn once(&self, region: &str) -> Result<Result<Got, Trouble>, Missed> {
-        let service = urls::service(region, &self.layer.plain.web);
-        let (bucket, key) = (&self.url.bucket, sign::encode(&self.url.key));
-        let target = format!("{service}/{bucket}/{key}");
-        let answer = match self.ask(&target, region) {
+        let target = format!(
+            "{}/{}/{}",
+            urls::service(region, &self.layer.plain.web),
+            self.url.bucket,
+            sign::encode(&self.url.key)
+        );
+        let signed = sign::get(&target, region, self.keys, SystemTime::now())
+            .map_err(|why| Missed::Refused(Error::new(format!("{}: {why}", self.url))))?;
+        let answer = match self.ask(&target, &signed) {
             Ok(answer) => answer,
             Err(failure) => return Ok(Err(failure.into())),
         };
@@ -123,11 +125,11 @@ impl Asked<'_> {
             .map(|(region, why)| Got::Elsewhere(region, why)))
     }
 
-    fn ask(&self, target: &str, region: &str) -> Result<Answer, Failure> {
-        let uri = parse(target)?;
-        let host = host(&uri);
-        let headers = sign::get(&host, uri.path(), region, self.keys, SystemTime::now());
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    fn ask(&self, target: &str, signed: &Signed) -> Result<Answer, Failure> {
+        let headers: Vec<_> = signed
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         self.web.get_here(target, &headers)
     }
 
@@ -176,23 +178,5 @@ impl Asked<'_> {
             Some(region) => Ok(Ok((region, why))),
             None => Err(Missed::Refused(Error::new(why))),
         }
-    }
-}
-
-/// The header `Host` as the client sends it: without user and password, and without the port that
-/// the scheme has by itself.
-fn host(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    match uri.port_u16() {
-        Some(port) if Some(port) != default_port(uri) => format!("{host}:{port}"),
-        _ => host.to_owned(),
-    }
-}
-
-fn default_port(uri: &Uri) -> Option<u16> {
-    match uri.scheme_str() {
-        Some("http") => Some(80),
-        Some("https") => Some(443),
-        _ => None,
     }
 }

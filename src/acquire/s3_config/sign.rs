@@ -1,22 +1,22 @@
 //! Signature Version 4 of a GET in S3 ("Authenticating Requests: Using the Authorization Header"
-//! in the S3 API Reference): one form of request, always with the same headers. Pure.
+//! in the S3 API Reference).
 
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use ring::{digest, hmac};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
 
 use crate::config::Keys;
-use crate::utc::utc;
 
-/// The headers that make a request a signed one; names in lower case and in order.
-pub type Signed = Vec<(&'static str, String)>;
+/// The headers that make a request a signed one.
+pub type Signed = Vec<(String, String)>;
 
-/// The SHA-256 of no body.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-/// A key as a part of a URL's path: what is not unreserved (RFC 3986 section 2.3) is encoded, once
-/// as S3 wants it, and slashes are slashes.
+/// A key as a part of a URL's path: what is not unreserved (RFC 3986 section 2.3) is encoded once,
+/// and slashes are slashes.
 pub fn encode(key: &str) -> String {
     let mut path = String::new();
     for byte in key.bytes() {
@@ -30,55 +30,41 @@ pub fn encode(key: &str) -> String {
     path
 }
 
-/// Signs a GET of `path`, encoded and without a query, at `host` (with its port, if that is not
-/// the scheme's own).
-pub fn get(host: &str, path: &str, region: &str, keys: &Keys, now: SystemTime) -> Signed {
-    // 2026-11-22T15:35:12Z to 20261122T153512Z.
-    let time = utc(now).replace(['-', ':'], "");
-    let date = time.split('T').next().unwrap_or_default();
-    let mut headers: Signed = vec![
-        ("x-amz-content-sha256", EMPTY.to_owned()),
-        ("x-amz-date", time.clone()),
-    ];
-    if let Some(token) = &keys.token {
-        headers.push(("x-amz-security-token", token.clone()));
-    }
-
-    let mut names = "host".to_owned();
-    let mut lines = format!("host:{host}\n");
-    for (name, value) in &headers {
-        names = names + ";" + name;
-        lines = lines + name + ":" + value + "\n";
-    }
-    let request = format!("GET\n{path}\n\n{lines}\n{names}\n{EMPTY}");
-
-    let scope = format!("{date}/{region}/s3/aws4_request");
-    let digest = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
-    let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
-    // The parts of the scope, each keyed by what the one before gave.
-    let first = mac(format!("AWS4{}", keys.secret).as_bytes(), date);
-    let key = scope
-        .split('/')
-        .skip(1)
-        .fold(first, |key, part| mac(key.as_ref(), part));
-    let signature = hex(mac(key.as_ref(), &to_sign).as_ref());
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{scope},SignedHeaders={names},Signature={signature}",
-        keys.id
-    );
-    headers.push(("authorization", authorization));
-    headers
-}
-
-fn mac(key: &[u8], text: &str) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// Signs a GET of this URL, which is encoded already.
+///
+/// # Errors
+/// If it cannot be signed.
+pub fn get(url: &str, region: &str, keys: &Keys, now: SystemTime) -> Result<Signed, String> {
+    let said = |e: &dyn std::fmt::Display| format!("the request cannot be signed: {e}");
+    let identity = aws_credential_types::Credentials::new(
+        keys.id.clone(),
+        keys.secret.clone(),
+        keys.token.clone(),
+        None,
+        "ecs-init",
+    )
+    .into();
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("s3")
+        .time(now)
+        .settings(settings)
+        .build()
+        .map_err(|e| said(&e))?
+        .into();
+    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(b""))
+        .map_err(|e| said(&e))?;
+    let (instructions, _) = sign(request, &params).map_err(|e| said(&e))?.into_parts();
+    let (headers, _) = instructions.into_parts();
+    Ok(headers
+        .iter()
+        .map(|h| (h.name().to_owned(), h.value().to_owned()))
+        .collect())
 }
 
 #[cfg(test)]
@@ -119,13 +105,13 @@ mod tests {
                 secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
                 token: token.map(str::to_owned),
             };
-            let path = format!("/{}", encode(key));
-            let signed = get(host, &path, region, &keys, now);
-            let value = |name| signed.iter().find(|(n, _)| *n == name).map(|(_, v)| &**v);
+            let url = format!("http://{host}/{}", encode(key));
+            let signed = get(&url, region, &keys, now).unwrap();
+            let value = |name| signed.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
             let authorization = value("authorization").unwrap();
             let (said, got) = authorization.rsplit_once("Signature=").unwrap();
-            assert_eq!(got, signature, "{path}");
-            let scope = format!("/20130524/{region}/s3/aws4_request,SignedHeaders=host;");
+            assert_eq!(got, signature, "{url}");
+            let scope = format!("/20130524/{region}/s3/aws4_request, SignedHeaders=host;");
             assert!(said.contains(&scope), "{said}");
             assert_eq!(value("x-amz-date"), Some("20130524T000000Z"));
             assert_eq!(value("x-amz-security-token"), token);
