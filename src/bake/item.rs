@@ -32,11 +32,14 @@ pub enum Content {
         /// Where it points, as it is written into the link.
         target: PathBuf,
     },
-    /// A line that a file (`/etc/inittab`) must have: added at its end if it is not there, the
-    /// file made if need be.
+    /// A line that a file (`/etc/inittab`) must have: added if it is not there, the file made if
+    /// need be.
     Line {
         /// Without its newline.
         text: Cow<'static, str>,
+        /// It is put before the first line that has this in it and is no comment, where there is
+        /// one; otherwise at the end.
+        before: Option<&'static str>,
     },
 }
 
@@ -65,7 +68,16 @@ impl Item {
     /// A line in the file at `path`.
     pub fn line(path: impl Into<PathBuf>, text: impl Into<Cow<'static, str>>) -> Self {
         let (path, text) = (path.into(), text.into());
-        let content = Content::Line { text };
+        let content = Content::Line { text, before: None };
         Item { path, content }
+    }
+
+    /// The same line, before the first one that has `text` in it.
+    #[must_use]
+    pub fn before(mut self, text: &'static str) -> Self {
+        if let Content::Line { before, .. } = &mut self.content {
+            *before = Some(text);
+        }
+        self
     }
 }

@@ -56,7 +56,7 @@ pub fn write(
             Content::Link { target } => {
                 links.push(json!({"path": path, "target": &*target.to_string_lossy()}));
             }
-            Content::Line { text } => added.push(json!({"path": path, "line": &**text})),
+            Content::Line { text, .. } => added.push(json!({"path": path, "line": &**text})),
         }
     }
     let verified = agent.archive().verified();

@@ -88,12 +88,12 @@ impl<'a> Target<'a> {
                 }
                 Matter::Link(target)
             }
-            Content::Line { text } => {
+            Content::Line { text, before } => {
                 let old = match &there {
                     Some(meta) if meta.is_file() => fs::read(&path).doing(doing)?,
                     _ => Vec::new(),
                 };
-                let Some(bytes) = with_line(old, text) else {
+                let Some(bytes) = with_line(old, text, *before) else {
                     return Ok(None);
                 };
                 Matter::File {
@@ -125,16 +125,16 @@ impl<'a> Target<'a> {
             };
             let before = all.iter_mut().find(|before| before.path == target.path);
             match (&item.content, before) {
-                (Content::Line { text }, Some(before)) => before.add_line(text),
+                (Content::Line { text, before }, Some(target)) => target.add_line(text, *before),
                 _ => all.push(target),
             }
         }
         Ok(all)
     }
 
-    fn add_line(&mut self, line: &str) {
+    fn add_line(&mut self, line: &str, before: Option<&str>) {
         if let Matter::File { bytes, .. } = &mut self.matter
-            && let Some(more) = with_line(bytes.to_vec(), line)
+            && let Some(more) = with_line(bytes.to_vec(), line, before)
         {
             *bytes = more.into();
         }
@@ -208,8 +208,9 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A file's text with this line at its end; `None` if it is one of its lines.
-fn with_line(mut old: Vec<u8>, line: &str) -> Option<Vec<u8>> {
+/// A file's text with this line, before the first that has `before` in it and is no comment, or at
+/// its end; `None` if it is one of its lines.
+fn with_line(mut old: Vec<u8>, line: &str, before: Option<&str>) -> Option<Vec<u8>> {
     if old
         .split(|byte| *byte == b'\n')
         .any(|l| l == line.as_bytes())
@@ -219,8 +220,16 @@ fn with_line(mut old: Vec<u8>, line: &str) -> Option<Vec<u8>> {
     if old.last().is_some_and(|last| *last != b'\n') {
         old.push(b'\n');
     }
-    old.extend(line.as_bytes());
-    old.push(b'\n');
+    let mut place = 0;
+    for other in old.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(other);
+        if before.is_some_and(|before| text.contains(before)) && !text.starts_with('#') {
+            break;
+        }
+        place += other.len();
+    }
+    let added = line.bytes().chain([b'\n']);
+    old.splice(place..place, added);
     Some(old)
 }
 

@@ -153,11 +153,31 @@ fn lines_join_what_an_inittab_has() {
     let text = fs::read_to_string(bench.at("etc/inittab")).unwrap();
     let rest = text.strip_prefix("::sysinit:/etc/rc\n").unwrap();
     let wanted = lines.iter().map(|item| match &item.content {
-        Content::Line { text } => format!("{text}\n"),
+        Content::Line { text, .. } => format!("{text}\n"),
         other => panic!("{other:?}"),
     });
     assert_eq!(rest, wanted.collect::<String>());
     assert!(lines.len() > 1, "no two lines of one file in this test");
+    assert!(bench.bake().unwrap().unchanged);
+}
+
+/// BusyBox does what its `shutdown` lines say in order; after an unmount the agent cannot be
+/// stopped.
+#[test]
+fn the_agent_is_stopped_before_what_is_done_at_shutdown() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::Busybox);
+    let (first, last) = (
+        "#::shutdown:no\n::sysinit:/etc/rc\n",
+        "::shutdown:/bin/umount -a\n",
+    );
+    bench.write("etc/inittab", &format!("{first}{last}"));
+    bench.bake().unwrap();
+    let text = fs::read_to_string(bench.at("etc/inittab")).unwrap();
+    let ours = text.strip_prefix(first).and_then(|t| t.strip_suffix(last));
+    let ours: Vec<_> = ours.unwrap_or_else(|| panic!("{text}")).lines().collect();
+    assert_eq!(ours.len(), 2, "{text}");
+    assert!(ours[1].contains("stop"), "{text}");
     assert!(bench.bake().unwrap().unchanged);
 }
 

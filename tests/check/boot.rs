@@ -80,7 +80,7 @@ fn what_cannot_be_told_is_not_said_aloud() {
     let refuses = Server::http(|_, _| Reply::new(403, ""));
     let said = log(&image, &refuses, &[]);
     assert!(
-        !said.contains(THEIRS) && said.contains("instance-id"),
+        !said.contains(THEIRS) && said.contains("this instance's ID"),
         "{said}"
     );
     // Nor is whatever somebody else answers.

@@ -71,10 +71,18 @@ link() { # TARGET PATH
     ln -s "$1" "$at"
 }
 
+# What an init does at shutdown it does in order: ours comes before the file's own.
 lines() { # FILE PATH
     within "$2"
+    [ -e "$at" ] || : > "$at"
+    [ -z "$(tail -c 1 "$at")" ] || echo >> "$at"
     while IFS= read -r line; do
-        grep -qxF -e "$line" "$at" 2>/dev/null || printf '%s\n' "$line" >> "$at"
+        ! grep -qxF -e "$line" "$at" || continue
+        first=$(grep -n '^[^#]*:shutdown:' "$at" | sed -n '1s/:.*//p')
+        first=${first:-$(($(wc -l < "$at") + 1))}
+        { head -n $((first - 1)) "$at"; printf '%s\n' "$line"; tail -n "+$first" "$at"; } > "$at.new"
+        cat "$at.new" > "$at"
+        rm "$at.new"
     done < "$1"
 }
 

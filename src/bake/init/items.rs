@@ -46,8 +46,9 @@ pub(super) fn items(init: Init) -> Vec<Item> {
 }
 
 fn lines(text: &'static str) -> Vec<Item> {
-    let lines = text.lines();
-    lines.map(|line| Item::line(INITTAB, line)).collect()
+    // What BusyBox does at shutdown it does in order, and the file's own lines unmount.
+    let line = |line| Item::line(INITTAB, line).before(":shutdown:");
+    text.lines().map(line).collect()
 }
 
 #[cfg(test)]
@@ -62,7 +63,7 @@ mod tests {
             let starts = items.iter().any(|item| match &item.content {
                 Content::File { bytes, .. } => String::from_utf8_lossy(bytes).contains(BINARY),
                 Content::Link { target } => target.as_os_str() == BINARY,
-                Content::Line { text } => text.contains(BINARY),
+                Content::Line { text, .. } => text.contains(BINARY),
                 Content::Directory { .. } => false,
             });
             assert_eq!(starts, init != Init::None, "{name}");
@@ -111,7 +112,7 @@ mod tests {
     fn the_lines_of_inittab_have_four_fields_and_a_short_identifier() {
         for init in [Init::SysV, Init::Busybox] {
             for item in items(init) {
-                let Content::Line { text } = item.content else {
+                let Content::Line { text, .. } = item.content else {
                     panic!("{init}: {item:?}");
                 };
                 let fields: Vec<_> = text.splitn(4, ':').collect();
