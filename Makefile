@@ -45,6 +45,8 @@ test: prerequisites-test lint
 	$(MAKE) all
 	$(MAKE) shape
 	image-build/packages/test
+	image-build/check-recipes
+	image-build/packages/build $(DIST)
 	qemu-tests/run --demo
 	qemu-tests/run
 

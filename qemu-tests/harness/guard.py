@@ -4,14 +4,18 @@ What ecs-init signed is signed here once more, from nothing but the request as i
 came in and the secret; the two must be the same.
 """
 
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.message import Message
 from urllib.parse import unquote
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+# Debian's package serves whichever Python runs this.
+sys.path.append("/usr/lib/python3/dist-packages")
+
+from botocore.auth import S3SigV4Auth  # noqa: E402
+from botocore.awsrequest import AWSRequest  # noqa: E402
+from botocore.credentials import Credentials  # noqa: E402
 
 #: How far the clocks may be apart ("RequestTimeTooSkewed" in the S3 API Reference).
 SKEW = timedelta(minutes=15)
