@@ -25,7 +25,7 @@ if ! command -v dockerd >/dev/null; then
     fi
 fi
 # It is enabled by Debian's package, not by Amazon Linux's.
-if command -v systemctl >/dev/null; then
+if command -v systemctl >/dev/null && ! systemctl is-enabled --quiet docker.service; then
     systemctl enable docker.service
 fi
 

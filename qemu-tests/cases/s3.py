@@ -99,6 +99,8 @@ def config_refused(t: Scene) -> None:
     guard = lock(t)
     t.bucket.objects.pop(PATH)
     refused(t, URL, "404 NoSuchKey", "there is no such object")
+    equal(len(guard.admitted), 1, "requests with a good signature for what is not there")
+    guard.admitted.clear()
     t.bucket.put(PATH, CONTENT)
     guard.ahead = timedelta(minutes=20)
     refused(t, "RequestTimeTooSkewed", "the host's clock is wrong")

@@ -14,7 +14,7 @@ use crate::host::Architecture;
 pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>> {
     let path = match named {
         Some(path) => path.to_owned(),
-        None if architecture == Architecture::here() => PathBuf::from("/proc/self/exe"),
+        None if architecture == Architecture::here() => own(),
         None => beside(architecture)?,
     };
     let doing = || {
@@ -36,6 +36,15 @@ pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>>
     }
 }
 
+/// This program's own file; in a chroot without /proc, by the name by which it was called.
+fn own() -> PathBuf {
+    let own = PathBuf::from("/proc/self/exe");
+    match std::env::args_os().next() {
+        Some(called) if !own.exists() => called.into(),
+        _ => own,
+    }
+}
+
 /// Where the release keeps both architectures' programs: in one directory.
 fn beside(architecture: Architecture) -> Result<PathBuf> {
     let name = match architecture {
@@ -44,8 +53,7 @@ fn beside(architecture: Architecture) -> Result<PathBuf> {
     };
     // Under the name by which it was called, too: that may be a link into a build's own directories.
     let called = std::env::args_os().next().map(PathBuf::from);
-    let own = std::env::current_exe().doing(|| "find this program's own file")?;
-    let places = called.into_iter().chain([own]);
+    let places = called.into_iter().chain(std::env::current_exe());
     let mut places = places.map(|path| path.with_file_name(name));
     places.find(|path| path.is_file()).ok_or_else(|| {
         Error::new(format!(
