@@ -20,6 +20,7 @@ ECS_AGENT_TAR = "ecs-agent-${@'arm64-' if d.getVar('TARGET_ARCH') == 'aarch64' e
 SRC_URI = "${ECS_AGENT_SITE}/${ECS_AGENT_TAR};name=agent;unpack=0 \
            ${ECS_AGENT_SITE}/${ECS_AGENT_TAR}.asc;name=signature;unpack=0"
 S = "${UNPACKDIR}"
+B = "${WORKDIR}/build"
 
 python () {
     if not d.getVar("ECS_AGENT_VERSION"):
