@@ -26,8 +26,9 @@ $(ARCHES): prerequisites
 
 define into_dist
 @mkdir -p $(DIST)
-@ln -sfn ../$(1)-unknown-linux-musl/release/ecs-init $(DIST)/ecs-init-$(1)
-@ls -lL $(DIST)/ecs-init-$(1)
+@rm -f $(DIST)/ecs-init-$(1)
+@cp target/$(1)-unknown-linux-musl/release/ecs-init $(DIST)/ecs-init-$(1)
+@ls -l $(DIST)/ecs-init-$(1)
 endef
 
 prerequisites:
@@ -79,7 +80,7 @@ help:
 	@echo 'make x86_64    only this one; make aarch64 likewise'
 	@echo 'make packages  deb, rpm and tar.gz of both architectures into $(DIST)/'
 	@echo 'make run       boot a guest, do the main job and show it'
-	@echo 'make test      lint, unit tests, both binaries and their shape, packages, guests'
+	@echo 'make test      lint, unit tests, both binaries and their shape, packages, recipes, guests'
 	@echo 'make lint      format, clippy, documentation, dependencies'
 	@echo 'make shape     what file, readelf and the sizes say of the two binaries'
 	@echo 'make bench     the figures: sizes, times, memory'

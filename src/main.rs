@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Exit {
     let environment = config::environment();
     let (config, warnings) = match command {
-        Command::Bake(_) => Config::of_environment(environment),
+        Command::Bake(_) | Command::BakeCheck(_) => Config::of_environment(environment),
         _ => Config::load(environment),
     };
     logging::level(config.log_level.filter());

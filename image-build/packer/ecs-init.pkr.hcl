@@ -78,6 +78,7 @@ build {
     environment_vars = [
       "AGENT_VERSION=${var.agent_version}",
       "REGION=${var.region}",
+      "MIRROR=${var.mirror}",
     ]
   }
 }

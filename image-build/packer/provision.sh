@@ -45,7 +45,8 @@ if [ -s "$config" ]; then
     set -- "$@" --config-file "$config" --force
 fi
 "$bake" bake "$@"
-rm -rf "$(dirname "$program")"
+rm -f "$program" "$config"
+rmdir "$(dirname "$program")" 2>/dev/null || :
 
 # The last word on what goes into the image.
 /usr/libexec/amazon-ecs-init bake --check /

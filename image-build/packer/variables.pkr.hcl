@@ -26,6 +26,12 @@ variable "program" {
   description = "What brings ecs-init: a .deb, an .rpm, or the binary. Empty: what `make` left in target/dist."
 }
 
+variable "mirror" {
+  type        = string
+  default     = ""
+  description = "In place of the region's bucket: a URL below which the agent's files lie."
+}
+
 variable "config" {
   type        = string
   default     = ""

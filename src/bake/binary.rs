@@ -21,7 +21,7 @@ pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>>
         let name = architecture.name();
         format!("take {} as ecs-init for {name}", path.display())
     };
-    let bytes = fs::read(&path).doing(doing)?;
+    let bytes = fs::read(&path).doing(|| format!("{}; name it with --binary", doing()))?;
     let wanted = machine(architecture);
     match elf_machine(&bytes) {
         Some(machine) if machine == wanted => Ok(bytes),
@@ -39,10 +39,16 @@ pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>>
 /// This program's own file; in a chroot without /proc, by the name by which it was called.
 fn own() -> PathBuf {
     let own = PathBuf::from("/proc/self/exe");
-    match std::env::args_os().next() {
-        Some(called) if !own.exists() => called.into(),
-        _ => own,
+    if own.exists() {
+        return own;
     }
+    called().unwrap_or(own)
+}
+
+/// The path by which this program was called. A bare name was found in PATH, not in this directory.
+fn called() -> Option<PathBuf> {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    called.filter(|path| path.components().count() > 1)
 }
 
 /// Where the release keeps both architectures' programs: in one directory.
@@ -52,8 +58,7 @@ fn beside(architecture: Architecture) -> Result<PathBuf> {
         Architecture::Arm64 => "ecs-init-aarch64",
     };
     // Under the name by which it was called, too: that may be a link into a build's own directories.
-    let called = std::env::args_os().next().map(PathBuf::from);
-    let places = called.into_iter().chain(std::env::current_exe());
+    let places = called().into_iter().chain(std::env::current_exe());
     let mut places = places.map(|path| path.with_file_name(name));
     places.find(|path| path.is_file()).ok_or_else(|| {
         Error::new(format!(

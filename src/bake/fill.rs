@@ -58,7 +58,7 @@ fn fill(
     let tree = Tree::open(&order.root)?;
     let config = configured(order, config)?;
     let init = match order.init {
-        Some(init) => init,
+        Some(init) => init.fits(&tree.root())?,
         None => Init::detect(&tree.root())?,
     };
     let text = settings::wanted(order, &tree)?;
@@ -78,6 +78,11 @@ fn fill(
             IMAGE_CONFIG,
             format!("ECS_INIT_KEYRING={KEYRING}"),
         ));
+    } else if exists(&tree.follow(KEYRING.as_ref())?)? {
+        log::warn!(
+            "{KEYRING} of an earlier bake stays, and the image trusts it: give --keyring again, or \
+             delete it and its line in {IMAGE_CONFIG}"
+        );
     }
     items.push(Item::link(
         "/usr/sbin/ecs-init",
@@ -106,6 +111,8 @@ fn fill(
         Some(item) if !exists(&tree.follow(settings::PATH.as_ref())?)? => Some(item),
         _ => None,
     };
+    let places = items.iter().map(|item| tree.entry(&item.path));
+    let swept = places.collect::<Result<Vec<_>>>()?;
     let items = directories.iter().chain(&items).chain(&placeholder);
     targets.extend(Target::of_all(items, &tree)?);
     for name in stale(&agent, &previous) {
@@ -115,6 +122,12 @@ fn fill(
         }
     }
     let unchanged = targets.is_empty();
+    // What a killed one left lies beside its places, be they to be written again or not.
+    for item in &swept {
+        if let Some(dir) = item.parent().filter(|dir| dir.is_dir()) {
+            cache::part::sweep(dir).doing(|| format!("sweep {}", dir.display()))?;
+        }
+    }
     let mut staged = Vec::new();
     for target in targets {
         staged.push(target.stage(&mut agent, journal)?);

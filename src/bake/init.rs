@@ -53,6 +53,14 @@ impl Init {
         detect::detect(root)
     }
 
+    /// This init, if what it reads is in the tree at `root`.
+    ///
+    /// # Errors
+    /// If there is none: what to write first.
+    pub fn fits(self, root: &Root) -> Result<Init> {
+        detect::fits(self, root)
+    }
+
     /// What this init is given: its service, enabled. The parent directories are made as needed.
     /// The binary is not among it: all of it starts `/usr/libexec/amazon-ecs-init`.
     #[must_use]

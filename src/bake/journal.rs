@@ -91,18 +91,6 @@ impl Journal {
         Ok(())
     }
 
-    /// How many entries were changed, directories among them.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nothing was changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The changes stay; the old things go.
     pub fn keep(self) {
         for change in self.0 {

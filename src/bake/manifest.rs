@@ -1,7 +1,7 @@
 //! `/var/lib/ecs/ecs-init.manifest.json`: what was put into the tree. The same order gives the
 //! same bytes: there is no time in it, and every list is sorted.
 
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use crate::image::Archive;
 use crate::sys::file::open_regular_nofollow;
 use crate::verify::{Provenance, sha256_of};
 
+/// The longest manifest that is read, in bytes.
+const MANIFEST_LIMIT: u64 = 1 << 20;
+
 /// Where it lies.
 pub const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
 
@@ -30,7 +33,7 @@ pub const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
 /// ```
 ///
 /// `certificate` and `key` are the fingerprints of who signed, null if nobody did; modes are octal
-/// text; sizes are bytes; `version` is this program's.
+/// text; sizes are bytes, and are given with the digest of what everybody may read; `version` is this program's.
 ///
 /// # Errors
 /// If a digest cannot be made.
@@ -47,12 +50,15 @@ pub fn write(
         let path = &*item.path.to_string_lossy();
         match &item.content {
             Content::Directory { .. } => {}
-            Content::File { mode, bytes } => files.push(json!({
-                "path": path,
-                "mode": format!("{mode:04o}"),
-                "size": bytes.len(),
-                "sha256": sha256_of(&**bytes).doing(|| "write the manifest")?,
-            })),
+            Content::File { mode, bytes } => {
+                let mut file = json!({"path": path, "mode": format!("{mode:04o}")});
+                // What not everybody may read gives nothing away here, where everybody may.
+                if mode & 0o004 != 0 {
+                    file["size"] = bytes.len().into();
+                    file["sha256"] = sha256_of(&**bytes).doing(|| "write the manifest")?.into();
+                }
+                files.push(file);
+            }
             Content::Link { target } => {
                 links.push(json!({"path": path, "target": &*target.to_string_lossy()}));
             }
@@ -94,7 +100,13 @@ impl Previous {
     /// Reads it. One that cannot be read is as good as none.
     #[must_use]
     pub fn read(path: &Path) -> Previous {
-        let bytes = fs::read(path).unwrap_or_default();
+        let mut bytes = Vec::new();
+        // It may be anything, and lead anywhere.
+        let read = open_regular_nofollow(path)
+            .and_then(|file| file.take(MANIFEST_LIMIT).read_to_end(&mut bytes));
+        if read.is_err() {
+            bytes.clear();
+        }
         Previous(serde_json::from_slice(&bytes).unwrap_or_default())
     }
 

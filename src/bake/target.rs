@@ -71,6 +71,8 @@ impl<'a> Target<'a> {
                     meta.is_file()
                         && meta.mode() & 0o7777 == *mode
                         && meta.len() == bytes.len() as u64
+                        // Somebody else's file he may change again.
+                        && (meta.uid() == 0 || meta.uid() == tree.owner())
                 };
                 if there.as_ref().is_some_and(same) && fs::read(&path).doing(doing)? == **bytes {
                     return Ok(None);
@@ -91,7 +93,11 @@ impl<'a> Target<'a> {
             Content::Line { text, before } => {
                 let old = match &there {
                     Some(meta) if meta.is_file() => fs::read(&path).doing(doing)?,
-                    _ => Vec::new(),
+                    Some(_) => {
+                        let why = format!("{} is no regular file: move it", path.display());
+                        return Err(Error::new(why));
+                    }
+                    None => Vec::new(),
                 };
                 let Some(bytes) = with_line(old, text, *before) else {
                     return Ok(None);
@@ -187,7 +193,6 @@ impl<'a> Target<'a> {
             }
             Matter::File { mode, bytes, owner } => {
                 let file = || {
-                    part::sweep(dir)?;
                     let part = Part::create(dir)?;
                     part.file().write_all(&bytes)?;
                     if let Some((user, group)) = owner {
@@ -304,8 +309,15 @@ mod tests {
             ("x\na b\ny\n", None),
             ("a b", None),
         ] {
-            let got = with_line(old.into(), "a b");
+            let got = with_line(old.into(), "a b", None);
             assert_eq!(got.as_deref(), new.map(str::as_bytes), "{old:?}");
+        }
+        for (old, new) in [
+            ("x\n#y\ny 1\ny 2", "x\n#y\na b\ny 1\ny 2\n"),
+            ("x", "x\na b\n"),
+        ] {
+            let got = with_line(old.into(), "a b", Some("y")).unwrap();
+            assert_eq!(got, new.as_bytes(), "{old:?}");
         }
     }
 }

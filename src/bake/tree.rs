@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
@@ -31,6 +32,12 @@ impl Tree {
             return Err(Error::caused(doing(), Error::new("it is no directory")));
         }
         Ok(Tree { dir: real })
+    }
+
+    /// Who has the tree: root, or the builder who unpacked it without being root.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        fs::metadata(&self.dir).map_or(0, |meta| meta.uid())
     }
 
     /// The tree as a root.

@@ -11,6 +11,7 @@ use crate::bake::order::{Order, Settings, Whence};
 use crate::config::{AgentVersion, file, value};
 use crate::error::{Error, Result};
 use crate::host::Architecture;
+use crate::http::url::redact;
 
 /// What `bake --help` says.
 pub(super) const HELP: &str = "\
@@ -57,6 +58,12 @@ pub(super) fn parse(mut parser: Parser) -> Result<Command> {
                 };
                 let value = parser.value().map_err(wrong)?;
                 given.values[slot].push(value);
+            }
+            // It may be the rest of a secret that the shell has split.
+            lexopt::Arg::Value(_) => {
+                return Err(Error::usage(
+                    "bake takes options and no operand: quote what has blanks in it, --config too",
+                ));
             }
             other => return Err(wrong(other.unexpected())),
         }
@@ -122,7 +129,13 @@ impl Given {
             return Ok(None);
         };
         let text = text.string().map_err(wrong)?;
-        let wrong = |why: E| Error::usage(format!("bake --{name} {text}: {}", why.to_string()));
+        let wrong = |why: E| {
+            Error::usage(format!(
+                "bake --{name} {}: {}",
+                redact(&text),
+                why.to_string()
+            ))
+        };
         read(&text).map(Some).map_err(wrong)
     }
 
@@ -196,8 +209,9 @@ fn line(number: usize, text: OsString) -> Result<String> {
         ))
     };
     let text = text.into_string().map_err(|_| wrong("it is no UTF-8"))?;
-    match file::parse(&text).collect::<Result<Vec<_>, _>>() {
-        Ok(set) if set.len() == 1 => Ok(text),
+    // With a line after it, which it must not take in by a backslash at its end.
+    match file::parse(&format!("{text}\nX=1\n")).collect::<Result<Vec<_>, _>>() {
+        Ok(set) if set.len() == 2 => Ok(text),
         Ok(_) => Err(wrong("it is not one assignment")),
         Err(bad) => Err(wrong(bad.why)),
     }
@@ -283,9 +297,14 @@ mod tests {
             ("--root t --tar t --config A=1 --config-file f", "not both"),
             ("--root t --tar t --config A=1 --config SECRET", "number 2"),
             ("--root t --tar t --config #", "number 1"),
+            (
+                "--root t --tar t --config A=SECRET\\ --config B=2",
+                "number 1",
+            ),
+            ("--root t --tar t --config A=1 SECRET", "quote"),
             ("--root t --root u --tar t", "--root"),
             ("--root t --tar t --init upstartd", "--init upstartd"),
-            ("--root t --tar t extra", "extra"),
+            ("--root t --tar t extra", "no operand"),
             ("--root", "--root"),
             ("--check t --force", "--check"),
             ("--check t --root t", "--check"),

@@ -203,3 +203,25 @@ fn an_order_to_stop_before_the_placing() {
     assert!(error.is_stopped(), "{error}");
     assert!(everything(bench.tree()).is_empty());
 }
+
+/// Obeyed, but not done: a script must not go on and make an image of the tree.
+#[test]
+fn a_bake_that_was_stopped_ends_with_255() {
+    let bench = bench();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!("http://{}", silent.local_addr().unwrap());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ecs-init"))
+        .args(["bake", "--init", "none", "--agent-version", "v1.2.3"])
+        .args(["--mirror", &mirror, "--root"])
+        .arg(bench.tree())
+        .env_clear()
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let _asked = silent.accept().unwrap();
+    let id = child.id().to_string();
+    let told = std::process::Command::new("kill").arg(&id).status();
+    assert!(told.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+    assert!(everything(bench.tree()).is_empty());
+}

@@ -203,6 +203,41 @@ fn a_configuration_that_is_there_is_the_users() {
     assert_eq!(text, "# mine\nA=1\n");
 }
 
+/// A device is not replaced, and a pipe does not hold the bake up.
+#[test]
+fn a_configuration_that_is_no_file_is_left() {
+    let mut bench = Bench::new();
+    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    fs::create_dir_all(bench.at("etc/ecs")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(bench.at("etc/ecs/ecs.config"))
+        .status();
+    assert!(made.unwrap().success());
+    let error = bench.bake().unwrap_err().to_string();
+    assert!(error.contains("ecs.config"), "{error}");
+    assert!(bench.at("etc/ecs/ecs.config").exists());
+}
+
+#[test]
+fn a_file_that_somebody_else_could_change_again_is_replaced() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let bench = Bench::new();
+    bench.bake().unwrap();
+    let program = bench.at("usr/libexec/amazon-ecs-init");
+    chown(&program, Some(1234), None).unwrap();
+    assert!(!bench.bake().unwrap().unchanged);
+    assert_eq!(fs::metadata(&program).unwrap().uid(), 0);
+}
+
+/// Our line alone would take the host's other services away.
+#[test]
+fn an_init_that_is_named_needs_its_inittab_too() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::Busybox);
+    bench.refused("/etc/inittab");
+}
+
 #[test]
 fn the_empty_configuration_of_a_package_gives_way() {
     let mut bench = Bench::new();

@@ -149,7 +149,7 @@ fn a_tar_that_the_first_start_would_not_load() {
     replaced(link, &["empty"], b"", link);
     one(
         TAR,
-        &["would not be loaded", "no signature"],
+        &["fetch it from a network", "no signature"],
         |image| fs::rename(image.at(&asc), image.at("/kept")).unwrap(),
         |image| fs::rename(image.at("/kept"), image.at(&asc)).unwrap(),
     );

@@ -9,6 +9,14 @@ use crate::config::file;
 const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
 const ROLE: &str = "delete the line, and give the instance a role";
 
+/// Variables that are credentials, whatever their value.
+const SECRETS: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", ROLE),
+    ("AWS_SECRET_ACCESS_KEY", ROLE),
+    ("AWS_SESSION_TOKEN", ROLE),
+    ("ECS_ENGINE_AUTH_DATA", USER_DATA),
+];
+
 /// Looks through these files, comments and all.
 pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>) {
     for path in files {
@@ -41,22 +49,21 @@ fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
         if has_access_key(line) {
             found.insert(index + 1, ("has an AWS access key ID".to_owned(), ROLE));
         }
+        // Wherever it stands: a comment, after `export`, with a quote that is open.
+        for (name, mend) in SECRETS {
+            let value = line.split_once(name).map(|(_, rest)| rest.trim_start());
+            let value = value.and_then(|rest| rest.strip_prefix('='));
+            if value.is_some_and(|v| !v.trim().trim_matches(['"', '\'']).is_empty()) {
+                found.insert(index + 1, (format!("sets {name}, a credential"), mend));
+            }
+        }
     }
     for assignment in file::parse(text).flatten() {
         let (name, value) = (assignment.name, assignment.value.as_str());
-        let mend = match name {
-            _ if value.is_empty() => continue,
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN" => ROLE,
-            "ECS_ENGINE_AUTH_DATA" => USER_DATA,
-            _ if has_password(name, value) => USER_DATA,
-            _ => continue,
-        };
-        let what = if mend == ROLE || name == "ECS_ENGINE_AUTH_DATA" {
-            format!("sets {name}, a credential")
-        } else {
-            format!("sets {name} to a URL with a password")
-        };
-        found.insert(assignment.line, (what, mend));
+        if has_password(name, value) {
+            let what = format!("sets {name} to a URL with a password");
+            found.insert(assignment.line, (what, USER_DATA));
+        }
     }
     found
 }
@@ -103,6 +110,8 @@ mod tests {
         for (line, secret) in [
             ("AWS_ACCESS_KEY_ID=x", true),
             ("AWS_SECRET_ACCESS_KEY='x'", true),
+            ("# export AWS_SECRET_ACCESS_KEY=x", true),
+            ("AWS_SESSION_TOKEN=\"open", true),
             ("AWS_SESSION_TOKEN=\"x\"", true),
             ("AWS_SESSION_TOKEN=", false),
             ("ECS_ENGINE_AUTH_DATA={\"r\":{}}", true),

@@ -57,20 +57,28 @@ impl Facts {
 
 pub(super) fn detect(root: &Root) -> Result<Init> {
     let facts = Facts::read(root);
-    let found = decide(&facts);
-    let why = match found {
-        Some(init @ (Init::SysV | Init::Busybox)) if !facts.inittab => {
-            // A new one, with our line alone, would leave the host without its other services.
-            format!("its init is {init}, which reads {INITTAB}, and there is none: write it first")
-        }
-        Some(init) => return Ok(init),
-        None => describe(&facts),
-    };
+    if let Some(init) = decide(&facts) {
+        return fits(init, root);
+    }
+    let why = describe(&facts);
     Err(Error::new(format!(
         "{}: {why}; or name an init with --init, or --init none if process 1 is to start \
          `ecs-init run` itself",
         root.dir().display()
     )))
+}
+
+/// The init, if what it reads is there.
+pub(super) fn fits(init: Init, root: &Root) -> Result<Init> {
+    // A new one, with our line alone, would leave the host without its other services.
+    if matches!(init, Init::SysV | Init::Busybox) && !Facts::read(root).inittab {
+        return Err(Error::new(format!(
+            "{}: its init is {init}, which reads {INITTAB}, and there is none: write it first, or \
+             say --init none",
+            root.dir().display()
+        )));
+    }
+    Ok(init)
 }
 
 /// The one init that the facts speak for.

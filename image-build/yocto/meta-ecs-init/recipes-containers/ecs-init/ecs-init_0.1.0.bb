@@ -34,7 +34,9 @@ inherit systemd features_check
 REQUIRED_DISTRO_FEATURES = "systemd"
 SYSTEMD_SERVICE:${PN} = "ecs.service"
 
-RDEPENDS:${PN} = "docker"
+# meta-virtualization's, or another engine.
+ECS_INIT_DOCKER ?= "docker-moby"
+RDEPENDS:${PN} = "${ECS_INIT_DOCKER}"
 
 do_configure[noexec] = "1"
 
@@ -53,7 +55,9 @@ do_compile() {
         --binary $dist/ecs-init-${TARGET_ARCH} $config
     $dist/ecs-init-${BUILD_ARCH} bake --check ${B}/root
 }
-do_compile[file-checksums] += "${ECS_INIT_DIST}/ecs-init-${TARGET_ARCH}:True"
+do_compile[file-checksums] += "${ECS_INIT_DIST}/ecs-init-${TARGET_ARCH}:True \
+    ${ECS_INIT_DIST}/ecs-init-${BUILD_ARCH}:True \
+    ${@d.getVar('ECS_INIT_CONFIG_FILE') + ':True' if d.getVar('ECS_INIT_CONFIG_FILE') else ''}"
 
 do_install() {
     cp -R --no-preserve=ownership ${B}/root/. ${D}/
@@ -62,7 +66,7 @@ do_install() {
     chown -R root:root ${D}
 }
 
-FILES:${PN} = "${libexecdir} ${sbindir} ${systemd_system_unitdir} ${sysconfdir} /var"
+FILES:${PN} = "${libexecdir} ${sbindir} ${systemd_system_unitdir} ${sysconfdir} /var /mnt"
 CONFFILES:${PN} = "${sysconfdir}/ecs/ecs.config"
 # Static, stripped, and for any libc.
 INHIBIT_PACKAGE_STRIP = "1"
