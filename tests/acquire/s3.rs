@@ -98,6 +98,8 @@ fn fetched_it_is_a_layer_between_the_images_and_the_users() {
     let server = Server::http(good);
     let fetcher = Fetcher::with_keys(&server.url());
     fetcher.write("var/lib/ecs/ecs.config", "ECS_CLUSTER=image\nY=image\n");
+    // Of a process that was killed.
+    fetcher.write("var/lib/ecs/.ecs-init-0123456789abcdef.part", CONTENT);
     assert!(s3_config::held(&fetcher.config()).is_err());
     assert_eq!(fetcher.fetch(), Ok(true));
     assert!(s3_config::held(&fetcher.config()).is_ok());
@@ -236,6 +238,8 @@ fn a_no_is_an_error_whatever_was_there_before() {
             "line 2: the value holds a NUL",
         ),
         (Reply::new(200, b"A=1\n\xff\n"), "line 2: it is no UTF-8"),
+        (Reply::new(200, ""), "it sets nothing"),
+        (Reply::new(200, "# comments only\n"), "it sets nothing"),
         (Reply::new(200, large.clone()), "larger than 65536"),
         (
             Reply::new(200, large).body(Body::Chunked),
