@@ -244,3 +244,27 @@ fn what_a_registry_gives_is_not_what_the_cache_says_is_loaded() {
         .count();
     assert_eq!(named, 3);
 }
+
+/// By another configuration it would load another image.
+#[test]
+fn start_and_reload_cache_do_nothing_without_the_layer_from_s3() {
+    let root = TempDir::new("cli");
+    for verb in ["start", "reload-cache"] {
+        let done = run(&root, &[verb], &[("ECS_INIT_CONFIG_S3", "s3://fleet/a")]);
+        assert_eq!(done.status.code(), Some(255), "{verb}");
+        let stderr = text(&done.stderr);
+        assert!(
+            stderr.contains("s3://fleet/a was not fetched yet"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_warning_of_the_configuration_is_told_once() {
+    let root = TempDir::new("cli");
+    // After the wait the configuration is read again.
+    let slips = [("ECS_INIT_WAIT_FOR", "/"), ("ECS_EXTERNAL", "maybe")];
+    let stderr = text(&run(&root, &["pre-start"], &slips).stderr);
+    assert_eq!(stderr.matches("ECS_EXTERNAL").count(), 1, "{stderr}");
+}
