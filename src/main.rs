@@ -30,9 +30,7 @@ fn run(command: &Command) -> Exit {
         _ => Config::load(environment),
     };
     logging::level(config.log_level.filter());
-    for warning in warnings {
-        log::warn!("{warning}");
-    }
+    config::tell(warnings);
     let end = ended(command::dispatch(command, &config));
     if let Command::Run { respawned: true } = command {
         command::rest(end);

@@ -1,5 +1,7 @@
 //! The program from outside: exit codes, what goes to which stream, the log's form.
 
+mod engine;
+
 use std::fs;
 use std::process::{Command, Output};
 
@@ -199,4 +201,70 @@ fn run_respawned_puts_its_end_off_until_the_signal() {
     assert_eq!(child.wait().unwrap().code(), Some(255));
     let at = |text: &str| lines.iter().position(|line| line.contains(text));
     assert!(at("/late did not come").unwrap() < at("ending in 15 s").expect("a pause"));
+}
+
+/// Else the tar's source, chosen again, would start the registry's image for the tar's.
+#[test]
+fn what_a_registry_gives_is_not_what_the_cache_says_is_loaded() {
+    use engine::{Engine, answer, usual};
+
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let image = format!(r#"{{"Id":"sha256:1","RepoDigests":["r.x/a@{digest}"]}}"#);
+    let engine = Engine::start(move |call, _| match call {
+        "image" => answer(200, &image),
+        _ if call.starts_with("create?fromImage") => answer(200, ""),
+        _ if call.starts_with("tag?") => answer(201, ""),
+        _ => usual(call),
+    });
+    for (before, after) in [("1", "2"), ("0", "0"), ("2", "2")] {
+        let root = TempDir::new("cli");
+        let cache = root.path().join("var/cache/ecs");
+        fs::create_dir_all(&cache).unwrap();
+        fs::write(cache.join("ecs-agent.tar"), "a tar").unwrap();
+        fs::write(cache.join("state"), before).unwrap();
+        let done = run(
+            &root,
+            &["reload-cache"],
+            &[
+                (
+                    "DOCKER_HOST",
+                    &format!("unix://{}", engine.socket().display()),
+                ),
+                ("ECS_INIT_AGENT_SOURCE", "registry"),
+                ("ECS_INIT_AGENT_IMAGE", &format!("r.x/a@{digest}")),
+            ],
+        );
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        assert_eq!(fs::read_to_string(cache.join("state")).unwrap(), after);
+    }
+    let named = engine
+        .calls()
+        .iter()
+        .filter(|c| c.starts_with("tag?"))
+        .count();
+    assert_eq!(named, 3);
+}
+
+/// By another configuration it would load another image.
+#[test]
+fn start_and_reload_cache_do_nothing_without_the_layer_from_s3() {
+    let root = TempDir::new("cli");
+    for verb in ["start", "reload-cache"] {
+        let done = run(&root, &[verb], &[("ECS_INIT_CONFIG_S3", "s3://fleet/a")]);
+        assert_eq!(done.status.code(), Some(255), "{verb}");
+        let stderr = text(&done.stderr);
+        assert!(
+            stderr.contains("s3://fleet/a was not fetched yet"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_warning_of_the_configuration_is_told_once() {
+    let root = TempDir::new("cli");
+    // After the wait the configuration is read again.
+    let slips = [("ECS_INIT_WAIT_FOR", "/"), ("ECS_EXTERNAL", "maybe")];
+    let stderr = text(&run(&root, &["pre-start"], &slips).stderr);
+    assert_eq!(stderr.matches("ECS_EXTERNAL").count(), 1, "{stderr}");
 }

@@ -51,6 +51,9 @@ fn the_packages_modes_whatever_the_umask() {
         .expect("run sh");
     assert_eq!(done.status.code(), Some(255));
     for path in [
+        "var",
+        "var/lib",
+        "var/lib/ecs",
         "var/lib/ecs/data",
         "var/log/ecs/exec",
         "var/cache/ecs",

@@ -23,7 +23,8 @@ pub struct Provider<'a> {
     config: &'a Config,
     gate: Gate,
     cache: Cache,
-    /// Where the image comes from a registry; the cache is then nobody's.
+    /// Where the image comes from a registry. The cache's tar is then not looked at, but its state
+    /// must not go on saying that it is what Docker has: [`Registry`] sees to that.
     registry: Option<Registry<'a>>,
     stop: Option<&'a Stop>,
 }

@@ -5,8 +5,9 @@ use std::io;
 use std::time::Instant;
 
 use super::provide::remove_old;
-use crate::acquire::Reporter;
+use crate::acquire::cache::State;
 use crate::acquire::retry::{Budget, Patience};
+use crate::acquire::{Cache, Reporter};
 use crate::config::Config;
 use crate::docker::credentials::{self, Credentials};
 use crate::docker::pull::may_pass;
@@ -23,6 +24,8 @@ pub struct Registry<'a> {
     config: &'a Config,
     stop: Option<&'a Stop>,
     order: Order,
+    /// Of the other source, the tar.
+    cache: Cache,
 }
 
 impl<'a> Registry<'a> {
@@ -33,18 +36,23 @@ impl<'a> Registry<'a> {
             config,
             stop,
             order,
+            cache: Cache::new(&config.root),
         })
     }
 
     /// Sees to it that Docker has the agent's image; the registry is asked only for what is not
     /// there. A digest is what runs, whatever ran before. By a tag, an update that the agent made
-    /// of itself stays.
+    /// of itself stays; an image of the tar's, or of another order, does not.
     pub fn ready(&self, docker: &Docker) -> Result<()> {
         let current = docker.image(IMAGE)?;
         let is_ready = match &current {
             Some(image) if self.order.is(image) => true,
-            Some(_) if self.order.without_digest().is_some() => {
-                registry::find(docker, &self.order)?.is_some()
+            // By its state, the cache says that Docker has the tar's image.
+            Some(image)
+                if self.order.without_digest().is_some() && self.cache.state() != State::Cached =>
+            {
+                registry::find(docker, &self.order)?
+                    .is_some_and(|pulled| pulled.is_or_was_updated_to(image))
             }
             _ => false,
         };
@@ -96,7 +104,15 @@ impl<'a> Registry<'a> {
         let mut budget = Budget::new(patience, Instant::now());
         loop {
             let mut reporter = Reporter::new(0, Instant::now());
-            let mut progress = |got, total| reporter.at(got, Some(total), Instant::now());
+            let mut most = 0;
+            let mut progress = |got, total| {
+                let now = Instant::now();
+                if got > most {
+                    most = got;
+                    budget.progressed(now);
+                }
+                reporter.at(got, Some(total), now);
+            };
             let pulled = docker.pull_image(repository, which, auth.as_ref(), &mut progress);
             drop(reporter);
             let Err(error) = pulled else {
@@ -108,7 +124,9 @@ impl<'a> Registry<'a> {
                 .and_then(|_| budget.pause(Instant::now(), random().unwrap_or(0)));
             let Some(pause) = pause else {
                 return Err(match helper {
-                    Some(helper) if said.is_some() => Error::caused(helped(&helper), error),
+                    Some(helper) if said.is_some_and(wants_credentials) => {
+                        Error::caused(helped(&helper), error)
+                    }
                     _ => error,
                 });
             };
@@ -151,10 +169,24 @@ impl<'a> Registry<'a> {
                 docker.untag_image(name)?;
             }
         }
+        // Before the name moves: by its state the tar's source would take the name for the tar's
+        // image when it is the source again, and start what no signature vouches for.
+        if self.cache.state() == State::Cached {
+            self.cache.set_state(State::ReloadNeeded)?;
+        }
         let loaded = registry::name(docker, pulled)?;
         log::info!("{} is {}: {}", image::IMAGE, self.order.name(), loaded.id());
         remove_old(docker, before, &loaded)
     }
+}
+
+/// Whether a pull that failed with these words lacked credentials (distribution-spec, "Error
+/// Codes"; dockerd's own words where it has none to send).
+fn wants_credentials(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["unauthorized", "denied", "no basic auth", "authentication"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 fn helped(helper: &str) -> String {
@@ -163,4 +195,23 @@ fn helped(helper: &str) -> String {
          no programs: put them under auths in Docker's config.json (docker login does where no \
          helper is set)"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wants_credentials;
+
+    #[test]
+    fn only_some_failures_are_for_want_of_credentials() {
+        for said in [
+            "Head \"https://r/v2/a/manifests/b\": no basic auth credentials",
+            "pull access denied for r/a, repository does not exist or may require 'docker login'",
+            "unauthorized: authentication required",
+        ] {
+            assert!(wants_credentials(said), "{said}");
+        }
+        for said in ["manifest unknown", "no space left on device"] {
+            assert!(!wants_credentials(said), "{said}");
+        }
+    }
 }

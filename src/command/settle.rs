@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::acquire::s3_config;
-use crate::config::{self, Config};
+use crate::config::{self, Config, settings::FILES};
 use crate::error::{Context, Error, Result};
 use crate::logging;
 use crate::sys::signal::{Stop, Woken, wait};
@@ -27,8 +27,11 @@ pub fn settle(config: &Config, stop: Option<&Stop>) -> Result<Config> {
 /// [`settle`], with another way to read the configuration anew.
 fn settle_with(config: &Config, stop: Option<&Stop>, read: impl Fn() -> Config) -> Result<Config> {
     let mut config = config.clone();
-    if !config.wait_for.is_empty() {
-        wait_for(&config, stop)?;
+    // Without the layer that was fetched from S3 at an earlier boot: a slip of the pen in it would
+    // keep the next fetch, which mends it, from ever beginning.
+    let here = config.s3.as_ref().map_or(&config, |layer| &*layer.plain);
+    if !here.wait_for.is_empty() {
+        wait_for(here, stop)?;
         config = read();
     }
     if s3_config::fetch(&config, stop)? {
@@ -41,9 +44,7 @@ fn settle_with(config: &Config, stop: Option<&Stop>, read: impl Fn() -> Config) 
 fn read() -> Config {
     let (config, warnings) = Config::load(config::environment());
     logging::level(config.log_level.filter());
-    for warning in warnings {
-        log::warn!("{warning}");
-    }
+    config::tell(warnings);
     config
 }
 
@@ -51,9 +52,15 @@ fn read() -> Config {
 fn wait_for(config: &Config, stop: Option<&Stop>) -> Result<()> {
     let start = Instant::now();
     let limit = config.wait_for_timeout;
+    if let Some(path) = config.wait_for.iter().find(|path| !path.is_absolute()) {
+        return Err(Error::new(format!(
+            "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
+            path.display()
+        )));
+    }
     for path in &config.wait_for {
         let mut told = false;
-        while let Some(why) = missing(&config.root.at(path)) {
+        while let Some(why) = missing(config, path) {
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Err(Error::new(format!(
@@ -81,9 +88,17 @@ fn wait_for(config: &Config, stop: Option<&Stop>) -> Result<()> {
     Ok(())
 }
 
-/// Why the path is not there. A link that leads nowhere is not.
-fn missing(path: &Path) -> Option<std::io::Error> {
-    fs::metadata(path).err()
+/// Why the path is not there. A link that leads nowhere is not, nor is a configuration file before
+/// there is something in it: packages and `bake` make it empty.
+fn missing(config: &Config, path: &Path) -> Option<String> {
+    match fs::metadata(config.root.at(path)) {
+        Err(error) => Some(error.to_string()),
+        Ok(file) => {
+            let is_configuration = FILES.iter().any(|name| path == Path::new(name));
+            let is_empty = file.is_file() && file.len() == 0;
+            (is_configuration && is_empty).then(|| "it is empty".to_owned())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +166,51 @@ mod tests {
             );
             assert!(!error.is_stopped());
         }
+    }
+
+    #[test]
+    fn an_empty_configuration_is_still_to_come() {
+        let root = TempDir::new("settle");
+        let file = root.path().join("etc/ecs/ecs.config");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "").unwrap();
+        let config = config(&root, "/etc/ecs/ecs.config", "0");
+        let error = settle_with(&config, None, || panic!("read again")).unwrap_err();
+        assert!(error.to_string().contains("it is empty"), "{error}");
+        fs::write(&file, "\n").unwrap();
+        settle_with(&config, None, || config.clone()).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_absolute_path_is_refused() {
+        let root = TempDir::new("settle");
+        let mut config = config(&root, "/gone", "3600");
+        config.wait_for.push("etc/late".into());
+        let error = settle_with(&config, None, || panic!("read again")).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("'etc/late' is no absolute path"), "{text}");
+    }
+
+    /// What the last fetch brought has no say in the wait before the next one.
+    #[test]
+    fn the_layer_from_s3_is_not_waited_by() {
+        let root = TempDir::new("settle");
+        let held = root.path().join("var/lib/ecs/ecs.config.s3");
+        fs::create_dir_all(held.parent().unwrap()).unwrap();
+        let url = "s3://fleet/ecs.config";
+        let object = "ECS_INIT_WAIT_FOR=/typo\nECS_INIT_WAIT_FOR_TIMEOUT=0\n";
+        fs::write(held, format!("# {url}\n{object}")).unwrap();
+        let all = [
+            ("ECS_INIT_ROOT", &*root.path().to_string_lossy()),
+            ("ECS_INIT_CONFIG_S3", url),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let (config, _) = Config::load(all.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(config.wait_for, [Path::new("/typo")], "it is in force");
+        let error = settle_with(&config, None, || panic!("read again")).unwrap_err();
+        // It came as far as the fetch.
+        let text = error.to_string();
+        assert!(text.contains("AWS_EC2_METADATA_DISABLED"), "{text}");
     }
 
     #[test]

@@ -6,9 +6,10 @@ pub mod s3;
 pub mod settings;
 pub mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use s3::{Keys, S3Layer, S3Url};
@@ -63,6 +64,21 @@ pub fn environment() -> Vec<(String, String)> {
     let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
     let all = std::env::vars_os();
     all.map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// Logs what could not be read, each line once in the process's life: the configuration is read
+/// again when more of it has come.
+pub fn tell(warnings: Vec<String>) {
+    for warning in untold(warnings) {
+        log::warn!("{warning}");
+    }
+}
+
+fn untold(warnings: Vec<String>) -> Vec<String> {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = |warning: &String| told.insert(warning.clone());
+    warnings.into_iter().filter(new).collect()
 }
 
 /// A value and where it came from. Reads as the value.
@@ -335,6 +351,23 @@ impl Reader {
         })
     }
 
+    /// A relative path stays in the list, for `settle` to refuse: without it the list would say
+    /// that there is less to wait for, or nothing.
+    fn wait_for(&mut self) -> Vec<PathBuf> {
+        let read = |text: &str| Ok::<_, &str>(value::paths(text));
+        let Some(paths) = self.any(&["ECS_INIT_WAIT_FOR"], read) else {
+            return Vec::new();
+        };
+        if paths.iter().any(|path| !path.is_absolute()) {
+            self.0.warn(format!(
+                "{}: the value of ECS_INIT_WAIT_FOR is no list of absolute paths with commas \
+                 between them; pre-start and run refuse it",
+                paths.origin
+            ));
+        }
+        paths.value
+    }
+
     fn text_or(&mut self, name: &str, default: &str) -> String {
         self.text(&[name])
             .map_or_else(|| default.to_owned(), |s| s.value)
@@ -367,7 +400,7 @@ impl Reader {
                 value::seconds,
                 Duration::from_secs(60),
             ),
-            wait_for: self.or("ECS_INIT_WAIT_FOR", value::paths, Vec::new()).value,
+            wait_for: self.wait_for(),
             wait_for_timeout: *self.or(
                 "ECS_INIT_WAIT_FOR_TIMEOUT",
                 value::seconds,
@@ -632,6 +665,25 @@ mod tests {
             PathBuf::from("/var/run/docker.sock")
         );
         assert!(!default.external && !default.agent.privileged && !default.agent.gpu);
+    }
+
+    #[test]
+    fn what_is_to_be_waited_for() {
+        let list = |text| load(&[("ECS_INIT_WAIT_FOR", text)], "", "");
+        let (c, warnings) = list("/a, /b,,");
+        assert_eq!(c.wait_for, [PathBuf::from("/a"), "/b".into()]);
+        assert_eq!(warnings, [""; 0]);
+        let (c, warnings) = list("/a,b");
+        assert_eq!(c.wait_for, [PathBuf::from("/a"), "b".into()]);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("ECS_INIT_WAIT_FOR"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_warning_is_told_once() {
+        let (a, b) = ("told once: a".to_owned(), "told once: b".to_owned());
+        assert_eq!(untold(vec![a.clone()]), [a.as_str()]);
+        assert_eq!(untold(vec![a, b.clone()]), [b]);
     }
 
     #[test]

@@ -26,15 +26,14 @@ pub fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
     }
 }
 
-/// Absolute paths with commas between them; blanks around one do not count.
-///
-/// # Errors
-/// What would have been such a list.
-pub fn paths(text: &str) -> Result<Vec<std::path::PathBuf>, &'static str> {
+/// Paths with commas between them; blanks around one do not count, nor does a comma too many.
+#[must_use]
+pub fn paths(text: &str) -> Vec<std::path::PathBuf> {
     let paths = text.split(',').map(str::trim);
-    let paths = paths.map(|path| path.starts_with('/').then(|| path.into()));
-    let all: Option<_> = paths.collect();
-    all.ok_or("is no list of absolute paths with commas between them")
+    paths
+        .filter(|path| !path.is_empty())
+        .map(Into::into)
+        .collect()
 }
 
 /// A JSON object whose values are strings (`ECS_AGENT_LABELS`, `ECS_LOG_OPTS`).

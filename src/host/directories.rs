@@ -1,7 +1,9 @@
 //! The directories that are ours to make.
 
 use std::fs::{self, DirBuilder, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 use crate::error::{Context, Result};
 use crate::root::Root;
@@ -53,16 +55,25 @@ pub fn make_directories(root: &Root) -> Result<Vec<String>> {
 /// What stopped it, with the path.
 pub fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
     let path = root.at(path);
+    make(&path, mode).doing(|| format!("make the directory {}", path.display()))
+}
+
+/// Those above it are everybody's way to what lies there, whatever the mode of this one.
+fn make(path: &Path, mode: u32) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(&path)
-        // What the umask took away: a hardened init has one of 077.
-        .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)))
-        .doing(|| format!("make the directory {}", path.display()))
+    match path.parent() {
+        Some(above) if !above.as_os_str().is_empty() => make(above, 0o755)?,
+        _ => {}
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        // Somebody else was faster.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        done => done?,
+    }
+    // What the umask took away: a hardened init has one of 077.
+    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 #[cfg(test)]
@@ -87,6 +98,15 @@ mod tests {
             assert_eq!(mode(&root, path), expected, "{path}");
         }
         assert_eq!(mode(&root, EXEC_CONFIG), 0o755);
+    }
+
+    #[test]
+    fn those_above_are_for_everybody() {
+        let dir = TempDir::new("directories");
+        let root = Root::new(dir.path());
+        make_directory(&root, "/a/b/c", 0o700).unwrap();
+        let modes = ["/a", "/a/b", "/a/b/c"].map(|path| mode(&root, path));
+        assert_eq!(modes, [0o755, 0o755, 0o700]);
     }
 
     #[test]

@@ -42,6 +42,13 @@ impl Order {
         }
         let tag = (reference.tag.clone()).unwrap_or_else(|| config.source.version.to_string());
         let repository = reference.repository();
+        if is_ours(&reference, &tag) {
+            return Err(Error::new(format!(
+                "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and {repository}:{tag} is the name that \
+                 ecs-init gives to whatever is to run: it would not say what was pulled; name \
+                 another tag, or a digest ({repository}@sha256:…)"
+            )));
+        }
         match AllowUnsigned::from_config(&config.source) {
             Some(permission) => Ok(Order {
                 warrant: Warrant::Tag(tag, permission),
@@ -120,6 +127,12 @@ impl Order {
     }
 }
 
+/// Whether this tag is the name that the agent's container is made by.
+fn is_ours(reference: &Reference, tag: &str) -> bool {
+    let (repository, ours) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
+    reference.is_of(repository) && tag == ours
+}
+
 /// An image that Docker has and that fits the order. Only [`find`] makes one.
 #[derive(Debug)]
 pub struct Pulled(String);
@@ -129,6 +142,20 @@ impl Pulled {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0
+    }
+
+    /// Whether `current`, which holds the agent's name, is this image, or one that the agent was
+    /// updated to: that one was loaded from a tar and has no other name. What was pulled has the
+    /// name by which it was pulled, too.
+    #[must_use]
+    pub fn is_or_was_updated_to(&self, current: &ImageInfo) -> bool {
+        let (repository, _) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
+        // containerd's image store gives what is loaded a digest, too.
+        let is_loaded =
+            |digest: &String| digest.split_once('@').is_some_and(|(r, _)| r == repository);
+        current.id == self.0
+            || (current.repo_tags.iter().all(|tag| tag == IMAGE)
+                && current.repo_digests.iter().all(is_loaded))
     }
 }
 
@@ -200,6 +227,18 @@ mod tests {
         let order = |image| order(&[allowed, ("ECS_INIT_AGENT_IMAGE", image)]);
         assert_eq!(order("r.x/a:v1").unwrap().name(), "r.x/a:v1");
         assert_eq!(order("r.x/a").unwrap().name(), "r.x/a:latest");
+        // The name that is given to what was pulled says not what was.
+        for ours in [
+            "amazon/amazon-ecs-agent",
+            "docker.io/amazon/amazon-ecs-agent:latest",
+        ] {
+            let refused = order(ours).unwrap_err().to_string();
+            assert!(
+                refused.contains("the name that ecs-init gives"),
+                "{refused}"
+            );
+        }
+        assert!(order("amazon/amazon-ecs-agent:v1.2.3").is_ok());
         // The permission takes nothing away from a digest that was given.
         assert!(order(&pinned).unwrap().without_digest().is_none());
         let slip = order("r.x/a@sha256:12").unwrap_err().to_string();
@@ -207,6 +246,32 @@ mod tests {
             slip.contains("ECS_INIT_AGENT_IMAGE (environment)"),
             "{slip}"
         );
+    }
+
+    #[test]
+    fn by_a_tag_only_the_agents_own_update_stays_beside_what_was_pulled() {
+        let pulled = Pulled("sha256:1".into());
+        let holds = |id: &str, tags: &[&str], digests: &[&str]| {
+            pulled.is_or_was_updated_to(&ImageInfo {
+                id: id.into(),
+                repo_tags: tags.iter().map(|t| (*t).into()).collect(),
+                ..image(digests, "linux", "amd64")
+            })
+        };
+        let (loaded, other) = (
+            format!("amazon/amazon-ecs-agent@{DIGEST}"),
+            format!("r.x/a@{DIGEST}"),
+        );
+        assert!(holds("sha256:1", &[IMAGE, "r.x/a:v2"], &[&other]));
+        assert!(holds("sha256:2", &[IMAGE], &[]));
+        assert!(holds("sha256:2", &[IMAGE], &[&loaded]));
+        assert!(!holds("sha256:2", &[IMAGE, "r.x/a:v1"], &[]));
+        assert!(!holds(
+            "sha256:2",
+            &[IMAGE, "amazon/amazon-ecs-agent:v1"],
+            &[]
+        ));
+        assert!(!holds("sha256:2", &[IMAGE], &[&other]));
     }
 
     #[test]

@@ -3,11 +3,15 @@
 //! AWS SDK for Python judges it.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ecs_init::acquire::s3_config;
 use ecs_init::config::Config;
+use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
 use super::server::{Body, Reply, Request, Server, bind};
@@ -98,6 +102,8 @@ fn fetched_it_is_a_layer_between_the_images_and_the_users() {
     let server = Server::http(good);
     let fetcher = Fetcher::with_keys(&server.url());
     fetcher.write("var/lib/ecs/ecs.config", "ECS_CLUSTER=image\nY=image\n");
+    // Of a process that was killed.
+    fetcher.write("var/lib/ecs/.ecs-init-0123456789abcdef.part", CONTENT);
     assert!(s3_config::held(&fetcher.config()).is_err());
     assert_eq!(fetcher.fetch(), Ok(true));
     assert!(s3_config::held(&fetcher.config()).is_ok());
@@ -236,6 +242,8 @@ fn a_no_is_an_error_whatever_was_there_before() {
             "line 2: the value holds a NUL",
         ),
         (Reply::new(200, b"A=1\n\xff\n"), "line 2: it is no UTF-8"),
+        (Reply::new(200, ""), "it sets nothing"),
+        (Reply::new(200, "# comments only\n"), "it sets nothing"),
         (Reply::new(200, large.clone()), "larger than 65536"),
         (
             Reply::new(200, large).body(Body::Chunked),
@@ -382,4 +390,24 @@ fn a_url_that_is_none_is_an_error_that_names_its_place() {
         error.contains("environment") && error.contains("s3://bucket/key"),
         "{error}"
     );
+}
+
+/// Whenever it comes: the pause lets it come while the refusal's body is read, mostly.
+#[test]
+fn the_order_to_stop_is_no_refusal() {
+    let server = Server::http(|_, _| error(403, "AccessDenied").body(Body::Stall(10)));
+    let fetcher = Fetcher::with_keys(&server.url());
+    let (order, stop) = UnixStream::pair().unwrap();
+    let stop = Stop::from(OwnedFd::from(stop));
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while server.asked().is_empty() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            drop(order);
+        });
+        s3_config::fetch(&fetcher.config(), Some(&stop)).unwrap_err()
+    });
+    assert!(error.is_stopped(), "{error}");
 }

@@ -77,6 +77,8 @@ fn what_an_instance_leaves_behind() {
     superfluous(desired, desired, "x.tar", &["updated", "delete"]);
     let part = "/var/cache/ecs/.ecs-init-1.part";
     superfluous(part, part, "", &["unfinished", "delete"]);
+    let part = "/var/lib/ecs/.ecs-init-1.part";
+    superfluous(part, part, "A=b", &["unfinished", "secrets", "delete"]);
     let fetched = "/var/lib/ecs/ecs.config.s3";
     superfluous(fetched, fetched, "A=b", &["S3", "delete"]);
     superfluous(

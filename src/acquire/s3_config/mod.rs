@@ -92,6 +92,10 @@ fn check(object: &[u8]) -> Result<(&str, usize), String> {
             }
         }
     }
+    // As likely an upload that failed; and what was fetched before would be lost by it.
+    if variables == 0 {
+        return Err("it sets nothing; the object is not used".to_owned());
+    }
     Ok((text, variables))
 }
 
@@ -99,6 +103,10 @@ fn check(object: &[u8]) -> Result<(&str, usize), String> {
 fn keep(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
     make_directory(&config.root, "/var/lib/ecs", 0o755)?;
     let path = config.root.at(s3::FILE);
+    // What a fetch that was killed left may hold secrets.
+    if let Some(dir) = path.parent() {
+        part::sweep(dir).doing(|| format!("read {}", dir.display()))?;
+    }
     let content = url.mark() + text;
     part::replace(&path, content.as_bytes()).doing(|| format!("write {}", path.display()))?;
     Ok(path)
@@ -110,7 +118,9 @@ mod tests {
 
     #[test]
     fn only_what_reads_to_the_last_line_is_taken() {
-        assert_eq!(check(b""), Ok(("", 0)));
+        for nothing in [&b""[..], b"\n", b"# a comment\n\n", "\u{feff}".as_bytes()] {
+            assert!(check(nothing).unwrap_err().starts_with("it sets nothing"));
+        }
         let good = "\u{feff}# c\r\nECS_CLUSTER=a\r\n\nX='m\nn'\n";
         assert_eq!(check(good.as_bytes()), Ok((&good[3..], 2)));
         for (bad, line) in [

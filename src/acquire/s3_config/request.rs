@@ -163,7 +163,10 @@ impl Asked<'_> {
         let status = answer.status();
         let header = answer.header("x-amz-bucket-region").map(str::to_owned);
         // Without its body a refusal is one still.
-        let body = answer.read_all(REFUSAL_LIMIT).unwrap_or_default();
+        let body = match answer.read_all(REFUSAL_LIMIT) {
+            Err(Failure::Stopped) => return Ok(Err(Failure::Stopped.into())),
+            body => body.unwrap_or_default(),
+        };
         let refusal = Refusal {
             status,
             header: header.as_deref(),

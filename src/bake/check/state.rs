@@ -13,6 +13,8 @@ use crate::host::state;
 const LOGS: &str = "/var/log/ecs";
 const CONTAINERS: &str = "/var/lib/docker/containers";
 const FETCHED: &str = "/var/lib/ecs/ecs.config.s3";
+/// Where [`FETCHED`] lies, and what was to become it.
+const OURS: &str = "/var/lib/ecs";
 const AWS: &str = "/root/.aws";
 
 const EMPTY_IT: &str = "delete all that is in it";
@@ -78,15 +80,23 @@ fn walk(report: &Report, directory: &str, found: &mut Vec<OsString>) -> io::Resu
     Ok(())
 }
 
+fn is_part(name: &OsString) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == "part")
+}
+
 fn leftovers(report: &mut Report) {
     for name in report.names(cache::DIRECTORY) {
         let path = Path::new(cache::DIRECTORY).join(&name);
         if name == cache::DESIRED {
             let what = "is what one instance's agent asked to be updated to";
             report.add(path, what, DELETE);
-        } else if path.extension().is_some_and(|e| e == "part") {
+        } else if is_part(&name) {
             report.add(path, "is an unfinished download", DELETE);
         }
+    }
+    for name in report.names(OURS).into_iter().filter(is_part) {
+        let what = "is an unfinished fetch and may hold one instance's secrets";
+        report.add(Path::new(OURS).join(name), what, DELETE);
     }
 }
 
