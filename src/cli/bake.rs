@@ -65,7 +65,7 @@ pub(super) fn parse(mut parser: Parser) -> Result<Command> {
                     "bake takes options and no operand: quote what has blanks in it, --config too",
                 ));
             }
-            other => return Err(wrong(other.unexpected())),
+            Short(_) => return Err(wrong(argument.unexpected())),
         }
     }
     given.command()

@@ -124,9 +124,10 @@ fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: Syst
     let unsigned = signature.is_none();
     let acquired = Acquired::new(tar, signature, Source::Cache(path.to_owned()));
     if let Err(refused) = gate.admit(acquired, now) {
-        let what = match unsigned {
-            true => "has no signature: the first start has to fetch it from a network".to_owned(),
-            false => format!("would not be loaded: {}", refused.reason()),
+        let what = if unsigned {
+            "has no signature: the first start has to fetch it from a network".to_owned()
+        } else {
+            format!("would not be loaded: {}", refused.reason())
         };
         report.add(path, what, "bake again, or delete it and its signature");
     }
