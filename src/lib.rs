@@ -12,7 +12,8 @@
 //! not compile. From a registry, an [`image::registry::Order`] with its digest, or the user's
 //! permission, stands for the first three. A stage knows the type that it is handed and nothing
 //! else of the stage before it; [`command`] hands the values on, so that a verb's file, read from
-//! top to bottom, is what the program does.
+//! top to bottom, is what the program does. [`bake`] goes the first two steps on a build machine, and
+//! puts what was verified into an image's tree.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -1,9 +1,10 @@
+#!/usr/bin/env python3
 """Root trees with a real init system and a dockerd that this init starts.
 
 Each is what a user's image is before `ecs-init bake` fills it: Debian packages,
 and in `files/INIT` what an administrator writes by hand. Nothing of ecs-init.
 
-`python3 inits.py ARCH INIT` makes one and prints where it is.
+`inits.py ARCH INIT` makes one and prints where it is.
 """
 
 import hashlib
@@ -165,4 +166,9 @@ def _digest(text: str, *inputs: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(tree(sys.argv[1], sys.argv[2]))
+    try:
+        _arch, _init = sys.argv[1:]
+        print(tree({"amd64": "x86_64", "arm64": "aarch64"}.get(_arch, _arch), _init))
+    except ValueError as wrong:
+        print(f"{wrong}\nusage: inits.py ARCH INIT", file=sys.stderr)
+        sys.exit(2)
