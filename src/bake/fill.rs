@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::agent::{self, Agent};
+use super::init::BINARY;
 use super::journal::Journal;
 use super::manifest::{self, Previous};
 use super::order::Order;
@@ -11,17 +12,16 @@ use super::target::Target;
 use super::tree::Tree;
 use super::{Init, Item, binary, settings};
 use crate::acquire::cache;
+use crate::config::settings::FILES;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
 use crate::host::{DIRECTORIES, EBS_DIRECTORY};
 use crate::sys::signal::Stop;
 
-/// Where the program lies, as Amazon's packages put theirs.
-const PROGRAM: &str = "/usr/libexec/amazon-ecs-init";
 /// Further certificates, in the image.
 const KEYRING: &str = "/etc/ecs/ecs-init.keyring";
 /// The image's own configuration; the user's wins over it.
-const IMAGE_CONFIG: &str = "/var/lib/ecs/ecs.config";
+const IMAGE_CONFIG: &str = FILES[0];
 
 /// What came of it.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ fn fill(
         .is_none()
         .then(|| Item::file(settings::PATH, 0o600, b""));
     let mut items = vec![Item::file(
-        PROGRAM,
+        BINARY,
         0o755,
         binary::read(order.binary.as_deref(), order.architecture)?,
     )];

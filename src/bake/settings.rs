@@ -7,11 +7,12 @@ use std::path::Path;
 use super::order::{Order, Settings};
 use super::tree::Tree;
 use crate::config::file;
+use crate::config::settings::FILES;
 use crate::error::{Context, Error, Result};
 use crate::sys::file::open_regular_nofollow;
 
 /// The user's configuration.
-pub const PATH: &str = "/etc/ecs/ecs.config";
+pub const PATH: &str = FILES[1];
 
 /// The text that is to be there, or `None` if what is there stays.
 ///

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::Init;
 use super::items::INITTAB;
+use crate::bake::tree::Tree;
 use crate::error::{Error, Result};
 use crate::root::Root;
 
@@ -42,21 +44,22 @@ struct Facts {
 }
 
 impl Facts {
-    fn read(root: &Root) -> Facts {
-        let there = |path: &str| resolve(root, Path::new(path));
-        Facts {
+    fn read(root: &Root) -> Result<Facts> {
+        let tree = Tree::open(root.dir())?;
+        let there = |path: &str| leads(&tree, Path::new(path));
+        Ok(Facts {
             init: there(INIT),
             signs: SIGNS
                 .into_iter()
                 .filter(|(_, path)| there(path).is_some())
                 .collect(),
             inittab: there(INITTAB).is_some(),
-        }
+        })
     }
 }
 
 pub(super) fn detect(root: &Root) -> Result<Init> {
-    let facts = Facts::read(root);
+    let facts = Facts::read(root)?;
     if let Some(init) = decide(&facts) {
         return fits(init, root);
     }
@@ -71,7 +74,7 @@ pub(super) fn detect(root: &Root) -> Result<Init> {
 /// The init, if what it reads is there.
 pub(super) fn fits(init: Init, root: &Root) -> Result<Init> {
     // A new one, with our line alone, would leave the host without its other services.
-    if matches!(init, Init::SysV | Init::Busybox) && !Facts::read(root).inittab {
+    if matches!(init, Init::SysV | Init::Busybox) && !Facts::read(root)?.inittab {
         return Err(Error::new(format!(
             "{}: its init is {init}, which reads {INITTAB}, and there is none: write it first, or \
              say --init none",
@@ -144,46 +147,12 @@ fn describe(facts: &Facts) -> String {
     text
 }
 
-/// As many links as Linux follows (path_resolution(7)).
-const LINKS: u32 = 40;
-
-/// Where a path leads in the tree, as a path of the tree: links are followed as chroot would,
-/// none leads out. `None` if nothing is there.
-fn resolve(root: &Root, path: &Path) -> Option<PathBuf> {
-    let mut left = LINKS;
-    let mut done = PathBuf::from("/");
-    // The parts still to go, the next one last.
-    let mut parts: Vec<_> = parts(path);
-    while let Some(part) = parts.pop() {
-        if part == ".." {
-            done.pop();
-            continue;
-        }
-        let next = done.join(&part);
-        match std::fs::read_link(root.at(&next)) {
-            Ok(target) => {
-                left = left.checked_sub(1)?;
-                if target.is_absolute() {
-                    done = PathBuf::from("/");
-                }
-                parts.extend(self::parts(&target));
-            }
-            // No link (EINVAL), or not there, which the end tells.
-            Err(_) => done = next,
-        }
-    }
-    std::fs::symlink_metadata(root.at(&done)).ok()?;
-    Some(done)
-}
-
-/// A path's parts, last first.
-fn parts(path: &Path) -> Vec<std::ffi::OsString> {
-    let parts = path.components().rev().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    });
-    parts.collect()
+/// Where a path leads in the tree, as a path of the tree; `None` if nothing is there.
+fn leads(tree: &Tree, path: &Path) -> Option<PathBuf> {
+    let place = tree.follow(path).ok()?;
+    fs::symlink_metadata(&place).ok()?;
+    let below = place.strip_prefix(tree.root().dir()).ok()?.to_owned();
+    Some(Path::new("/").join(below))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ const UPSTART: &[u8] = include_bytes!("../../../image-build/init/upstart/ecs.con
 const SYSV: &str = include_str!("../../../image-build/init/sysvinit/inittab");
 const BUSYBOX: &str = include_str!("../../../image-build/init/busybox/inittab");
 
-/// Where the binary lies in an image.
-const BINARY: &str = "/usr/libexec/amazon-ecs-init";
+/// Where the binary lies in an image, as Amazon's packages put theirs.
+pub(in crate::bake) const BINARY: &str = "/usr/libexec/amazon-ecs-init";
 /// What System V init and BusyBox read.
 pub(super) const INITTAB: &str = "/etc/inittab";
 
