@@ -96,7 +96,12 @@ END
     (
         cd "$std"
         unset RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
-        flags=(-Cembed-bitcode=yes "--remap-path-prefix=$library=/rustc/$commit/library" "--sysroot=$stage")
+        flags=(
+            -Cembed-bitcode=yes "--sysroot=$stage"
+            "--remap-path-prefix=$library=/rustc/$commit/library"
+            # The crates that it is made of.
+            "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/cargo"
+        )
         sep=$(printf '\037')
         CARGO_ENCODED_RUSTFLAGS=$(IFS=$sep; echo "${flags[*]}") \
         CARGO_PROFILE_RELEASE_OPT_LEVEL=z \
