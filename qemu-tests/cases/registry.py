@@ -160,7 +160,7 @@ def registry_private(t: Scene) -> None:
         ask_for(t, r, f"@{both(t, r)}")
         refused = t.init("pre-start", code=FAILURE)
         expect("again in" not in refused.stderr, f"tried again: {refused}")
-        config = "/root/.docker/config.json"
+        config = f"{DOCKER_CONFIG}/config.json"
         t.host.write(config, json.dumps({"auths": {r.host: {}}, "credsStore": "pass"}))
         helped = t.init("pre-start", code=FAILURE)
         expect("docker-credential-pass" in helped.stderr, f"no word of the helper: {helped}")

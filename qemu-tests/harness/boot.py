@@ -5,7 +5,6 @@ observer beside the tree's init; it is another one after every reboot.
 """
 
 import re
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -14,8 +13,7 @@ from . import qemu
 from .channel import RemoteError
 from .docker import Docker
 from .errors import Failed, HarnessError
-from .guest import channel_of
-from .host import Host
+from .guest import MachineHost, channel_of
 
 #: Seconds for what an emulated machine does at its slowest: a boot, a shutdown.
 PATIENCE = 300
@@ -26,7 +24,7 @@ PANIC = re.compile(r"Kernel panic")
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-class BootHost(Host):
+class BootHost(MachineHost):
     """Booted by `with`, gone at its end. `log` gets the console and QEMU's words."""
 
     def __init__(self, arch: str, kernel: Path, initramfs: Path, image: Path, log: Path):
@@ -53,14 +51,6 @@ class BootHost(Host):
             self.__exit__(None, None, None)
             raise
         return self
-
-    def __exit__(self, *_exception) -> None:
-        if hasattr(self, "connection"):
-            self.connection.close()
-        self.machine.end()
-        for name in ("console.log", "qemu.log"):
-            shutil.copyfile(Path(self.work.name) / name, self.log / name)
-        self.work.cleanup()
 
     def _meet(self) -> None:
         """Waits for the observer of this boot."""

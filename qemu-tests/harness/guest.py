@@ -106,7 +106,19 @@ def _boot_and_save(guest, work: Path, done: Path) -> None:
         machine.end()
 
 
-class GuestHost(Host):
+class MachineHost(Host):
+    """In a machine of QEMU, gone at the end of its `with`; `log` gets the console and QEMU's words."""
+
+    def __exit__(self, *_exception) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+        self.machine.end()
+        for name in ("console.log", "qemu.log"):
+            shutil.copyfile(Path(self.work.name) / name, self.log / name)
+        self.work.cleanup()
+
+
+class GuestHost(MachineHost):
     """A restored guest, gone at the end of its `with`."""
 
     def __init__(self, snapshot: Snapshot, job: Path, log: Path):
@@ -137,14 +149,6 @@ class GuestHost(Host):
             self.__exit__(None, None, None)
             raise
         return self
-
-    def __exit__(self, *_exception) -> None:
-        if hasattr(self, "connection"):
-            self.connection.close()
-        self.machine.end()
-        for name in ("console.log", "qemu.log"):
-            shutil.copyfile(Path(self.work.name) / name, self.log / name)
-        self.work.cleanup()
 
     def outside(self, path: str, timeout: float = 8) -> Answer | None:
         return fetch("127.0.0.1", self.port, path, timeout)

@@ -8,12 +8,10 @@ use super::retry::{Verdict, verdict};
 use super::trouble::Trouble;
 use crate::config::{Config, Keys, S3Layer};
 use crate::error::{Error, Result};
+use crate::host::ROTATING_CREDENTIALS;
 use crate::http::url::redact;
 use crate::sys::signal::Stop;
 
-/// Where the SSM agent puts a host's credentials and renews them ("Amazon ECS external instances"
-/// in the ECS Developer Guide). The agent's container has them from the same place.
-const FILE: &str = "/root/.aws/credentials";
 /// Below `latest/meta-data/`: the role's name, and with it at the end the role's credentials
 /// ("Retrieve security credentials from instance metadata" in the EC2 User Guide).
 const ROLE: &str = "iam/security-credentials/";
@@ -127,7 +125,7 @@ fn read_answer(text: &str) -> Result<Keys, String> {
 }
 
 fn of_file(config: &Config) -> Result<Keys, Missed> {
-    let path = config.root.at(FILE);
+    let path = config.root.at(ROTATING_CREDENTIALS).join("credentials");
     let text = std::fs::read_to_string(&path).map_err(|e| {
         let doing = format!(
             "read the credentials that ECS_EXTERNAL=true says are in {} (the SSM agent makes it)",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::docker::spec::Mount;
 use crate::host::gpu::DIRECTORY as GPU;
-use crate::host::{EBS_DIRECTORY, EXEC_CONFIG, Host};
+use crate::host::{EBS_DIRECTORY, EXEC_CONFIG, Host, ROTATING_CREDENTIALS};
 
 /// What it means that a source is not there.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +94,6 @@ const ROWS: [Row; 24] = [
 ];
 
 const CLOUD_INIT_RESULT: &str = "/var/lib/cloud/data/result.json";
-const ROTATING_CREDENTIALS: &str = "/root/.aws";
 /// A directory, so that the agent finds the socket of a dockerd that was started anew.
 const RUN: &str = "/var/run";
 /// systemd's sockets, for task resource limits with the systemd cgroup driver.

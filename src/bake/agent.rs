@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::manifest::Previous;
 use super::order::{Order, Whence};
@@ -151,15 +150,7 @@ fn fetched(gate: &Gate, download: Download, wanted: Architecture) -> Result<Agen
 /// The one door there is.
 fn admit(gate: &Gate, acquired: Acquired, wanted: Architecture) -> Result<Agent> {
     let signature = acquired.signature().map(<[u8]>::to_vec);
-    let verified = gate
-        .admit(acquired, SystemTime::now())
-        .map_err(|refused| Error::new(refused.to_string()))?;
-    log::info!(
-        "verified {}: {}; sha256 {}",
-        verified.source(),
-        verified.provenance(),
-        verified.sha256()
-    );
+    let verified = gate.open_to(acquired)?;
     let origin = match verified.source() {
         Source::Url(url) => url.clone(),
         Source::File(path) | Source::Cache(path) | Source::Update(path) => {

@@ -1,7 +1,7 @@
 //! The agent's image in Docker: from the cache, from where it is kept, from a registry, or the one
 //! that the agent asked for; verified on the way, whichever it is.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::acquire::cache::State;
 use crate::acquire::retry::Patience;
@@ -156,16 +156,7 @@ impl<'a> Provider<'a> {
 
     /// From unknown to fit for Docker, by the one door there is.
     fn admit(&self, acquired: Acquired) -> Result<Archive> {
-        let verified = self
-            .gate
-            .admit(acquired, SystemTime::now())
-            .map_err(|refused| Error::new(refused.to_string()))?;
-        log::info!(
-            "verified {}: {}; sha256 {}",
-            verified.source(),
-            verified.provenance(),
-            verified.sha256()
-        );
+        let verified = self.gate.open_to(acquired)?;
         image::check(verified, Architecture::here()).map_err(|unfit| Error::new(unfit.to_string()))
     }
 

@@ -8,6 +8,10 @@ use std::path::Path;
 use crate::error::{Context, Result};
 use crate::root::Root;
 
+/// Where a host outside EC2 has its credentials, which the SSM agent renews ("Amazon ECS external
+/// instances" in the ECS Developer Guide). The agent's container has them from the same place.
+pub const ROTATING_CREDENTIALS: &str = "/root/.aws";
+
 /// Where EBS volumes of tasks are mounted.
 pub const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
 

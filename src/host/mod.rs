@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use crate::root::Root;
 
 pub use apparmor::AppArmor;
-pub use directories::{DIRECTORIES, EBS_DIRECTORY, EXEC_CONFIG, make_directories, make_directory};
+pub use directories::{
+    DIRECTORIES, EBS_DIRECTORY, EXEC_CONFIG, ROTATING_CREDENTIALS, make_directories, make_directory,
+};
 
 /// The instruction sets that the agent is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

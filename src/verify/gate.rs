@@ -7,7 +7,7 @@ use super::{
 };
 use crate::acquire::{Acquired, Source};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The keyring and the permissions of one configuration: who may pass, and by which door.
 #[derive(Debug)]
@@ -39,6 +39,23 @@ impl Gate {
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// Lets a tar pass now, and says who signed it.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`].
+    pub fn open_to(&self, acquired: Acquired) -> Result<Verified> {
+        let verified = self
+            .admit(acquired, SystemTime::now())
+            .map_err(|refused| Error::new(refused.to_string()))?;
+        log::info!(
+            "verified {}: {}; sha256 {}",
+            verified.source(),
+            verified.provenance(),
+            verified.sha256()
+        );
+        Ok(verified)
     }
 
     /// Lets a tar pass or not. A signature that is there decides alone; without one, the

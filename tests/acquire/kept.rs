@@ -1,6 +1,5 @@
 //! From the web through the verifier into the cache, and from there again without a web.
 
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
@@ -10,32 +9,11 @@ use ecs_init::verify::Gate;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
-use openpgp::cert::CertBuilder;
-use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto;
-use openpgp::serialize::stream::{Message, Signer};
 
 use super::Host;
 use super::server::{Object, Reply, Server};
-
-/// A key that signs for a mirror.
-fn cert() -> Cert {
-    let builder = CertBuilder::general_purpose(Some("Mirror <mirror@example.org>"));
-    builder.generate().unwrap().0
-}
-
-fn sign(cert: &Cert, data: &[u8]) -> Vec<u8> {
-    let policy = StandardPolicy::new();
-    let keys = cert.keys().with_policy(&policy, None).secret();
-    let key = keys.for_signing().next().unwrap().key().clone();
-    let mut signature = Vec::new();
-    let message = Message::new(&mut signature);
-    let signer = Signer::new(message, key.into_keypair().unwrap()).unwrap();
-    let mut signer = signer.detached().build().unwrap();
-    signer.write_all(data).unwrap();
-    signer.finalize().unwrap();
-    signature
-}
+use super::signing::{cert, sign};
 
 /// Serves tars, each signed.
 fn serve(cert: Cert, tar: Object) -> Server {

@@ -10,6 +10,7 @@ mod process;
 mod proxies;
 mod s3;
 mod server;
+mod signing;
 mod tls;
 
 use std::io::{Read, Seek, SeekFrom};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+pub use crate::signing::{cert, sign};
 use ecs_init::bake::order::{Order, Settings, Whence};
 use ecs_init::bake::{self, Baked, Init};
 use ecs_init::config::Config;
@@ -15,28 +15,7 @@ use ecs_init::testing::TempDir;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
-use openpgp::cert::CertBuilder;
-use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto;
-use openpgp::serialize::stream::{Message, Signer};
-
-pub fn cert() -> Cert {
-    let builder = CertBuilder::general_purpose(Some("Mirror <mirror@example.org>"));
-    builder.generate().unwrap().0
-}
-
-pub fn sign(cert: &Cert, data: &[u8]) -> Vec<u8> {
-    let policy = StandardPolicy::new();
-    let keys = cert.keys().with_policy(&policy, None).secret();
-    let key = keys.for_signing().next().unwrap().key().clone();
-    let mut signature = Vec::new();
-    let message = Message::new(&mut signature);
-    let signer = Signer::new(message, key.into_keypair().unwrap()).unwrap();
-    let mut signer = signer.detached().build().unwrap();
-    signer.write_all(data).unwrap();
-    signer.finalize().unwrap();
-    signature
-}
 
 /// A docker-archive of an agent for this architecture; `salt` makes it another one.
 pub fn agent(architecture: Architecture, salt: u8) -> Vec<u8> {

@@ -10,5 +10,7 @@ mod failures;
 mod filled;
 mod hostile;
 mod program;
+#[path = "../acquire/signing.rs"]
+mod signing;
 mod sources;
 mod twice;

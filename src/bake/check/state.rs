@@ -7,15 +7,14 @@ use std::path::Path;
 
 use super::{Report, some};
 use crate::acquire::cache;
-use crate::host::gpu;
 use crate::host::state;
+use crate::host::{ROTATING_CREDENTIALS, gpu};
 
 const LOGS: &str = "/var/log/ecs";
 const CONTAINERS: &str = "/var/lib/docker/containers";
 const FETCHED: &str = "/var/lib/ecs/ecs.config.s3";
 /// Where [`FETCHED`] lies, and what was to become it.
 const OURS: &str = "/var/lib/ecs";
-const AWS: &str = "/root/.aws";
 
 const EMPTY_IT: &str = "delete all that is in it";
 const DELETE: &str = "delete it";
@@ -40,10 +39,13 @@ pub fn check(report: &mut Report) {
         let what = "was fetched from S3 for one instance and may hold its secrets";
         report.add(FETCHED, what, DELETE);
     }
-    let aws = report.names(AWS);
+    let aws = report.names(ROTATING_CREDENTIALS);
     if !aws.is_empty() {
-        let what = format!("is where AWS credentials lie ({})", some(&aws));
-        report.add(AWS, what, EMPTY_IT);
+        let what = format!(
+            "is where ROTATING_CREDENTIALS credentials lie ({})",
+            some(&aws)
+        );
+        report.add(ROTATING_CREDENTIALS, what, EMPTY_IT);
     }
 }
 

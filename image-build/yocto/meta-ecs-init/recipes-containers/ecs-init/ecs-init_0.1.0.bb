@@ -41,7 +41,7 @@ RDEPENDS:${PN} = "${ECS_INIT_DOCKER}"
 do_configure[noexec] = "1"
 
 # Outside fakeroot, which a static program would not notice; do_install gives the files their owner.
-do_compile[cleandirs] = "${B}/root"
+do_compile[cleandirs] = "${B}/tree"
 do_compile() {
     dist="${ECS_INIT_DIST}"
     config=
@@ -49,18 +49,18 @@ do_compile() {
         config="--config-file ${ECS_INIT_CONFIG_FILE}"
     fi
     $dist/ecs-init-${BUILD_ARCH} bake \
-        --root ${B}/root --arch ${TARGET_ARCH} --init systemd \
+        --root ${B}/tree --arch ${TARGET_ARCH} --init systemd \
         --agent-version ${ECS_AGENT_VERSION} \
         --tar ${UNPACKDIR}/${ECS_AGENT_TAR} --sig ${UNPACKDIR}/${ECS_AGENT_TAR}.asc \
         --binary $dist/ecs-init-${TARGET_ARCH} $config
-    $dist/ecs-init-${BUILD_ARCH} bake --check ${B}/root
+    $dist/ecs-init-${BUILD_ARCH} bake --check ${B}/tree
 }
 do_compile[file-checksums] += "${ECS_INIT_DIST}/ecs-init-${TARGET_ARCH}:True \
     ${ECS_INIT_DIST}/ecs-init-${BUILD_ARCH}:True \
     ${@d.getVar('ECS_INIT_CONFIG_FILE') + ':True' if d.getVar('ECS_INIT_CONFIG_FILE') else ''}"
 
 do_install() {
-    cp -R --no-preserve=ownership ${B}/root/. ${D}/
+    cp -R --no-preserve=ownership ${B}/tree/. ${D}/
     # Volatile in most images; pre-start makes what is missing.
     rm -r ${D}${localstatedir}/log
     chown -R root:root ${D}
