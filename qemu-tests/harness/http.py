@@ -31,7 +31,13 @@ class _Bytes:
 
 
 def parse(raw: bytes, method: str = "GET") -> Answer:
-    """A whole answer; http.client.HTTPException if it is none."""
+    """A whole answer; http.client.HTTPException if it is none.
+
+    http.client takes a head that ends in the middle for a whole one, and would
+    miss a length that was cut off.
+    """
+    if b"\r\n\r\n" not in raw:
+        raise http.client.IncompleteRead(raw)
     answer = http.client.HTTPResponse(_Bytes(raw), method=method)
     answer.begin()
     return Answer(answer.status, answer.read())
