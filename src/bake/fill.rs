@@ -56,6 +56,7 @@ fn fill(
     journal: &mut Journal,
 ) -> Result<Baked> {
     let tree = Tree::open(&order.root)?;
+    let _lock = tree.lock()?;
     let config = configured(order, config)?;
     let init = match order.init {
         Some(init) => init.fits(&tree.root())?,

@@ -1,7 +1,7 @@
 //! The tree: where a path of the image's host lies on this machine, and nothing outside.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -32,6 +32,26 @@ impl Tree {
             return Err(Error::caused(doing(), Error::new("it is no directory")));
         }
         Ok(Tree { dir: real })
+    }
+
+    /// Keeps another `bake` from this tree as long as the answer lives: each would sweep away what
+    /// the other needs to undo its work. Nothing of it stays in the tree.
+    ///
+    /// # Errors
+    /// Another is at work.
+    pub fn lock(&self) -> Result<Option<File>> {
+        let dir = self.dir.display();
+        let lock = File::open(&self.dir).doing(|| format!("open the tree {dir}"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Err(Error::new(format!(
+                "another bake is at work in {dir}: wait for its end"
+            ))),
+            Err(TryLockError::Error(error)) => {
+                log::warn!("{dir}: cannot be locked, and no other bake may work in it: {error}");
+                Ok(None)
+            }
+        }
     }
 
     /// Who has the tree: root, or the builder who unpacked it without being root.

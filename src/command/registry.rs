@@ -147,7 +147,7 @@ impl<'a> Registry<'a> {
 
     /// Those of Docker's own configuration, if it is there.
     fn credentials(&self) -> Result<Credentials> {
-        let path = self.config.source.docker_config.join("config.json");
+        let path = self.config.source.docker_config.join(credentials::FILE);
         let path = self.config.root.at(path);
         let text = match fs::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Credentials::None),

@@ -24,6 +24,9 @@ pub enum Credentials {
     Helper(String),
 }
 
+/// The file's name, in Docker's directory of configuration.
+pub const FILE: &str = "config.json";
+
 /// The key of Docker Hub's credentials, by its host.
 const HUB: &str = "index.docker.io";
 
@@ -61,6 +64,27 @@ pub fn find(text: &[u8], host: &str) -> Result<Credentials, String> {
     })
 }
 
+/// The registries whose credentials are in the text of a `config.json` itself, sorted.
+///
+/// # Errors
+/// It is no JSON.
+pub fn stored(text: &[u8]) -> serde_json::Result<Vec<String>> {
+    let file: Value = serde_json::from_slice(text)?;
+    let secret = |entry: &Value| {
+        ["auth", "password", "identitytoken", "registrytoken"]
+            .iter()
+            .any(|key| entry[key].as_str().is_some_and(|secret| !secret.is_empty()))
+    };
+    let entries = file["auths"].as_object().into_iter().flatten();
+    let mut hosts: Vec<_> = entries
+        .filter(|(_, entry)| secret(entry))
+        .map(|(key, _)| host_of(key).to_owned())
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    Ok(hosts)
+}
+
 /// The host of a key: older Dockers wrote URLs.
 fn host_of(key: &str) -> &str {
     let rest = key.split_once("://").map_or(key, |(_, rest)| rest);
@@ -77,7 +101,7 @@ fn decode(auth: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    fn stored(text: &str, host: &str) -> Option<Value> {
+    fn found(text: &str, host: &str) -> Option<Value> {
         match find(text.as_bytes(), host).unwrap() {
             Credentials::Stored(auth) => {
                 let json = URL_SAFE.decode(auth.header()).unwrap();
@@ -89,7 +113,7 @@ mod tests {
     }
 
     /// `printf 'ann:a:b?>' | base64` is `YW5uOmE6Yj8+`.
-    const FILE: &str = r#"{
+    const TEXT: &str = r#"{
         "auths": {
             "r.example:5000": {"auth": "YW5uOmE6Yj8+"},
             "https://index.docker.io/v1/": {"auth": "YW5uOmE6Yj8+", "identitytoken": "t"},
@@ -102,16 +126,24 @@ mod tests {
     fn by_host_and_in_the_engines_form() {
         let expected = json!({"username": "ann", "password": "a:b?>",
             "serveraddress": "r.example:5000"});
-        assert_eq!(stored(FILE, "r.example:5000"), Some(expected));
+        assert_eq!(found(TEXT, "r.example:5000"), Some(expected));
         let hub = json!({"identitytoken": "t", "serveraddress": HUB});
-        assert_eq!(stored(FILE, "docker.io"), Some(hub));
+        assert_eq!(found(TEXT, "docker.io"), Some(hub));
         for none in ["r.example", "r.example:5001", "empty.example", "example"] {
-            assert_eq!(stored(FILE, none), None, "{none}");
+            assert_eq!(found(TEXT, none), None, "{none}");
         }
-        assert_eq!(stored(FILE, "helped.example"), Some("ecr-login".into()));
+        assert_eq!(found(TEXT, "helped.example"), Some("ecr-login".into()));
         let store = r#"{"auths": {"a.b": {}}, "credsStore": "pass"}"#;
-        assert_eq!(stored(store, "a.b"), Some("pass".into()));
-        assert_eq!(stored("{}", "a.b"), None);
+        assert_eq!(found(store, "a.b"), Some("pass".into()));
+        assert_eq!(found("{}", "a.b"), None);
+    }
+
+    #[test]
+    fn whose_are_stored() {
+        let hosts = stored(TEXT.as_bytes()).unwrap();
+        assert_eq!(hosts, [HUB, "r.example:5000"]);
+        assert!(stored(b"{}").unwrap().is_empty());
+        assert!(stored(b"auth").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Twice is once; and the next version takes the place of the last.
 
-use std::fs;
+use std::fs::{self, File};
 
 use ecs_init::bake::Init;
 use ecs_init::bake::order::{Settings, Whence};
@@ -17,6 +17,17 @@ fn twice_is_once() {
     assert!(bench.bake().unwrap().unchanged);
     // The times, too.
     assert_eq!(everything(bench.tree()), once);
+}
+
+/// Whoever is at work may be about to undo it.
+#[test]
+fn two_at_once_are_one_after_the_other() {
+    let bench = Bench::new();
+    let tree = File::open(bench.tree()).unwrap();
+    tree.try_lock().unwrap();
+    bench.refused("another bake is at work");
+    drop(tree);
+    bench.bake().unwrap();
 }
 
 #[test]

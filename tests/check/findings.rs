@@ -317,6 +317,38 @@ fn credentials_are_named_and_never_shown() {
     );
 }
 
+#[test]
+fn logins_at_registries_are_named_and_never_shown() {
+    let file = "/root/.docker/config.json";
+    let own = "/etc/docker-of-root/config.json";
+    let login = r#"{"auths": {"https://r.example:5000/v2/": {"auth": "YW5uOmh1c2g="}}}"#;
+    for path in [file, own] {
+        one(
+            path,
+            &["credentials of r.example:5000", "docker logout"],
+            |image| {
+                let var = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring\n";
+                if path == own {
+                    let var = format!("{var}DOCKER_CONFIG=/etc/docker-of-root\n");
+                    image.write("/var/lib/ecs/ecs.config", var);
+                }
+                image.write(path, login);
+                let lines = image.lines().concat();
+                assert!(
+                    !lines.contains("YW5u") && !lines.contains("hush"),
+                    "{lines}"
+                );
+            },
+            |image| {
+                image.write(
+                    path,
+                    r#"{"auths": {"r.example": {}}, "credsStore": "pass"}"#,
+                );
+            },
+        );
+    }
+}
+
 /// The check must not wait for a writer, nor take what it cannot read for what is not there.
 #[test]
 fn what_is_no_file_is_no_pass() {

@@ -9,15 +9,14 @@ use super::Report;
 use crate::acquire::cache::{DIRECTORY, TAR, beside};
 use crate::acquire::{Acquired, Source};
 use crate::config::settings::FILES;
-use crate::config::{Config, Setting, Settings};
+use crate::config::{Config, Setting};
 use crate::error::Context;
 use crate::verify::Gate;
 
 const AGAIN: &str = "bake again, or delete it";
 
 /// The answer is the keyring that the tree's configuration names.
-pub fn check(report: &mut Report, now: SystemTime) -> Option<PathBuf> {
-    let mut config = configuration(report);
+pub fn check(report: &mut Report, mut config: Config, now: SystemTime) -> Option<PathBuf> {
     let named = config.source.keyring.take();
     let gate = match &named {
         None => Gate::new(&config),
@@ -53,19 +52,6 @@ pub fn check(report: &mut Report, now: SystemTime) -> Option<PathBuf> {
         }
     }
     named.map(|named| named.to_path_buf())
-}
-
-/// What the tree's own files say; the environment is this machine's and says nothing.
-fn configuration(report: &mut Report) -> Config {
-    let mut settings = Settings::default();
-    for path in FILES {
-        let bytes = report.tree.read(path);
-        // That it cannot be read was said where it was looked through.
-        if let Ok(bytes) = bytes {
-            settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
-        }
-    }
-    Config::of(settings, report.tree.root()).0
 }
 
 /// The cached tar, open, and its path in the image behind the one link that the cache has.

@@ -15,6 +15,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::config::settings::FILES;
+use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::root::Root;
 use tree::Tree;
@@ -55,8 +57,9 @@ pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
     };
     state::check(&mut report);
     let files = report.configuration();
-    secrets::check(&mut report, &files);
-    let keyring = cache::check(&mut report, now);
+    let config = report.settings();
+    secrets::check(&mut report, &files, &config.source.docker_config);
+    let keyring = cache::check(&mut report, config, now);
     modes::check(&mut report, files.into_iter().chain(keyring));
     Ok(report.findings)
 }
@@ -109,6 +112,18 @@ impl Report<'_> {
             }
         }
         files
+    }
+
+    /// What those of them say that a start reads; the environment is this machine's and says nothing.
+    fn settings(&self) -> Config {
+        let mut settings = Settings::default();
+        for path in FILES {
+            // That one cannot be read is said where it is looked through.
+            if let Ok(bytes) = self.tree.read(path) {
+                settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
+            }
+        }
+        Config::of(settings, self.tree.root()).0
     }
 
     /// The names in a directory; none if it is not there.

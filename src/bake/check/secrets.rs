@@ -1,10 +1,11 @@
 //! Credentials in the configuration: whoever gets the image gets them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Report;
 use crate::config::file;
+use crate::docker::credentials;
 
 const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
 const ROLE: &str = "delete the line, and give the instance a role";
@@ -17,8 +18,10 @@ const SECRETS: [(&str, &str); 4] = [
     ("ECS_ENGINE_AUTH_DATA", USER_DATA),
 ];
 
-/// Looks through these files, comments and all.
-pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>) {
+/// Looks through these files, comments and all, and through what `docker login` leaves in
+/// `docker`, the directory of Docker's own configuration.
+pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker: &Path) {
+    logins(report, &docker.join(credentials::FILE));
     for path in files {
         let bytes = report.tree.read(path);
         let Some(bytes) = report.known(path, bytes) else {
@@ -39,6 +42,23 @@ pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>) {
         for (line, (what, mend)) in in_text(&text) {
             report.add(path, format!("line {line} {what}"), mend);
         }
+    }
+}
+
+fn logins(report: &mut Report, path: &Path) {
+    let bytes = report.tree.read(path);
+    let Some(bytes) = report.known(path, bytes) else {
+        return;
+    };
+    // What is no JSON logs nobody in.
+    let stored = credentials::stored(&bytes).unwrap_or_default();
+    if !stored.is_empty() {
+        let what = format!("has the credentials of {}", stored.join(", "));
+        report.add(
+            path,
+            what,
+            "`docker logout`, and let user data log in when an instance starts",
+        );
     }
 }
 
