@@ -8,20 +8,15 @@ use super::init::BINARY;
 use super::journal::Journal;
 use super::manifest::{self, Previous};
 use super::order::Order;
+use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
-use super::{Init, Item, binary, settings};
+use super::{Init, Item, binary, keyring, settings};
 use crate::acquire::cache;
-use crate::config::settings::FILES;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
 use crate::host::{DIRECTORIES, EBS_DIRECTORY};
 use crate::sys::signal::Stop;
-
-/// Further certificates, in the image.
-const KEYRING: &str = "/etc/ecs/ecs-init.keyring";
-/// The image's own configuration; the user's wins over it.
-const IMAGE_CONFIG: &str = FILES[0];
 
 /// What came of it.
 #[derive(Debug)]
@@ -72,19 +67,7 @@ fn fill(
         binary::read(order.binary.as_deref(), order.architecture)?,
     )];
     items.extend(text.map(|text| Item::file(settings::PATH, 0o600, text)));
-    if let Some(path) = &config.source.keyring {
-        let bytes = fs::read(&**path).doing(|| format!("read the keyring {}", path.display()))?;
-        items.push(Item::file(KEYRING, 0o644, bytes));
-        items.push(Item::line(
-            IMAGE_CONFIG,
-            format!("ECS_INIT_KEYRING={KEYRING}"),
-        ));
-    } else if exists(&tree.follow(KEYRING.as_ref())?)? {
-        log::warn!(
-            "{KEYRING} of an earlier bake stays, and the image trusts it: give --keyring again, or \
-             delete it and its line in {IMAGE_CONFIG}"
-        );
-    }
+    items.extend(keyring::items(&config)?);
     items.push(Item::link(
         "/usr/sbin/ecs-init",
         "../libexec/amazon-ecs-init",
@@ -94,12 +77,13 @@ fn fill(
     let directories: Vec<_> = directories
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
+    let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
+    let gone = superseded(&previous, &items, &tree)?;
     // What is in the way is found before anything is fetched.
-    Target::of_all(directories.iter().chain(&items), &tree)?;
+    Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;
-    let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
     let mut agent = agent::acquire(order, &config, &dir, &previous, stop)?;
     items.extend(cached(&agent));
     let manifest = manifest::write(&agent, order.architecture, init, &items)?;
@@ -115,7 +99,7 @@ fn fill(
     let places = items.iter().map(|item| tree.entry(&item.path));
     let swept = places.collect::<Result<Vec<_>>>()?;
     let items = directories.iter().chain(&items).chain(&placeholder);
-    targets.extend(Target::of_all(items, &tree)?);
+    targets.extend(Target::of_all(items.chain(&gone), &tree)?);
     for name in stale(&agent, &previous) {
         let path = dir.join(name);
         if exists(&path)? {
@@ -213,7 +197,7 @@ fn stale(agent: &Agent, previous: &Previous) -> Vec<String> {
     names
 }
 
-fn exists(path: &Path) -> Result<bool> {
+pub(super) fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),

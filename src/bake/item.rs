@@ -41,6 +41,13 @@ pub enum Content {
         /// one; otherwise at the end.
         before: Option<&'static str>,
     },
+    /// A line that a file must not have.
+    NoLine {
+        /// Without its newline.
+        text: Cow<'static, str>,
+    },
+    /// Nothing: a file or a link that is there is removed.
+    Nothing,
 }
 
 impl Item {
@@ -69,6 +76,17 @@ impl Item {
     pub fn line(path: impl Into<PathBuf>, text: impl Into<Cow<'static, str>>) -> Self {
         let (path, text) = (path.into(), text.into());
         let content = Content::Line { text, before: None };
+        Item { path, content }
+    }
+
+    /// What takes this file, link or line away.
+    #[must_use]
+    pub fn taken_away(&self) -> Self {
+        let path = self.path.clone();
+        let content = match &self.content {
+            Content::Line { text, .. } => Content::NoLine { text: text.clone() },
+            _ => Content::Nothing,
+        };
         Item { path, content }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::agent::Agent;
 use super::order::Order;
+use super::tree::Tree;
 use super::{Content, Init, Item};
 use crate::acquire::cache;
 use crate::acquire::{Acquired, Source};
@@ -49,7 +50,7 @@ pub fn write(
     for item in items {
         let path = &*item.path.to_string_lossy();
         match &item.content {
-            Content::Directory { .. } => {}
+            Content::Directory { .. } | Content::NoLine { .. } | Content::Nothing => {}
             Content::File { mode, bytes } => {
                 let mut file = json!({"path": path, "mode": format!("{mode:04o}")});
                 // What not everybody may read gives nothing away here, where everybody may.
@@ -122,6 +123,27 @@ impl Previous {
         let name = name.strip_prefix('/')?;
         let between = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
         (!between.contains('/')).then_some(name)
+    }
+
+    /// The init system whose service it put there.
+    pub(super) fn init(&self) -> Option<Init> {
+        self.0["init"].as_str()?.parse().ok()
+    }
+
+    /// Whether it put the file there that is at this path of the tree now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn put(&self, path: &str, tree: &Tree) -> Result<bool> {
+        let files = self.0["files"].as_array().into_iter().flatten();
+        let digest = files
+            .filter(|file| file["path"] == path)
+            .find_map(|file| file["sha256"].as_str());
+        let (Some(digest), Ok(file)) = (digest, open_regular_nofollow(&tree.entry(path.as_ref())?))
+        else {
+            return Ok(false);
+        };
+        Ok(sha256_of(file).doing(|| format!("read {path}"))? == digest)
     }
 
     /// Where its tar came from.

@@ -11,9 +11,11 @@ mod fill;
 pub mod init;
 pub mod item;
 pub mod journal;
+pub mod keyring;
 pub mod manifest;
 pub mod order;
 pub mod settings;
+pub mod superseded;
 pub mod target;
 pub mod tree;
 

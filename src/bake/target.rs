@@ -42,10 +42,13 @@ enum Matter<'a> {
 
 impl<'a> Target<'a> {
     /// What is to be done for an item; `None` if it is there as it should be.
-    fn of(item: &'a Item, tree: &Tree) -> Result<Option<Target<'a>>> {
+    ///
+    /// # Errors
+    /// Something is in its way, or the tree cannot be read.
+    pub fn of(item: &'a Item, tree: &Tree) -> Result<Option<Target<'a>>> {
         let follow = matches!(
             item.content,
-            Content::Directory { .. } | Content::Line { .. }
+            Content::Directory { .. } | Content::Line { .. } | Content::NoLine { .. }
         );
         // The user's own may be a link to where they keep it.
         let path = if follow || item.path == Path::new(settings::PATH) {
@@ -90,7 +93,7 @@ impl<'a> Target<'a> {
                 }
                 Matter::Link(target)
             }
-            Content::Line { text, before } => {
+            Content::Line { .. } | Content::NoLine { .. } => {
                 let old = match &there {
                     Some(meta) if meta.is_file() => fs::read(&path).doing(doing)?,
                     Some(_) => {
@@ -99,7 +102,7 @@ impl<'a> Target<'a> {
                     }
                     None => Vec::new(),
                 };
-                let Some(bytes) = with_line(old, text, *before) else {
+                let Some(bytes) = edited(old, &item.content) else {
                     return Ok(None);
                 };
                 Matter::File {
@@ -108,6 +111,8 @@ impl<'a> Target<'a> {
                     owner: there.as_ref().map(|meta| (meta.uid(), meta.gid())),
                 }
             }
+            Content::Nothing if there.is_none() => return Ok(None),
+            Content::Nothing => Matter::Nothing,
         };
         // A directory is never replaced, nor is anything else by one.
         if there.is_some() && (is_directory || matches!(matter, Matter::Directory(_))) {
@@ -122,7 +127,7 @@ impl<'a> Target<'a> {
     /// What is to be done for all of these. Of lines in one file it makes one file.
     ///
     /// # Errors
-    /// One cannot be put there: something is in its way, or the tree cannot be read.
+    /// As [`Target::of`].
     pub fn of_all(items: impl Iterator<Item = &'a Item>, tree: &Tree) -> Result<Vec<Target<'a>>> {
         let mut all: Vec<Target<'a>> = Vec::new();
         for item in items {
@@ -131,18 +136,20 @@ impl<'a> Target<'a> {
             };
             let before = all.iter_mut().find(|before| before.path == target.path);
             match (&item.content, before) {
-                (Content::Line { text, before }, Some(target)) => target.add_line(text, *before),
+                (Content::Line { .. } | Content::NoLine { .. }, Some(target)) => {
+                    target.edit(&item.content);
+                }
                 _ => all.push(target),
             }
         }
         Ok(all)
     }
 
-    fn add_line(&mut self, line: &str, before: Option<&str>) {
+    fn edit(&mut self, line: &Content) {
         if let Matter::File { bytes, .. } = &mut self.matter
-            && let Some(more) = with_line(bytes.to_vec(), line, before)
+            && let Some(edited) = edited(bytes.to_vec(), line)
         {
-            *bytes = more.into();
+            *bytes = edited.into();
         }
     }
 
@@ -211,6 +218,29 @@ impl<'a> Target<'a> {
         };
         Ok(Staged { path, ready })
     }
+}
+
+/// A file's text with the line that it must have, or without the one that it must not; `None` if
+/// that is how it is.
+fn edited(old: Vec<u8>, content: &Content) -> Option<Vec<u8>> {
+    match content {
+        Content::Line { text, before } => with_line(old, text, *before),
+        Content::NoLine { text } => without_line(&old, text),
+        _ => None,
+    }
+}
+
+fn without_line(old: &[u8], line: &str) -> Option<Vec<u8>> {
+    let is_it = |other: &&[u8]| other.strip_suffix(b"\n").unwrap_or(other) == line.as_bytes();
+    let lines = || old.split_inclusive(|byte| *byte == b'\n');
+    let has_it = lines().any(|other| is_it(&other));
+    has_it.then(|| {
+        lines()
+            .filter(|other| !is_it(other))
+            .flatten()
+            .copied()
+            .collect()
+    })
 }
 
 /// A file's text with this line, before the first that has `before` in it and is no comment, or at
@@ -297,7 +327,7 @@ impl Drop for NewLink {
 
 #[cfg(test)]
 mod tests {
-    use super::with_line;
+    use super::{with_line, without_line};
 
     #[test]
     fn a_line_is_added_once() {
@@ -318,6 +348,20 @@ mod tests {
         ] {
             let got = with_line(old.into(), "a b", Some("y")).unwrap();
             assert_eq!(got, new.as_bytes(), "{old:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_taken_out_and_no_other() {
+        for (old, new) in [
+            ("", None),
+            ("x\n#a b\na b c", None),
+            ("a b", Some("")),
+            ("x\na b\ny", Some("x\ny")),
+            ("a b\nx\na b\n", Some("x\n")),
+        ] {
+            let got = without_line(old.as_bytes(), "a b");
+            assert_eq!(got.as_deref(), new.map(str::as_bytes), "{old:?}");
         }
     }
 }

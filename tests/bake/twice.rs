@@ -125,3 +125,79 @@ fn a_tar_may_say_its_version_in_its_name_or_not_at_all() {
         assert!(bench.bake().unwrap().unchanged);
     }
 }
+
+#[test]
+fn another_order_takes_the_earlier_ones_place() {
+    let inits = [
+        Init::Systemd,
+        Init::OpenRc,
+        Init::Runit,
+        Init::S6,
+        Init::SysV,
+        Init::Upstart,
+        Init::Busybox,
+        Init::None,
+    ];
+    let mut bench = Bench::new();
+    // Of a tree that had none of it before.
+    let mut bake = |orders: &[Init]| {
+        fs::remove_dir_all(bench.tree()).unwrap();
+        bench.write("etc/inittab", "id:2:initdefault:\n::shutdown:umount -a\n");
+        for init in orders {
+            bench.order.init = Some(*init);
+            bench.bake().unwrap();
+        }
+        // Directories that a service was in stay.
+        let all = everything(bench.tree()).into_iter();
+        let things = all.filter(|(path, _)| !bench.at(path.to_str().unwrap()).is_dir());
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        things
+            .map(|(path, entry)| (path, entry.mode, text(entry.content)))
+            .collect::<Vec<_>>()
+    };
+    for second in inits {
+        let once = bake(&[second]);
+        for first in inits {
+            let twice = bake(&[first, second]);
+            let differ = once.iter().zip(&twice).find(|(a, b)| a != b);
+            assert_eq!(differ, None, "{first}, then {second}");
+            assert_eq!(once.len(), twice.len(), "{first}, then {second}");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_made_of_the_earlier_ones_stays() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::Systemd);
+    bench.bake().unwrap();
+    let unit = "usr/lib/systemd/system/ecs.service";
+    let enabled = "etc/systemd/system/multi-user.target.wants/ecs.service";
+    bench.write(unit, "[Service]\n");
+    bench.order.init = Some(Init::OpenRc);
+    bench.bake().unwrap();
+    assert_eq!(fs::read_to_string(bench.at(unit)).unwrap(), "[Service]\n");
+    assert!(!bench.at(enabled).is_symlink());
+}
+
+/// The image trusts whom its last bake trusted.
+#[test]
+fn a_keyring_that_is_ordered_no_more_is_taken_away() {
+    for changed in [false, true] {
+        let mut bench = Bench::new();
+        bench.write("var/lib/ecs/ecs.config", "ECS_LOGLEVEL=debug\n");
+        bench.bake().unwrap();
+        let keyring = "etc/ecs/ecs-init.keyring";
+        if changed {
+            bench.write(keyring, "another");
+        }
+        bench.order.keyring = None;
+        let unsigned = [("ECS_INIT_ALLOW_UNSIGNED", "true")];
+        fs::remove_file(bench.dir.path().join("agent.tar.asc")).unwrap();
+        bench.bake_with(&unsigned).unwrap();
+        let text = fs::read_to_string(bench.at("var/lib/ecs/ecs.config")).unwrap();
+        assert_eq!(bench.at(keyring).exists(), changed);
+        assert_eq!(text.contains("ECS_INIT_KEYRING"), changed);
+        assert!(text.starts_with("ECS_LOGLEVEL=debug\n"), "{text}");
+    }
+}

@@ -64,7 +64,7 @@ mod tests {
                 Content::File { bytes, .. } => String::from_utf8_lossy(bytes).contains(BINARY),
                 Content::Link { target } => target.as_os_str() == BINARY,
                 Content::Line { text, .. } => text.contains(BINARY),
-                Content::Directory { .. } => false,
+                _ => false,
             });
             assert_eq!(starts, init != Init::None, "{name}");
             assert!(items.iter().all(|item| item.path.is_absolute()), "{name}");
