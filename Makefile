@@ -15,6 +15,8 @@ GUEST := qemu-tests/guest/Cargo.toml
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 export PATH := $(PATH):/usr/sbin:/sbin
+# A registry may hiccup.
+export CARGO_NET_RETRY := 10
 .PHONY: all $(ARCHES) prerequisites packages run test shape lint bench clean help
 
 all: $(ARCHES)

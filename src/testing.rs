@@ -15,13 +15,19 @@ impl TempDir {
     #[must_use]
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let path = std::env::temp_dir().join(format!(
-            "ecs-init-{name}-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        ));
-        std::fs::create_dir(&path).expect("make a temporary directory");
-        TempDir(path)
+        loop {
+            let path = std::env::temp_dir().join(format!(
+                "ecs-init-{name}-{}-{}",
+                std::process::id(),
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            ));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return TempDir(path),
+                // Left by a process of the same number that was killed.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => panic!("make a temporary directory: {e}"),
+            }
+        }
     }
 
     /// Where it is.

@@ -124,7 +124,7 @@ fn an_agent_that_outlives_dockerd_is_kept() {
             dockerd.order(signal);
             dockerd.order("start");
             // The supervisor has looked, and found it running.
-            for _ in 0..1200 {
+            for _ in 0..6000 {
                 if SEEN.load(Ordering::SeqCst) >= seen {
                     break;
                 }

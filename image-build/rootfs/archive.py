@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 #: Tried in this order; the first suite that has every package wins. The guests
@@ -23,6 +24,16 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 class ArchiveError(Exception):
     """A package or the archive itself could not be had."""
+
+
+def patiently(fetch) -> None:
+    """What fetches from an archive, three times."""
+    for pause in (5, 20):
+        try:
+            return fetch()
+        except ArchiveError:
+            time.sleep(pause)
+    return fetch()
 
 
 def cache_root() -> Path:
@@ -85,6 +96,8 @@ class Suite:
             "Dir::Cache": self.dir,
             "Dir::Cache::archives": self.dir / "archives",
             "Debug::NoLocking": "true",
+            "Acquire::Retries": "5",
+            "APT::Update::Error-Mode": "any",
         }
         lines = [f'{key} "{value}";' for key, value in conf.items()]
         # The machine's hooks speak of the machine's packages.
@@ -104,7 +117,8 @@ class Suite:
         return done.stdout
 
     def update(self) -> None:
-        self._apt("apt-get", "update", "-q")
+        # A suite that only hiccups must not give way to a later one.
+        patiently(lambda: self._apt("apt-get", "update", "-q"))
 
     def depends(self, package: str) -> list[str]:
         """The packages a metapackage names directly."""
@@ -198,10 +212,15 @@ def install_on_machine(packages: list[str]) -> None:
         "".join(f"deb {signed}{address} {suite} main\n" for suite in suites))
     options = ["-q", "-o", f"Dir::Etc::SourceList={work}/sources.list",
                "-o", "Dir::Etc::SourceParts=/dev/null", "-o", f"Dir::State::Lists={work}/lists",
-               "-o", "DPkg::Lock::Timeout=600", "-o", "APT::Install-Recommends=false"]
-    for words in (["update"], ["install", "-y", "-t", f"{codename}-backports", *packages]):
+               "-o", "DPkg::Lock::Timeout=600", "-o", "APT::Install-Recommends=false",
+               "-o", "Acquire::Retries=5", "-o", "APT::Update::Error-Mode=any"]
+
+    def apt(*words: str) -> None:
         done = subprocess.run(
             ["apt-get", *options, *words], capture_output=True, text=True,
             stdin=subprocess.DEVNULL, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
         if done.returncode:
             raise ArchiveError(f"apt-get {words[0]}: {done.stderr.strip()}")
+
+    patiently(lambda: apt("update"))
+    patiently(lambda: apt("install", "-y", "-t", f"{codename}-backports", *packages))

@@ -16,6 +16,21 @@ cache_dir() {
     (cd "$base/toolchain" && pwd)
 }
 
+# tool NAME VERSION: a program of crates.io, compiled once into the cache, a directory to each
+# version; prints its path.
+tool() {
+    local name=$1 version=$2 root
+    root=$(dirname "$(cache_dir)")/tools/$name-$version
+    if [ ! -x "$root/bin/$name" ]; then
+        note "compiling $name $version into $root (once, some minutes)"
+        # With settings of its own: neither our target directory nor our target.
+        env -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR -u RUSTFLAGS CARGO_NET_RETRY=10 \
+            nice cargo install --quiet --locked --version "$version" --root "$root" "$name" \
+            || die "no $name; run: cargo install --locked --version $version --root $root $name"
+    fi
+    printf '%s\n' "$root/bin/$name"
+}
+
 # Sets arch (the kernel's name), target (Rust's), deb_arch (Debian's).
 set_target() {
     case $1 in

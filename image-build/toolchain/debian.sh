@@ -21,12 +21,12 @@ private_apt() {
         -o Dir::State="$root" -o Dir::State::Lists="$root/lists" -o Dir::State::status=/dev/null \
         -o Dir::Cache="$root/cache" -o APT::Sandbox::User= \
         -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
-        -o Acquire::Retries=2 "$@"
+        -o Acquire::Retries=5 -o APT::Update::Error-Mode=any "$@"
 }
 
 # Fetches the lists of SUITE from ARCHIVE, once a run; prints the directory.
 suite_lists() {
-    local archive=$1 suite=$2 root signed=
+    local archive=$1 suite=$2 root pause signed=
     root=$work/apt/$(printf '%s %s %s' "$archive" "$suite" "$apt_arch" | sha256sum | cut -c1-16)
     if [ ! -e "$root/tried" ]; then
         mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
@@ -34,7 +34,10 @@ suite_lists() {
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] \
             && signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
         echo "deb $signed $archive $suite main" > "$root/sources.list"
-        private_apt "$root" apt-get update >"$root/log" 2>&1 && : > "$root/ok"
+        for pause in 5 20 0; do
+            private_apt "$root" apt-get update >"$root/log" 2>&1 && : > "$root/ok" && break
+            sleep "$pause"
+        done
     fi
     [ -e "$root/ok" ] && echo "$root"
 }

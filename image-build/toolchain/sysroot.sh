@@ -61,11 +61,25 @@ make_sysroot() {
 from_rustup() {
     [ "${ECS_INIT_STD:-}" != debian ] || return 1
     if ! compgen -G "$1/libstd-*.rlib" >/dev/null; then
-        command -v rustup >/dev/null \
-            && RUSTUP_MAX_RETRIES=1 timeout 180 rustup target add "$target" >&2
+        command -v rustup >/dev/null && rustup_add target add "$target"
     fi
     compgen -G "$1/libstd-*.rlib" >/dev/null && return 0
     [ "${ECS_INIT_STD:-}" != rustup ] || die "rustup has no $target, and ECS_INIT_STD=rustup"
+    return 1
+}
+
+# rustup_add ARGS...: three times, but not where there is a network without an answer.
+rustup_add() {
+    local pause ended
+    for pause in 5 20 0; do
+        ended=0
+        RUSTUP_MAX_RETRIES=1 timeout 180 rustup "$@" >&2 || ended=$?
+        case $ended in
+            0) return 0 ;;
+            124) return 1 ;;
+        esac
+        sleep "$pause"
+    done
     return 1
 }
 

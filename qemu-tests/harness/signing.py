@@ -15,6 +15,7 @@ class Keys:
         # Short: the agent's socket lives below, and such paths are limited.
         self.home = tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp")
         self.user = f"{name} <{name}@example.invalid>"
+        self._launch()
         self._gpg("--quick-generate-key", self.user, "rsa2048", "cert", "never")
         listed = self._gpg("--list-keys", "--with-colons").decode()
         self.fingerprint = next(line.split(":")[9] for line in listed.splitlines()
@@ -25,6 +26,15 @@ class Keys:
     def sign(self, data: bytes) -> bytes:
         """An armored detached signature."""
         return self._gpg("--armor", "--digest-algo", "SHA256", "--detach-sign", data=data)
+
+    def _launch(self) -> None:
+        """Starts GnuPG's agent, for which gpg itself waits no longer than 5 s."""
+        for _ in range(5):
+            done = subprocess.run(["gpgconf", "--homedir", self.home.name, "--launch", "gpg-agent"],
+                                  capture_output=True)
+            if not done.returncode:
+                return
+        raise HarnessError(f"gpg-agent does not start: {done.stderr.decode().strip()}")
 
     def _gpg(self, *args: str, data: bytes = b"") -> bytes:
         home = Path(self.home.name)

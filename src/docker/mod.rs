@@ -101,7 +101,7 @@ impl Docker {
         self.version
     }
 
-    /// Whether dockerd takes connections and answers them, now (within 2 s). A dockerd that is
+    /// Whether dockerd takes connections and answers them, now (within 10 s). A dockerd that is
     /// shutting down closes its socket first and stops its containers then; where systemd holds
     /// the socket, the connection is taken and nobody answers.
     ///
@@ -112,7 +112,7 @@ impl Docker {
             agent: &self.agent,
             method: Method::GET,
             path: "/_ping".into(),
-            patience: Patience::Within(Duration::from_secs(2)),
+            patience: Patience::Within(Duration::from_secs(10)),
             limit: SMALL,
         };
         call.succeed(Payload::Nothing)

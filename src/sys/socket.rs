@@ -14,6 +14,16 @@ use std::path::Path;
 
 use super::check;
 
+/// Gives a listener the shortest queue of connections that there is.
+///
+/// # Errors
+/// What listen(2) answered.
+#[cfg(test)]
+pub fn shorten_queue(listener: &std::os::unix::net::UnixListener) -> io::Result<()> {
+    // SAFETY: listen(2) takes no pointer; on a listener it only sets the queue's length anew.
+    check(unsafe { libc::listen(listener.as_raw_fd(), 1) }).map(drop)
+}
+
 /// Connects to a Unix stream socket. The stream is non-blocking.
 ///
 /// # Errors

@@ -46,7 +46,7 @@ impl Host {
         manners.patience = Patience {
             first: Duration::from_millis(1),
             longest: Duration::from_millis(10),
-            total: Duration::from_secs(20),
+            total: Duration::from_secs(600),
         };
         Host {
             dir,
@@ -88,6 +88,18 @@ impl Host {
     fn content(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let download = self.fetch()?;
         Ok(both(&download.acquired()?, self))
+    }
+
+    /// Whether a search that fails asks more than once: at the first patience that has room for
+    /// two requests, however slow the machine.
+    fn asks_again(&mut self, asked: impl Fn() -> usize, says: impl Fn(&str) -> bool) -> bool {
+        (0..11).any(|n| {
+            self.manners.patience.total = Duration::from_millis(50 << n);
+            let before = asked();
+            let error = refused(self);
+            assert!(says(&error), "{error}");
+            asked() - before > 1
+        })
     }
 
     /// The names in the cache's directory.

@@ -48,6 +48,7 @@ fn killed_in_the_middle_of_a_download() {
         let mut host = Host::mirror(&mirror, &[]);
         host.cache =
             ecs_init::acquire::Cache::new(&ecs_init::root::Root::new(env::var(ROOT).unwrap()));
+        host.manners.limits.read = Duration::from_secs(3600);
         let error = host.fetch().unwrap_err();
         panic!("not killed in the middle: {error}");
     }
@@ -120,11 +121,7 @@ fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
         .spawn()
         .expect("this test needs env(1) of coreutils 8.32 or later");
     wait_for(moment);
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    ecs_init::sys::signal::terminate(child.id()).unwrap();
     assert!(child.wait().unwrap().success());
 }
 

@@ -14,7 +14,7 @@ use ecs_init::config::Config;
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
-use super::server::{Body, Reply, Request, Server, bind};
+use super::server::{Body, NOBODY, Reply, Request, Server};
 
 const URL: &str = "s3://fleet.test/a key/é.config";
 const PATH: &str = "/fleet.test/a%20key/%C3%A9.config";
@@ -172,7 +172,7 @@ fn another_urls_fetch_is_not_used() {
     let server = Server::http(good);
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
-    drop(server);
+    fetcher.set("AWS_ENDPOINT_URL_S3", NOBODY);
     // The same name with more behind it, and a beginning of it.
     for other in [
         "s3://fleet.test/a key/é.config2",
@@ -196,11 +196,8 @@ fn another_urls_fetch_is_not_used() {
 
 #[test]
 fn where_nobody_answers_the_earlier_fetch_will_do() {
-    let listener = bind();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
     let server = Server::http(good);
-    let mut fetcher = Fetcher::with_keys(&nobody);
+    let mut fetcher = Fetcher::with_keys(NOBODY);
     let error = fetcher.fetch().unwrap_err();
     assert!(error.contains(URL) && error.contains("refused"), "{error}");
     assert!(!fetcher.file().exists());
@@ -216,7 +213,7 @@ fn where_nobody_answers_the_earlier_fetch_will_do() {
         assert_eq!(fetcher.fetch(), Ok(false));
         assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
     }
-    fetcher.set("AWS_ENDPOINT_URL_S3", &nobody);
+    fetcher.set("AWS_ENDPOINT_URL_S3", NOBODY);
     assert_eq!(fetcher.fetch(), Ok(false));
     assert!(!super::logs::with("what was fetched earlier is used").is_empty());
 }
@@ -350,14 +347,12 @@ fn a_roles_credentials_are_asked_for_from_imds() {
 
     let error = at(&imds(None).url()).fetch().unwrap_err();
     assert!(error.contains("has no role"), "{error}");
-    let gone = role.url();
-    drop(role);
-    let error = at(&gone).fetch().unwrap_err();
+    let error = at(NOBODY).fetch().unwrap_err();
     assert!(
         error.contains("instance metadata service") && error.contains("ECS_EXTERNAL"),
         "{error}"
     );
-    let mut off = at(&gone);
+    let mut off = at(NOBODY);
     off.set("AWS_EC2_METADATA_DISABLED", "true");
     let error = off.fetch().unwrap_err();
     assert!(error.contains("AWS_EC2_METADATA_DISABLED"), "{error}");

@@ -128,6 +128,7 @@ pub struct Server {
     scheme: &'static str,
     asked: Arc<Mutex<Vec<Request>>>,
     over: Arc<AtomicBool>,
+    accepting: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -149,17 +150,18 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
     ) -> Server {
-        let server = Server {
+        let mut server = Server {
             address: listener.local_addr().unwrap(),
             scheme: if tls.is_some() { "https" } else { "http" },
             asked: Arc::default(),
             over: Arc::default(),
+            accepting: None,
         };
         let (asked, over) = (Arc::clone(&server.asked), Arc::clone(&server.over));
         let handler: Arc<Handler> = Arc::new(handler);
-        thread::spawn(move || {
+        server.accepting = Some(thread::spawn(move || {
             for stream in listener.incoming() {
-                if over.load(Ordering::Relaxed) {
+                if over.load(Ordering::SeqCst) {
                     break;
                 }
                 let (tls, asked, handler) = (tls.clone(), asked.clone(), handler.clone());
@@ -168,7 +170,7 @@ impl Server {
                     let _ = stream.and_then(|s| connection(s, tls, &asked, &*handler));
                 });
             }
-        });
+        }));
         server
     }
 
@@ -191,10 +193,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
+        self.over.store(true, Ordering::SeqCst);
+        // Who asks from now on is refused.
+        if TcpStream::connect(self.address).is_ok() {
+            let _ = self.accepting.take().map(thread::JoinHandle::join);
+        }
     }
 }
+
+/// Where nobody answers, nor ever will: no port is given to anybody below those of servers.
+pub const NOBODY: &str = "http://127.0.0.1:1";
 
 pub fn bind() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()

@@ -219,9 +219,7 @@ fn a_bake_that_was_stopped_ends_with_255() {
         .spawn()
         .unwrap();
     let _asked = silent.accept().unwrap();
-    let id = child.id().to_string();
-    let told = std::process::Command::new("kill").arg(&id).status();
-    assert!(told.unwrap().success());
+    ecs_init::sys::signal::terminate(child.id()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(255));
     assert!(everything(bench.tree()).is_empty());
 }

@@ -60,7 +60,9 @@ fn an_instances_own_state_gets_none() {
     let (image, server) = (with_state(), service(THEIRS));
     let log = log(&image, &server, &[]);
     assert!(!log.contains(THEIRS), "{log}");
-    assert_eq!(server.asked().len(), 2, "a token and the ID");
+    // A token and the ID; more often only where a busy machine let one of them run out of time.
+    let asked = server.asked().len();
+    assert!(asked == 2 || log.contains("; again in "), "{asked}: {log}");
 }
 
 #[test]

@@ -78,7 +78,13 @@ fn what_cannot_be_read_is_no_pass() {
     let image = Image::empty();
     image.mode("/", 0o755);
     image.write("/etc/ecs/ecs.config", "");
-    image.write("/program", fs::read(ecs_init()).unwrap());
+    // By another process: a child of this one, made meanwhile, would hold it open for writing, and
+    // it could not be executed.
+    let copied = Command::new("cp")
+        .arg(ecs_init())
+        .arg(image.at("/program"))
+        .status();
+    assert!(copied.unwrap().success());
     image.mode("/program", 0o755);
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let user = is_root.then_some(65534);

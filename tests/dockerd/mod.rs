@@ -48,12 +48,26 @@ ip link set lo up
 while read -r order; do
     case $order in
     start)
-        dockerd -H "unix://$1/docker.sock" --data-root "$1/data" --exec-root "$1/exec" \
-            --pidfile "$1/pid" --group root --storage-driver vfs --iptables=false --bridge=none \
-            --shutdown-timeout 10 $2 >>"$1/log" 2>&1 &
-        dockerd=$! ;;
+        # dockerd gives its containerd 15 s, which on a busy machine may not do: once more.
+        for try in 1 2 3 4 5; do
+            : >"$1/log"
+            dockerd -H "unix://$1/docker.sock" --data-root "$1/data" --exec-root "$1/exec" \
+                --pidfile "$1/pid" --group root --storage-driver vfs --iptables=false \
+                --bridge=none --shutdown-timeout 10 $2 >>"$1/log" 2>&1 &
+            dockerd=$!
+            while kill -s 0 $dockerd 2>/dev/null; do
+                grep -q 'API listen on' "$1/log" && break 2
+                sleep 0.1
+            done
+        done ;;
     TERM|KILL)
-        kill -s "$order" $dockerd; wait $dockerd ;;
+        kill -s "$order" $dockerd; wait $dockerd
+        # A killed one's containerd ends a moment later: the next dockerd would wait for it.
+        if [ "$order" = KILL ]; then
+            while kill -s KILL "$(cat "$1/exec/containerd/containerd.pid")" 2>/dev/null; do
+                sleep 0.1
+            done
+        fi ;;
     esac
     echo "$order"
 done

@@ -30,7 +30,7 @@ impl Neighbour {
     /// The same with other networks of 24 and of 64 bits.
     pub fn beyond(here: &str, net: &str, net6: &str) -> Neighbour {
         let child = std::process::Command::new("unshare")
-            .args(["--net", "sleep", "600"])
+            .args(["--net", "sleep", "7200"])
             .spawn()
             .expect("run unshare");
         let it = Neighbour(child, Vec::new());
@@ -71,6 +71,11 @@ impl Neighbour {
         std::io::Read::read_exact(child.stdout.as_mut().expect("its output"), &mut ready)
             .expect("a word");
         self.1.push(child);
+    }
+
+    /// Whether it can connect, sooner or later: a busy machine's interfaces take their time.
+    pub fn gets_to(&self, address: &str, port: u16) -> bool {
+        (0..12).any(|_| self.reaches(address, port))
     }
 
     /// Whether it can connect.

@@ -33,9 +33,9 @@ in_namespace! {
         for config in [&DEFAULTS, &NFTABLES] {
             assert!(!task.reaches("169.254.170.2", 80));
             apply_with(config);
-            assert!(task.reaches("169.254.170.2", 80));
-            assert!(task.reaches("10.9.8.1", 51678));
-            assert!(task.reaches("10.9.8.1", 7000));
+            assert!(task.gets_to("169.254.170.2", 80));
+            assert!(task.gets_to("10.9.8.1", 51678));
+            assert!(task.gets_to("10.9.8.1", 7000));
             undo();
         }
         assert!(!task.reaches("169.254.170.2", 80));
@@ -48,9 +48,9 @@ in_namespace! {
         let _local = TcpListener::bind("127.0.0.1:7001").unwrap();
         let _open = TcpListener::bind("0.0.0.0:7000").unwrap();
         let outside = Neighbour::behind("eth9");
-        assert!(outside.reaches("10.9.8.1", 51678));
+        assert!(outside.gets_to("10.9.8.1", 51678));
         apply();
-        assert!(outside.reaches("10.9.8.1", 7000));
+        assert!(outside.gets_to("10.9.8.1", 7000));
         assert!(!outside.reaches("10.9.8.1", 51678));
         assert!(connect("127.0.0.1:51678").is_ok());
         // Somebody on the same wire who sends packets for 127.0.0.1 to us.
@@ -62,7 +62,7 @@ in_namespace! {
         // Nor in the other variant, whether or not there is a connection to ask about: a packet
         // that is not tracked has none.
         apply_with(&NFTABLES);
-        assert!(outside.reaches("10.9.8.1", 7000));
+        assert!(outside.gets_to("10.9.8.1", 7000));
         assert!(!outside.reaches("10.9.8.1", 51678));
         assert!(!outside.reaches("127.0.0.1", 7001));
         sh("nft add table ip raw; nft add chain ip raw pre '{ type filter hook prerouting priority -300; }'
@@ -70,12 +70,12 @@ in_namespace! {
         assert!(!outside.reaches("127.0.0.1", 7001));
         sh("nft delete rule ip ecs-init input handle $(nft -a list chain ip ecs-init input |
                 sed -n 's/.*untracked.*handle //p')");
-        assert!(outside.reaches("127.0.0.1", 7001));
+        assert!(outside.gets_to("127.0.0.1", 7001));
         sh("nft delete table ip raw");
         apply();
         assert!(!outside.reaches("127.0.0.1", 7001));
         // It was this rule that kept them out.
         sh("iptables -D INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP");
-        assert!(outside.reaches("127.0.0.1", 7001));
+        assert!(outside.gets_to("127.0.0.1", 7001));
     }
 }

@@ -13,7 +13,20 @@ struct Gpg<'d> {
     home: &'d Path,
 }
 
-impl Gpg<'_> {
+impl<'d> Gpg<'d> {
+    /// With its agent started: gpg itself waits for that no longer than 5 s.
+    fn at(home: &'d Path) -> Self {
+        let launched = || {
+            Command::new("gpgconf")
+                .env("GNUPGHOME", home)
+                .args(["--launch", "gpg-agent"])
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        assert!((0..5).any(|_| launched()), "gpg-agent does not start");
+        Gpg { home }
+    }
+
     fn run(&self, arguments: &[&str]) -> Vec<u8> {
         let output = Command::new("gpg")
             .env("GNUPGHOME", self.home)
@@ -43,7 +56,7 @@ fn what_gnupg_signs_is_accepted() {
     let home = bench.dir.path().join("gnupg");
     std::fs::create_dir(&home).unwrap();
     std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let gpg = Gpg { home: &home };
+    let gpg = Gpg::at(&home);
     let tar = tar(1);
     let path = bench.file("signed.tar", &tar);
     let path = path.to_str().unwrap();
