@@ -59,13 +59,14 @@ packages: prerequisites-packages all
 shape:
 	$(TOOLCHAIN)/shape.py $(DIST)
 
-lint:
+lint: prerequisites-lint
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo fmt --manifest-path $(GUEST) -- --check
 	cargo clippy --locked --all-targets --manifest-path $(GUEST) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	$(TOOLCHAIN)/deny
+	$(TOOLCHAIN)/python
 
 run: prerequisites-hosts x86_64
 	qemu-tests/run --demo

@@ -13,7 +13,7 @@ from statistics import median
 from harness.archives import AGENT
 from harness.case import Scene
 from harness.errors import HarnessError, equal
-from harness.job import AUTHORITY, BINARY
+from harness.job import BINARY
 from harness.world import ADDRESS, REGION, REGIONAL
 
 from . import recorded

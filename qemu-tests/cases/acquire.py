@@ -37,7 +37,7 @@ def cold_start(t: Scene) -> None:
     equal(sorted(config["CapAdd"]), ["NET_ADMIN", "SYS_ADMIN"], "its capabilities")
     equal(config["Init"], True, "its init")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
@@ -102,7 +102,7 @@ def cut_transfers_resume(t: Scene) -> None:
     """A transfer cut short goes on where it stopped; busy and refusing servers are asked again."""
     path = t.artifacts.publish(t.bucket)
     t.bucket.fail(path, Refuse(), Status(503), Cut(100_000), Cut(50_000))
-    t.init("pre-start")
+    t.init("pre-start", ECS_INIT_RETRY_TIME="600")
     equal(t.host.read(CACHED), t.artifacts.tar, "the cached tar")
     ranges = [(r.range, r.status) for r in t.bucket.requests(path) if r.range]
     expect(ranges and all(status == 206 for _, status in ranges), f"no resume: {ranges}")
@@ -117,7 +117,7 @@ def changed_object_starts_over(t: Scene) -> None:
     path = t.artifacts.publish(t.bucket)
     t.bucket.fail(path, Cut(100_000), Changed())
     # The replacement has one byte more and no signature of its own: refused, as it must be.
-    t.init("pre-start", code=FAILURE)
+    t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="600")
     statuses = [(r.range is not None, r.status) for r in t.bucket.requests(path)]
     expect((True, 200) in statuses, f"the resume did not start over: {statuses}")
     t.nothing_loaded()
@@ -132,7 +132,7 @@ def killed_in_mid_transfer(t: Scene) -> None:
     t.host.until("the transfer has begun", lambda: any(
         r.sent for r in t.bucket.requests(path)), process=process)
     process.kill(SIGKILL)
-    process.wait(10)
+    process.wait()
     t.nothing_loaded()
     t.init("pre-start")
     equal(t.host.read(CACHED), t.artifacts.tar, "the cached tar")
@@ -215,7 +215,7 @@ def offline_from_the_cache(t: Scene) -> None:
     equal((t.bucket.journal, t.metadata.journal), ([], []), "requests")
     process = t.start("start", **offline)
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -228,7 +228,7 @@ def tampered_cache(t: Scene) -> None:
     tar[len(tar) // 2] ^= 1
     t.host.write(CACHED, bytes(tar))
     t.spawn("pre-start", AWS_ENDPOINT_URL_S3="https://127.0.0.1:9",
-            ECS_INIT_RETRY_TIME="2").wait(120)
+            ECS_INIT_RETRY_TIME="2").wait()
     expect(not loaded(t), "a tampered cache was loaded")
 
 

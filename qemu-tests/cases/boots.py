@@ -32,7 +32,7 @@ def container(s: Story) -> dict:
 def network(s: Story) -> None:
     """Credentials are answered at 169.254.170.2, for which there must be a route and a rule;
     the kernel has the rules of both families that keep 51678 ours."""
-    expect(s.answers(*CREDENTIALS), "no credentials at 169.254.170.2")
+    s.host.until("credentials at 169.254.170.2", lambda: s.answers(*CREDENTIALS))
     equal(s.host.text(ROUTE_LOCALNET).strip(), "1", "route_localnet")
     # The port as it stands in a rule's bytes; 2 and 10 are linux/socket.h's families.
     rules = [line for line in s.host.channel.request("ruleset").splitlines()
@@ -91,7 +91,8 @@ def fresh(s: Story) -> None:
 def up(s: Story) -> None:
     """The init starts it all: the agent answers on 51678, of the version that was baked."""
     s.come_up()
-    said = s.host.get("127.0.0.1:51678", "/v1/metadata").json()["Version"]
+    said = s.host.until("its version", lambda: s.host.get(
+        "127.0.0.1:51678", "/v1/metadata").json()["Version"])
     expect(VERSION in said, f"the agent is no {VERSION}: {said}")
 
 
@@ -143,7 +144,7 @@ def unit(s: Story, *names: str) -> dict[str, str]:
 
 
 def active(s: Story) -> None:
-    s.host.until("the unit is active", lambda: unit(s, "ActiveState")["ActiveState"] == "active", 90)
+    s.host.until("the unit is active", lambda: unit(s, "ActiveState")["ActiveState"] == "active")
 
 
 @step(needed=True)
@@ -195,6 +196,7 @@ def terminal(s: Story) -> None:
     s.host.write(f"{DATA}/agent-script", "serve\n" * starts + "exit 5\n")
     s.host.docker.ok("POST", "/containers/ecs-agent/kill")
     s.host.until("the agent's exit 5", lambda: "start exit 5" in s.events())
+    s.host.until("the container's end", lambda: not container(s)["State"]["Running"])
     if s.boot.init == "systemd":
         s.host.until("the unit has failed", lambda: unit(s, "ActiveState")["ActiveState"] == "failed")
         shown = unit(s, "SubState", "ExecMainStatus")

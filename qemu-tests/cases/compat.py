@@ -84,14 +84,14 @@ def ebs_directory(t: Scene) -> None:
     process = t.start()
     equal(environment(t)["ECS_EBSTA_SUPPORTED"], "true", "with the directory")
     process.kill()
-    process.wait(60)
+    process.wait()
     t.host.remove("/mnt/ecs")
     t.host.write("/mnt/ecs", "in the way")
     t.init("pre-start")
     process = t.start()
     equal(environment(t)["ECS_EBSTA_SUPPORTED"], "false", "without it")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -103,7 +103,7 @@ def privileged_and_the_hosts_processes(t: Scene) -> None:
     config = t.docker.inspect("ecs-agent")["HostConfig"]
     equal((config["Privileged"], config["PidMode"]), (True, "host"), "Privileged and PidMode")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -115,7 +115,7 @@ def log_driver_and_sizes(t: Scene) -> None:
         process = t.start("start", **settings)
         config = t.docker.inspect("ecs-agent")["HostConfig"]["LogConfig"]
         process.kill()
-        return config, process.wait(60).stderr
+        return config, process.wait().stderr
     config, said = log(ECS_LOG_DRIVER="nonsense", ECS_INIT_DOCKER_LOG_FILE_SIZE="1m",
                        ECS_INIT_DOCKER_LOG_FILE_NUM="2")
     equal(config, {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}, "the log")
@@ -134,7 +134,7 @@ def gmsa_socket(t: Scene) -> None:
     equal(mounted(t).get("/opt/fetcher.sock"), "/opt/fetcher.sock", "the socket's mount")
     equal(environment(t)["CREDENTIALS_FETCHER_HOST_DIR"], "/opt/fetcher.sock", "its variable")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -149,12 +149,12 @@ def named_docker_socket(t: Scene) -> None:
     equal(mounts.get("/var/run/docker.sock"), "/run/other.sock", "the agent's socket")
     expect("/var/run" not in mounts, f"/var/run is mounted too: {mounts}")
     process.kill()
-    process.wait(60)
+    process.wait()
     t.host.write("/etc/ecs/ecs.config", "DOCKER_HOST=unix:///run/other.sock\n")
     process = t.start()
     equal(mounted(t).get("/run/other.sock"), "/run/other.sock", "the socket, named in the file")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case("full", "bare")
@@ -208,7 +208,7 @@ def agent_environment(t: Scene) -> None:
     }
     equal({name: found.get(name) for name in wanted}, wanted, "variables")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -225,7 +225,7 @@ def external_mounts(t: Scene) -> None:
     equal(environment(t)["ECS_ENABLE_TASK_ENI"], "false", "ECS_ENABLE_TASK_ENI")
     equal(t.docker.inspect("ecs-agent")["HostConfig"]["CapAdd"], None, "capabilities")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case()
@@ -237,4 +237,4 @@ def gpu_directory(t: Scene) -> None:
     process = t.start("start", ECS_ENABLE_GPU_SUPPORT="true")
     equal(mounted(t).get("/var/lib/ecs/gpu"), "/var/lib/ecs/gpu", "the mount")
     process.kill()
-    process.wait(60)
+    process.wait()

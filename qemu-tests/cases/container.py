@@ -18,7 +18,7 @@ def begun(t: Scene, **settings: str):
 def ended(process) -> str:
     """Stops `start`; what it had said."""
     process.kill()
-    result = process.wait(60)
+    result = process.wait()
     equal(result.code, 0, "start after SIGTERM")
     return result.stderr
 

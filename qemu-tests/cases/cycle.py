@@ -16,7 +16,7 @@ def run_verb(t: Scene) -> None:
     expect(t.rules() != before, "no rule while it runs")
     expect(t.host.outside("/v1/metadata") is None, "51678 answers from outside")
     process.kill()
-    equal(process.wait(60).code, 0, "run after SIGTERM")
+    equal(process.wait().code, 0, "run after SIGTERM")
     equal(t.events(), ["start serve", "sigterm"], "the agents' events")
     equal(t.rules(), before, "the rules afterwards")
     equal(t.host.text(ROUTE_LOCALNET), localnet, "route_localnet afterwards")
@@ -37,7 +37,7 @@ def settings_from_files(t: Scene) -> None:
     environment = t.docker.inspect("ecs-agent")["Config"]["Env"]
     expect("ECS_CLUSTER=from-the-user" in environment, f"not in the agent's {environment}")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case("full", "bare")
@@ -58,4 +58,4 @@ def no_zombie(t: Scene) -> None:
     children = t.host.text(f"/proc/{process.pid}/task/{process.pid}/children").split()
     equal(children, [], "children of start")
     process.kill()
-    process.wait(60)
+    process.wait()

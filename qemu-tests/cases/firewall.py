@@ -33,7 +33,7 @@ def nftables_serves_tasks(t: Scene) -> None:
     task = t.task("http://172.17.0.1:51678/v1/metadata", "bridge")
     equal(task.code, 0, f"from docker0: {task}")
     process.kill()
-    process.wait(60)
+    process.wait()
     # Whatever the setting is by then.
     t.init("post-stop", ECS_INIT_FIREWALL="")
     equal(t.rules(), before, "the rules after post-stop")
@@ -124,7 +124,7 @@ def rules_put_back(t: Scene) -> None:
     t.init("post-stop")
     equal(ours(t)["INPUT"], [], "INPUT after post-stop")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
     equal(ours(t)["INPUT"], [], "INPUT after start has ended")
     expect("rules put back" in process.stderr(), f"not said:\n{process.stderr()}")
 
@@ -141,5 +141,5 @@ def put_back_under_run(t: Scene) -> None:
                  lambda: "table ip ecs-init" in t.host.output(NFT, "list", "tables"),
                  process=process)
     process.kill()
-    equal(process.wait(60).code, 0, "run after SIGTERM")
+    equal(process.wait().code, 0, "run after SIGTERM")
     expect("ecs-init" not in t.host.output(NFT, "list", "tables"), "a table of ours is left")

@@ -33,12 +33,12 @@ def stage_runs_the_stand_in(t: Scene) -> None:
             "Binds": ["/var/lib/ecs/data:/data"]}})
     t.docker.ok("POST", "/containers/stand-in/start")
     t.host.until("the agent answers", t.agent_answers)
-    equal(t.agent_version(), "v1.99.0", "its version")
-    answer = t.host.get("127.0.0.1:51679", "/v2/credentials/some-task")
+    equal(t.host.until("its version", t.agent_version), "v1.99.0", "its version")
+    answer = t.host.until("the credentials are answered", lambda: t.host.get(
+        "127.0.0.1:51679", "/v2/credentials/some-task"))
     equal(answer.json()["AccessKeyId"], "ASIASTANDIN", "the credentials")
     # Nothing filters yet: the same question is refused once ecs-init's rules are there.
-    outside = t.host.outside("/v1/metadata")
-    expect(outside and outside.status == 200, "51678 does not answer from outside")
+    t.host.until("51678 answers from outside", t.answers_outside)
     t.docker.ok("POST", "/containers/stand-in/stop?t=10")
     equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 0, "exit after SIGTERM")
     t.docker.ok("POST", "/containers/stand-in/start")

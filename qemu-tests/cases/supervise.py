@@ -42,7 +42,7 @@ def exit_1_is_tried_again(t: Scene) -> None:
     equal(t.events(), ["start exit 1", "start exit 7", "start serve"], "the agents' events")
     equal(t.docker.containers(), ["ecs-agent"], "containers")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case(engines=ALL)
@@ -52,7 +52,7 @@ def exit_2_shows_the_log(t: Scene) -> None:
     process = t.start()
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
     process.kill()
-    result = process.wait(60)
+    result = process.wait()
     expect("stand-in agent: start exit 2" in result.stderr,
            f"the container's log is not in ours:\n{result}")
 
@@ -69,7 +69,7 @@ def exit_42_upgrades(t: Scene) -> None:
     t.host.until("the new agent answers", lambda: t.agent_version() == "v1.99.1", process=process)
     equal(t.events(), ["start exit 42 500", "start serve"], "the agents' events")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
@@ -84,7 +84,7 @@ def exit_42_unsigned_refused(t: Scene) -> None:
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
     equal(t.docker.images()[AGENT], before, "the image")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case("full", "bare", engines=ALL)
@@ -93,7 +93,7 @@ def sigterm_stops_the_agent(t: Scene) -> None:
     prepared(t)
     process = t.start()
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
     equal(t.events(), ["start serve", "sigterm"], "the agents' events")
     expect(not t.agent_answers(), "the agent still answers")
 
@@ -104,7 +104,7 @@ def stubborn_agent_is_killed(t: Scene) -> None:
     prepared(t, "stubborn")
     process = t.start()
     process.kill()
-    equal(process.wait(90).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
     equal(t.docker.inspect("ecs-agent")["State"]["Running"], False, "the container runs")
     equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
 
@@ -116,10 +116,10 @@ def stop_verbs(t: Scene) -> None:
     t.init("stop")
     process = t.start()
     t.init("stop")
-    equal(process.wait(60).code, 0, "start after stop")
+    equal(process.wait().code, 0, "start after stop")
     process = t.start()
     t.init("pre-stop")
-    equal(process.wait(60).code, 0, "start after pre-stop")
+    equal(process.wait().code, 0, "start after pre-stop")
 
 
 @case(engines=ALL)
@@ -133,7 +133,7 @@ def leftover_container(t: Scene) -> None:
     process = t.start()
     expect(t.docker.inspect("ecs-agent")["Id"] != made, "the old container is still there")
     process.kill()
-    process.wait(60)
+    process.wait()
 
 
 @case("full", "bare", engines=ALL)
@@ -147,7 +147,7 @@ def dockerd_restarted(t: Scene) -> None:
     t.host.until("the agent answers again", t.agent_answers, process=process)
     expect(process.running, "start ended")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
@@ -162,7 +162,7 @@ def dockerd_killed(t: Scene) -> None:
         and t.agent_answers()), process=process)
     expect(process.running, "start ended")
     process.kill()
-    equal(process.wait(60).code, 0, "start after SIGTERM")
+    equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
@@ -171,11 +171,12 @@ def dockerd_late(t: Scene) -> None:
     t.artifacts.publish(t.bucket)
     t.docker.stop()
     t.host.remove("/run/docker.sock")
-    process = t.spawn("pre-start")
+    # Longer than the slowest of dockerds takes.
+    process = t.spawn("pre-start", ECS_INIT_DOCKER_WAIT="600")
     t.host.until("a word about waiting", lambda: "docker" in process.stderr().lower(),
                  process=process)
     t.docker.start()
-    equal(process.wait(120).code, 0, "pre-start with a late dockerd")
+    equal(process.wait().code, 0, "pre-start with a late dockerd")
     expect(AGENT in t.docker.images(), f"no {AGENT} in Docker")
 
 

@@ -10,13 +10,10 @@ import time
 from pathlib import Path
 
 from . import qemu
-from .channel import RemoteError
 from .docker import Docker
 from .errors import Failed, HarnessError
 from .guest import MachineHost, channel_of
-
-#: Seconds for what an emulated machine does at its slowest: a boot, a shutdown.
-PATIENCE = 300
+from .host import PATIENCE
 
 #: What the kernel says when it cannot go on.
 PANIC = re.compile(r"Kernel panic")
@@ -106,18 +103,9 @@ class BootHost(MachineHost):
         if self.text(BOOT_ID) == before:
             raise HarnessError("the machine was reset, and yet it is the same boot")
 
-    def until(self, what: str, condition, timeout: float = PATIENCE, process=None):
-        """As every host's, with an eye on the machine; an observer's word costs it time."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                if found := condition():
-                    return found
-            except RemoteError:
-                # Not there yet: a file, a socket, a process that has just ended.
-                pass
-            if gone := self.gone():
-                raise HarnessError(f"{what}: {gone}")
-            if time.monotonic() > deadline:
-                raise Failed(f"{what}: not within {timeout:g} s")
-            time.sleep(0.2)
+    # An observer's word costs the machine time.
+    pause = 0.2
+
+    def alive(self, what: str) -> None:
+        if gone := self.gone():
+            raise HarnessError(f"{what}: {gone}")

@@ -1,6 +1,5 @@
 """The stages `boot/ARCH`: trees baked here, booted with their own init, step by step."""
 
-import http.client
 import platform
 import tempfile
 import threading
@@ -15,7 +14,8 @@ from .baking import Baker, Boot
 from .boot import BootHost
 from .channel import RemoteError
 from .errors import Failed, HarnessError
-from .runner import Options, Tally, indent, tail
+from .host import UNMET
+from .runner import Options, Tally, indent, patiently, tail
 from .story import Step, Story, steps
 from .world import Artifacts, World
 
@@ -101,15 +101,7 @@ def run_boots(arch: str, chosen: Iterable[Boot], world: World, options: Options,
 
     for boot in chosen:
         try:
-            try:
-                tell(boot)
-            except HarnessError as error:
-                # As with the cases: an emulator's death says nothing about ecs-init. Once more.
-                tally.say(f"again {name} {boot.name}: {error}")
-                tell(boot)
-        except HarnessError as error:
-            with tally.lock:
-                tally.broken.append(f"{name} {boot.name}: {error}")
+            patiently(f"{name} {boot.name}", lambda boot=boot: tell(boot), tally)
         except Exception:
             with tally.lock:
                 tally.broken.append(f"{name} {boot.name}: {traceback.format_exc().strip()}")
@@ -163,7 +155,7 @@ def _problem(step: Step, story: Story) -> str | None:
         return None
     except Failed as failed:
         problem = str(failed)
-    except (RemoteError, http.client.HTTPException, LookupError, ValueError, TypeError):
+    except UNMET:
         # The machine did not have what the step took for granted.
         problem = traceback.format_exc().strip()
     return "\n".join([problem, *(_evidence(story) if story.host else [])])

@@ -93,13 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(part)))
         if status == 206:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.end_headers()
         part = part if body else b""
         if isinstance(fault, Cut | Stall) and body:
             part = part[:fault.after]
             self.close_connection = True
-        # Noted before it is sent: a client that has it all may look at once.
+        # Noted before it is sent: a client that has it may ask for more at once.
         self._note(status, len(part))
+        self.end_headers()
         self.wfile.write(part)
         if isinstance(fault, Stall) and body:
             self.wfile.flush()
@@ -119,8 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
         self._note(code, 0)
+        self.end_headers()
         if body:
             self.wfile.write(text)
 

@@ -81,9 +81,9 @@ class Scene:
         self.ran.append(process)
         return process
 
-    def init(self, *words: str, code: int = 0, timeout: float = 120, **settings: str) -> Result:
+    def init(self, *words: str, code: int = 0, **settings: str) -> Result:
         """Runs ecs-init to its end, which must be with `code`."""
-        result = self.spawn(*words, **settings).wait(timeout)
+        result = self.spawn(*words, **settings).wait()
         expect(result.code == code, f"wanted exit {code} of {result}")
         return result
 
@@ -97,6 +97,11 @@ class Scene:
 
     def agent_answers(self) -> bool:
         answer = self.host.get("127.0.0.1:51678", "/v1/metadata")
+        return answer is not None and answer.status == 200
+
+    def answers_outside(self) -> bool:
+        """Whether 51678 answers who asks from outside the host."""
+        answer = self.host.outside("/v1/metadata")
         return answer is not None and answer.status == 200
 
     def agent_version(self) -> str | None:
@@ -124,7 +129,7 @@ class Scene:
     def load_task(self) -> None:
         self.docker.load(TASK)
 
-    def task(self, url: str, network: str, seconds: float = 20) -> Result:
+    def task(self, url: str, network: str, seconds: float = 120) -> Result:
         """The probe in a container of its own, exit 0 when it got an answer in time."""
         return self.docker.run(archives.TASK, [url, str(int(seconds * 1000))], network)
 

@@ -26,7 +26,7 @@ class Channel:
         self.pending = b""
         self.number = 0
 
-    def request(self, op: str, *, wait: float = 60, **members):
+    def request(self, op: str, *, wait: float = 300, **members):
         """The driver's answer; `wait` bounds the time for it, in seconds."""
         self.number += 1
         line = json.dumps({"id": self.number, "op": op, **members})
@@ -55,7 +55,11 @@ class Channel:
                 if gone := self.alive():
                     raise HarnessError(gone)
                 continue
-            data = self.reader.read(1 << 16)
+            try:
+                data = self.reader.read(1 << 16)
+            except OSError:
+                # Gone with a request unread.
+                data = b""
             if not data:
                 raise HarnessError(self.alive() or "the host closed its channel")
             self.pending += data

@@ -4,7 +4,7 @@ import json
 import urllib.parse
 
 from .errors import Failed, HarnessError
-from .host import SIGKILL, SIGTERM, TOOLS, Host, Process, Result
+from .host import PATIENCE, SIGTERM, TOOLS, Host, Process, Result
 from .http import Answer
 
 SOCKET = "unix:/run/docker.sock"
@@ -24,7 +24,7 @@ class Docker:
         """`settings` go to daemon.json."""
         self.host, self.daemon, self.settings = host, daemon, settings
 
-    def start(self, timeout: float = 180) -> None:
+    def start(self) -> None:
         """Starts dockerd and waits until it answers."""
         # A socket of a killed dockerd would not stop the new one, but would
         # make "is it there yet" harder to tell.
@@ -35,15 +35,14 @@ class Docker:
             ["/usr/sbin/dockerd", "--host=unix:///run/docker.sock", *FLAGS[self.host.sort]],
             env=TOOLS | {"HOME": "/root"}, log=LOG)
         try:
-            self.host.until("dockerd answers", self.answers, timeout, self.daemon)
+            self.host.until("dockerd answers", self.answers, self.daemon)
         except Failed as failed:
             raise HarnessError(f"dockerd did not come up: {failed}") from failed
 
-    def stop(self, signal: int = SIGTERM, timeout: float = 60) -> None:
+    def stop(self, signal: int = SIGTERM) -> None:
         self.daemon.kill(signal)
-        if self.daemon.poll(timeout) is None:
-            self.daemon.kill(SIGKILL)
-            self.daemon.wait(timeout)
+        if self.daemon.poll(PATIENCE) is None:
+            raise HarnessError("dockerd did not end")
 
     def answers(self) -> bool:
         answer = self.host.get(SOCKET, "/_ping")
@@ -78,12 +77,12 @@ class Docker:
 
     def inspect(self, name: str) -> dict | None:
         answer = self.call("GET", f"/containers/{name}/json")
-        return None if answer.status == 404 else answer.json()
+        return answer.json() if answer.status == 200 else None
 
     def containers(self) -> list[str]:
         """Names of all containers, those that ended too."""
         found = self.ok("GET", "/containers/json?all=1")
-        return sorted(name.lstrip("/") for item in found for name in item["Names"])
+        return sorted(name.lstrip("/") for item in found for name in item["Names"] or [])
 
     def run(self, image: str, argv: list[str], network: str, timeout: float = 120) -> Result:
         """Runs a container to its end and removes it."""

@@ -16,6 +16,12 @@ TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 SIGTERM, SIGKILL = 15, 9
 
+#: What a host that does not have what was looked for makes of the looking.
+UNMET = (RemoteError, http.client.HTTPException, LookupError, ValueError, TypeError, AttributeError)
+
+#: Seconds after which what should come will not: many times what a busy machine takes.
+PATIENCE = 300
+
 
 @dataclass(frozen=True)
 class Result:
@@ -55,11 +61,11 @@ class Process:
     def stderr(self) -> str:
         return self.host.text(self.err)
 
-    def wait(self, timeout: float) -> Result:
-        """The result; a command that still runs after `timeout` fails the case."""
-        ended = self.poll(timeout)
+    def wait(self) -> Result:
+        """The result; a command that never ends fails the case."""
+        ended = self.poll(PATIENCE)
         if ended is None:
-            raise Failed(f"{' '.join(self.argv)} still ran after {timeout:g} s:\n{self.stderr()}")
+            raise Failed(f"{' '.join(self.argv)} still ran after {PATIENCE} s:\n{self.stderr()}")
         return Result(self.argv, ended.get("code"), ended.get("signal"),
                       self.host.text(self.out), self.host.text(self.err))
 
@@ -83,9 +89,8 @@ class Host:
                                    stdout=out, stderr=err)
         return Process(self, argv, pid, out, err)
 
-    def run(self, argv: list[str], env: dict[str, str] | None = None,
-            timeout: float = 60) -> Result:
-        return self.spawn(argv, env).wait(timeout)
+    def run(self, argv: list[str], env: dict[str, str] | None = None) -> Result:
+        return self.spawn(argv, env).wait()
 
     def output(self, *argv: str) -> str:
         """What a tool of the host prints; its failure fails the case."""
@@ -157,18 +162,34 @@ class Host:
         """GET on port 51678 from outside the host; None when nobody answered."""
         raise NotImplementedError
 
-    def until(self, what: str, condition, timeout: float = 90, process: Process | None = None):
-        """Waits for a condition to give something true, and returns that.
+    def until(self, what: str, condition, process: Process | None = None):
+        """Waits for a condition to give something true, and returns that. What it cannot find
+        is not there yet.
 
         An ended `process` that the condition depends on ends the waiting too.
         """
-        deadline = time.monotonic() + timeout
+        deadline, ended = time.monotonic() + PATIENCE, False
         while True:
-            if found := condition():
-                return found
+            why = ""
+            try:
+                if found := condition():
+                    return found
+            except (Failed, *UNMET) as error:
+                why = f"\n{error!r}"
+            if ended:
+                raise Failed(f"{what}: not before the end of\n{process.wait()}{why}")
             if process and not process.running:
-                raise Failed(f"{what}: not before the end of\n{process.wait(0)}")
+                # It may have come true, and the process have ended, since we looked.
+                ended = True
+                continue
+            self.alive(what)
             if time.monotonic() > deadline:
                 said = f"\n{process.stderr()}" if process else ""
-                raise Failed(f"{what}: not within {timeout:g} s{said}")
-            time.sleep(0.05)
+                raise Failed(f"{what}: not within {PATIENCE} s{why}{said}")
+            time.sleep(self.pause)
+
+    #: Seconds between two looks.
+    pause = 0.05
+
+    def alive(self, what: str) -> None:
+        """Ends the waiting for `what` with a HarnessError where none will help."""

@@ -36,7 +36,7 @@ def measure(stage: str, world: World, options: Options) -> None:
             scene = Scene(host, artifacts, around)
             artifacts.publish(around.bucket)
             started = time.monotonic()
-            scene.init("pre-start", timeout=300)
+            scene.init("pre-start")
             prepared.append(time.monotonic() - started)
             process = scene.start()
             up.append(time.monotonic() - started)

@@ -1,5 +1,6 @@
 """QEMU itself: which one, how it is started, and its monitor."""
 
+import contextlib
 import json
 import math
 import re
@@ -152,7 +153,7 @@ class Machine:
 
     def connect(self, name: str) -> socket.socket:
         """A connection to one of QEMU's sockets, waited for."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
@@ -184,9 +185,14 @@ class Machine:
                                         None if left == math.inf else max(left, 0))
             if not ready:
                 return None
-            data = self.monitor.recv(1 << 16)
+            try:
+                data = self.monitor.recv(1 << 16)
+            except OSError:
+                # Gone with a request unread.
+                data = b""
             if not data:
-                self.process.wait(10)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(60)
                 raise HarnessError(self.gone() or "QEMU closed its monitor")
             self._pending += data
         line, self._pending = self._pending.split(b"\n", 1)
@@ -206,7 +212,10 @@ class Machine:
 
     def execute(self, what: str, **arguments):
         message = {"execute": what, "arguments": arguments}
-        self.monitor.sendall(json.dumps(message).encode() + b"\n")
+        try:
+            self.monitor.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise HarnessError(self.gone() or f"QEMU's monitor: {error}") from error
         while True:
             answer = self._read()
             if "return" in answer:
@@ -236,7 +245,7 @@ class Machine:
         self.execute("cont")
 
     def _migrated(self, wanted: str) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while (status := self.execute("query-migrate")).get("status") != wanted:
             if status.get("status") == "failed" or time.monotonic() > deadline:
                 raise HarnessError(f"QEMU could not save or restore: "

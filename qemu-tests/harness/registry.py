@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import rootfs
 from .errors import HarnessError
-from .host import Host
+from .host import PATIENCE, Host
 from .namespaces import HARNESS
 from .tls import Authority
 
@@ -92,7 +92,7 @@ class Registry:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", program(), "serve", at / "config.yml"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not self._up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise HarnessError(f"docker-registry does not come up:\n{self.log()[-2000:]}")
@@ -109,8 +109,13 @@ class Registry:
         return (Path(self.work.name) / "log").read_text(errors="replace")
 
     def requests(self, repository: str) -> int:
-        """How many requests there were for a repository, this harness's own among them."""
-        return self.log().count(f"/v2/{repository}/")
+        """How many requests there were for a repository, this harness's own among them. (A
+        request's line can come after its answer: the log is waited for until it rests.)"""
+        count = -1
+        while (now := self.log().count(f"/v2/{repository}/")) != count:
+            count = now
+            time.sleep(1)
+        return count
 
     def trusted_by(self, host: Host) -> None:
         """As a host's user makes dockerd trust an authority; read at each pull."""
@@ -187,5 +192,5 @@ class Registry:
     def _up(self) -> bool:
         try:
             return self._exchange("GET", "/v2/")[0].status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False

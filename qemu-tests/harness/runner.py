@@ -1,6 +1,6 @@
 """Runs the cases of one stage, one after another, and says how each ended."""
 
-import http.client
+import subprocess
 import threading
 import time
 import traceback
@@ -14,6 +14,7 @@ from .channel import RemoteError
 from .docker import LOG
 from .errors import Failed, HarnessError
 from .guest import GuestHost, Snapshot
+from .host import UNMET
 from .namespaces import NamespaceHost
 from .rootfs import OWN, Engine
 from .world import Artifacts, Surroundings, World
@@ -43,6 +44,21 @@ class Options:
     logs: Path
 
 
+def patiently(what: str, run, tally: Tally) -> None:
+    """Runs something on a host, and again on another one when the harness fails: an emulator can
+    die under a guest, a dockerd have no time to start, which says nothing about ecs-init. The
+    third time it is the harness, which is noted."""
+    for last in (False, False, True):
+        try:
+            return run()
+        except (HarnessError, OSError, subprocess.SubprocessError) as error:
+            if last:
+                with tally.lock:
+                    tally.broken.append(f"{what}: {error}")
+            else:
+                tally.say(f"again {what}: {error}")
+
+
 def run_stage(stage: str, cases: list[Case], world: World, options: Options, tally: Tally,
               engine: Engine = OWN) -> None:
     """All cases of one stage; a broken stage ends here and is noted. Only `ns` has
@@ -59,15 +75,9 @@ def run_stage(stage: str, cases: list[Case], world: World, options: Options, tal
         make = maker(stage, arch, sorted({c.sort for c in cases}), programs.driver, job, tally,
                      engine)
         for case in cases:
-            try:
+            def run(case=case) -> None:
                 _run_case(name, case, make, world, artifacts, engine, logs / case.name, tally)
-            except HarnessError as error:
-                # An emulator can die under a guest, which says nothing about ecs-init: once more
-                # on another host. A second time it is the harness.
-                if stage == "ns":
-                    raise
-                tally.say(f"again {name} {case.name}: {error}")
-                _run_case(name, case, make, world, artifacts, engine, logs / case.name, tally)
+            patiently(f"{name} {case.name}", run, tally)
     except HarnessError as error:
         with tally.lock:
             tally.broken.append(f"{name}: {error}")
@@ -107,7 +117,7 @@ def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts,
             case.body(scene)
         except Failed as failed:
             problem = str(failed)
-        except (RemoteError, http.client.HTTPException, LookupError, ValueError, TypeError):
+        except UNMET:
             # The host did not have what the case took for granted.
             problem = traceback.format_exc().strip()
         if problem:

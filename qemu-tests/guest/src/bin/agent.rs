@@ -55,7 +55,9 @@ impl Action {
 fn record(event: &str) {
     println!("stand-in agent: {event}");
     let file = OpenOptions::new().append(true).create(true).open(EVENTS);
-    if let Err(error) = file.and_then(|mut file| writeln!(file, "{event}")) {
+    // In one write: whoever is killed meanwhile leaves a line or none.
+    let line = format!("{event}\n");
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
         eprintln!("stand-in agent: {EVENTS}: {error}");
     }
 }
@@ -130,9 +132,10 @@ fn main() -> io::Result<()> {
     // As the real agent: introspection on every address, credentials on loopback.
     let everywhere = TcpListener::bind("[::]:51678").unwrap_or_else(|_| listen("0.0.0.0:51678"));
     let loopback = listen("127.0.0.1:51679");
+    // Before anybody is answered: who has an answer finds the start recorded.
+    record(&format!("start {line}"));
     thread::spawn(move || serve(everywhere, introspection));
     thread::spawn(move || serve(loopback, credentials));
-    record(&format!("start {line}"));
 
     if let Action::Exit { code, after } = action {
         thread::spawn(move || {

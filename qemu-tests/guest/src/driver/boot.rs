@@ -152,7 +152,7 @@ fn common() -> io::Result<()> {
 
 /// The block device with this serial number, waited for.
 pub(super) fn disk(serial: &str) -> io::Result<String> {
-    for _ in 0..200 {
+    for _ in 0..3000 {
         for entry in fs::read_dir("/sys/block")? {
             let entry = entry?;
             let found = fs::read_to_string(entry.path().join("serial")).unwrap_or_default();

@@ -48,7 +48,7 @@ impl Channel {
     pub fn virtio() -> io::Result<Self> {
         let class = "/sys/class/virtio-ports";
         // The device tells of its ports a moment after its module is loaded.
-        for _ in 0..200 {
+        for _ in 0..3000 {
             for entry in fs::read_dir(class)? {
                 let entry = entry?;
                 let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
