@@ -115,6 +115,20 @@ mod tests {
         }
     }
 
+    /// systemd takes a group that it does not know, because it is older, out of the list.
+    #[test]
+    fn an_older_systemd_denies_the_unit_no_more() {
+        let unit = String::from_utf8_lossy(SYSTEMD);
+        let filters = unit
+            .lines()
+            .filter_map(|l| l.strip_prefix("SystemCallFilter="));
+        let filters: Vec<_> = filters.collect();
+        assert!(!filters.is_empty());
+        for list in filters {
+            assert!(list.starts_with('~'), "{list}");
+        }
+    }
+
     /// sysvinit ignores an entry whose identifier has more than four characters; both inits want
     /// four fields.
     #[test]
