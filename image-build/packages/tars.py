@@ -15,7 +15,10 @@ TREES = {
     "systemd": ("../lib/systemd/systemd", ["usr/lib/systemd/systemd"]),
     "openrc": ("openrc-init", ["usr/sbin/openrc-init", "usr/sbin/openrc-run"]),
     "runit": ("runit-init", ["usr/sbin/runit-init"]),
-    "s6": ("/etc/s6-linux-init/current/bin/init", ["etc/s6-linux-init/current/bin/init"]),
+    "s6": ("../bin/s6-svscan", ["usr/bin/s6-svscan", "etc/s6/service/.s6-svscan/finish"]),
+    "s6-linux-init": ("/etc/s6-linux-init/current/bin/init", [
+        "etc/s6-linux-init/current/bin/init",
+        "etc/s6-linux-init/current/run-image/service/.s6-svscan/finish"]),
     "sysvinit": (None, ["etc/init.d/rc", "etc/inittab"]),
     "upstart": (None, ["usr/sbin/initctl"]),
     "busybox": ("../bin/busybox", ["usr/bin/busybox", "etc/inittab"]),
@@ -94,6 +97,15 @@ def refusals(script: Path, arch: str, work: Path) -> None:
         done = install(script, tree, "--arch", arch)
         check(f"tar {arch}: a link out of the tree ({name}) is refused, nothing put there",
               done.returncode and "leads out of" in done.stdout and not list(outside.iterdir()), done.stdout)
+    inittabs(script, arch, work)
+    linked = work / f"linked-{arch}"
+    plant(linked, "sysvinit")
+    (linked / "sbin").unlink()
+    (outside / "init").symlink_to("../lib/systemd/systemd")
+    (linked / "sbin").symlink_to(outside)
+    done = install(script, linked, "--arch", arch)
+    check(f"tar {arch}: the init is not looked for outside of the tree",
+          done.returncode and "leads out of" in done.stdout, done.stdout)
     empty = work / f"empty-{arch}"
     empty.mkdir()
     done = install(script, empty, "--arch", arch)
@@ -106,6 +118,37 @@ def refusals(script: Path, arch: str, work: Path) -> None:
     done = install(script, empty, "--arch", arch, "--init", "none")
     succeeded(f"tar {arch}: --init none installs into an empty tree", done)
     tree.kept("installed")
+
+
+def inittabs(script: Path, arch: str, work: Path) -> None:
+    """/etc/inittab is not made, not followed, and keeps what is not ours."""
+    theirs = work / f"inittab-{arch}"
+    for number, (init, text, words) in enumerate([
+        ("busybox", None, "/etc/inittab, and there is none"),
+        ("sysvinit", theirs, "is a link"),
+        ("sysvinit", "id:3:initdefault:\necs:3:respawn:/bin/other\n", "2:ecs:3:respawn:/bin/other"),
+        ("s6", None, "/etc/s6/service, and there is none"),
+    ]):
+        tree = work / f"inittab-{arch}-{number}"
+        plant(tree, "systemd")
+        theirs.write_text("theirs\n")
+        if text == theirs:
+            (tree / "etc/inittab").symlink_to(theirs)
+        elif text:
+            (tree / "etc/inittab").write_text(text)
+        before = listing(tree)
+        done = install(script, tree, "--arch", arch, "--init", init)
+        check(f"tar {arch}: --init {init} is refused: {words}; the tree as it was",
+              done.returncode and words in done.stdout and listing(tree) == before
+              and theirs.read_text() == "theirs\n", done.stdout)
+    tree = work / f"inittab-{arch}-old"
+    plant(tree, "sysvinit")
+    inittab = tree / "etc/inittab"
+    inittab.write_text("id:3:initdefault:\necs:3:respawn:/usr/libexec/amazon-ecs-init start\n")
+    succeeded(f"tar {arch}: an older entry of ours", install(script, tree, "--arch", arch))
+    entries = [line for line in inittab.read_text().splitlines() if line.startswith("ecs:")]
+    check(f"tar {arch}: an older entry of ours is replaced",
+          len(entries) == 1 and entries[0].endswith("run --respawned"), entries)
 
 
 class Baker:

@@ -11,7 +11,7 @@ use super::order::Order;
 use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
-use super::{Init, Item, binary, keyring, settings};
+use super::{Init, Item, binary, keyring, lasting, settings};
 use crate::acquire::cache;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
@@ -52,6 +52,7 @@ fn fill(
 ) -> Result<Baked> {
     let tree = Tree::open(&order.root)?;
     let _lock = tree.lock()?;
+    lasting::check(&tree)?;
     let config = configured(order, config)?;
     let init = match order.init {
         Some(init) => init.fits(&tree.root())?,

@@ -20,8 +20,12 @@ pub enum Init {
     OpenRc,
     /// runit.
     Runit,
-    /// s6, with `s6-svscan` over `/etc/s6/service`.
+    /// s6, with `s6-svscan` over `/etc/s6/service`; as an order, [`Init::S6LinuxInit`] where the
+    /// tree has that.
     S6,
+    /// s6-linux-init, which copies its `run-image` to `/run`, and has `s6-svscan` over the
+    /// `service` in it ("The s6-linux-init-maker program" in its documentation).
+    S6LinuxInit,
     /// System V init, which reads `/etc/inittab`.
     SysV,
     /// upstart.
@@ -34,11 +38,12 @@ pub enum Init {
 
 impl Init {
     /// Every init, under the name that `--init` takes.
-    pub const ALL: [(&'static str, Init); 8] = [
+    pub const ALL: [(&'static str, Init); 9] = [
         ("systemd", Init::Systemd),
         ("openrc", Init::OpenRc),
         ("runit", Init::Runit),
         ("s6", Init::S6),
+        ("s6-linux-init", Init::S6LinuxInit),
         ("sysvinit", Init::SysV),
         ("upstart", Init::Upstart),
         ("busybox", Init::Busybox),
@@ -54,7 +59,7 @@ impl Init {
         detect::detect(root)
     }
 
-    /// This init, if what it reads is in the tree at `root`.
+    /// This init, if what it reads is in the tree at `root`. s6 may be s6-linux-init there.
     ///
     /// # Errors
     /// If there is none: what to write first.

@@ -12,6 +12,7 @@ pub mod init;
 pub mod item;
 pub mod journal;
 pub mod keyring;
+mod lasting;
 pub mod manifest;
 pub mod order;
 pub mod settings;

@@ -86,6 +86,11 @@ impl S3Url {
             .strip_prefix("s3://")
             .and_then(|rest| rest.split_once('/'))
             .ok_or("is no s3://bucket/key")?;
+        if bucket.contains(":accesspoint") {
+            return Err(
+                "names an access point by its ARN: use the access point's alias as the bucket",
+            );
+        }
         // "General purpose bucket naming rules" in the S3 User Guide, and what was allowed before.
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || dots(bucket) {

@@ -229,7 +229,16 @@ fn a_no_is_an_error_whatever_was_there_before() {
         (error(404, "NoSuchKey"), "no such object"),
         (error(403, "RequestTimeTooSkewed"), "clock"),
         (error(400, "ExpiredToken"), "expired"),
-        (Reply::new(302, "").with("Location", "/elsewhere"), "302"),
+        (error(301, "PermanentRedirect"), "set ECS_INIT_REGION"),
+        (
+            error(307, "TemporaryRedirect").with("Location", "/elsewhere"),
+            "set ECS_INIT_REGION",
+        ),
+        (Reply::new(304, ""), "NO_PROXY"),
+        (
+            Reply::new(302, "").with("Location", "/elsewhere"),
+            "AWS_ENDPOINT_URL_S3",
+        ),
         (
             Reply::new(200, "A=1\nsaid-in-private\n"),
             "line 2: it has no '='",
@@ -239,6 +248,10 @@ fn a_no_is_an_error_whatever_was_there_before() {
             "line 2: the value holds a NUL",
         ),
         (Reply::new(200, b"A=1\n\xff\n"), "line 2: it is no UTF-8"),
+        (
+            Reply::new(200, b"\x1f\x8b\x08\0\0").with("Content-Encoding", "gzip"),
+            "upload it uncompressed",
+        ),
         (Reply::new(200, ""), "it sets nothing"),
         (Reply::new(200, "# comments only\n"), "it sets nothing"),
         (Reply::new(200, large.clone()), "larger than 65536"),
@@ -379,12 +392,19 @@ fn outside_ec2_the_ssm_agents_file_has_them() {
 #[test]
 fn a_url_that_is_none_is_an_error_that_names_its_place() {
     let mut fetcher = Fetcher::with_keys("http://127.0.0.1:9");
-    fetcher.set("ECS_INIT_CONFIG_S3", "https://fleet.test/key");
-    let error = fetcher.fetch().unwrap_err();
-    assert!(
-        error.contains("environment") && error.contains("s3://bucket/key"),
-        "{error}"
-    );
+    let arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint";
+    for (url, say) in [
+        ("https://fleet.test/key".to_owned(), "s3://bucket/key"),
+        (format!("{arn}/fleet/key"), "access point's alias"),
+        (format!("{arn}:fleet/key"), "access point's alias"),
+    ] {
+        fetcher.set("ECS_INIT_CONFIG_S3", &url);
+        let error = fetcher.fetch().unwrap_err();
+        assert!(
+            error.contains("environment") && error.contains(say),
+            "{error}"
+        );
+    }
 }
 
 /// Whenever it comes: the pause lets it come while the refusal's body is read, mostly.

@@ -143,6 +143,26 @@ fn the_init_is_found_and_its_service_enabled() {
     );
 }
 
+/// Process 1 copies its run-image to /run and scans what lies there: nobody looks elsewhere.
+#[test]
+fn with_s6_linux_init_the_service_lies_in_its_run_image() {
+    let mut bench = Bench::new();
+    bench.order.init = Some(Init::S6);
+    bench.refused("/etc/s6/service, and there is none");
+    fs::create_dir_all(bench.at("etc/s6/service")).unwrap();
+    assert_eq!(bench.bake().unwrap().init, Init::S6);
+    let elsewhere = bench.at("etc/s6/service/ecs/run");
+    assert!(elsewhere.is_symlink());
+
+    let run_image = "etc/s6-linux-init/current/run-image/service";
+    fs::create_dir_all(bench.at(run_image)).unwrap();
+    assert_eq!(bench.bake().unwrap().init, Init::S6LinuxInit);
+    let run = fs::read_link(bench.at(run_image).join("ecs/run")).unwrap();
+    assert_eq!(run.to_str(), Some("/usr/libexec/amazon-ecs-init"));
+    assert!(!elsewhere.is_symlink(), "it would be started twice");
+    assert!(bench.bake().unwrap().unchanged);
+}
+
 #[test]
 fn lines_join_what_an_inittab_has() {
     let mut bench = Bench::new();

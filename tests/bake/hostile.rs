@@ -31,7 +31,8 @@ fn links_are_followed_as_the_images_kernel_will() {
     for (name, target) in [
         ("lib", "usr/lib"),
         ("etc", "/system/etc"),
-        ("var/cache/ecs", outside_name),
+        ("var/log", outside_name),
+        ("var/cache/ecs", "/srv/cache"),
         ("var/lib/ecs", "../../../../../../../../../../srv/ecs"),
         (
             "system/etc/ecs/ecs.config",
@@ -49,8 +50,9 @@ fn links_are_followed_as_the_images_kernel_will() {
     assert_eq!(everything(&outside), before);
     let inside = bench.at(outside_name.trim_start_matches('/'));
     for path in [
-        inside.join("ecs-agent-v1.99.0.tar"),
+        inside.join("ecs/exec"),
         inside.join("ecs.config"),
+        bench.at("srv/cache/ecs-agent-v1.99.0.tar"),
         bench.at("srv/ecs/ecs-init.manifest.json"),
         bench.at("srv/ecs/data"),
         bench.at("system/etc/ecs/ecs-init.keyring"),

@@ -9,6 +9,7 @@ mod bench;
 mod failures;
 mod filled;
 mod hostile;
+mod lasting;
 mod program;
 #[path = "../acquire/signing.rs"]
 mod signing;

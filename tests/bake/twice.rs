@@ -143,6 +143,7 @@ fn another_order_takes_the_earlier_ones_place() {
     let mut bake = |orders: &[Init]| {
         fs::remove_dir_all(bench.tree()).unwrap();
         bench.write("etc/inittab", "id:2:initdefault:\n::shutdown:umount -a\n");
+        bench.write("etc/s6/service/.s6-svscan/finish", "");
         for init in orders {
             bench.order.init = Some(*init);
             bench.bake().unwrap();

@@ -48,3 +48,21 @@ fn what_a_link_would_reach_on_this_machine_is_not_read() {
         "{lines:?}"
     );
 }
+
+/// To delete the logs would be to delete the agent.
+#[test]
+fn logs_that_lie_where_the_agent_does_are_not_looked_for() {
+    let image = Image::baked();
+    image.remove("/var/log");
+    symlink("cache", image.at("/var/log")).unwrap();
+    assert_eq!(image.lines(), [""; 0]);
+    // Links to elsewhere hide none.
+    image.remove("/var/log");
+    image.write("/srv/ecs/ecs-agent.log", "");
+    symlink("../srv", image.at("/var/log")).unwrap();
+    let lines = image.lines();
+    assert!(
+        lines.len() == 1 && lines[0].contains("holds logs"),
+        "{lines:?}"
+    );
+}

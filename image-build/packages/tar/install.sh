@@ -39,21 +39,32 @@ program=$here/ecs-init-$arch
 root=$(cd -P "$root" 2>/dev/null && pwd) || die "--root: there is no such directory"
 root=${root%/}
 
-# within PATH: sets $at to where PATH of the tree is, its directory made. A link
-# that leads out of the tree ends the installation.
-within() {
-    within_dir=$root$(dirname "$1")
-    within_there=$within_dir
-    while [ ! -d "$within_there" ]; do
-        [ ! -L "$within_there" ] || die "$within_there is a link to nothing here; ecs-init bake follows it in the tree"
-        within_there=$(dirname "$within_there")
+# inside PATH: sets $at to where PATH of the tree is. A link on the way that leads
+# out of the tree ends the installation.
+inside() {
+    inside_dir=$root$(dirname "$1")
+    inside_there=$inside_dir
+    while [ ! -d "$inside_there" ]; do
+        [ ! -L "$inside_there" ] || die "$inside_there is a link to nothing here; ecs-init bake follows it in the tree"
+        inside_there=$(dirname "$inside_there")
     done
-    case $(cd -P "$within_there" && pwd)/ in
+    case $(cd -P "$inside_there" && pwd)/ in
         "$root"/*) ;;
-        *) die "$within_there leads out of ${root:-/}; ecs-init bake follows it in the tree" ;;
+        *) die "$inside_there leads out of ${root:-/}; ecs-init bake follows it in the tree" ;;
     esac
-    mkdir -p "$within_dir"
-    at=$within_dir/$(basename "$1")
+    at=$inside_dir/$(basename "$1")
+}
+
+# The same, its directory made.
+within() {
+    inside "$1"
+    mkdir -p "$inside_dir"
+}
+
+# Something is there; where a link leads is not looked at.
+there() {
+    inside "$1"
+    [ -L "$at" ] || [ -e "$at" ]
 }
 
 # Beside its place first: what runs from the old one goes on.
@@ -73,11 +84,15 @@ link() { # TARGET PATH
 
 # What an init does at shutdown it does in order: ours comes before the file's own.
 lines() { # FILE PATH
-    within "$2"
-    [ -e "$at" ] || : > "$at"
+    inside "$2"
     [ -z "$(tail -c 1 "$at")" ] || echo >> "$at"
     while IFS= read -r line; do
         ! grep -qxF -e "$line" "$at" || continue
+        id=${line%%:*}
+        if [ -n "$id" ]; then
+            grep -v "^$id:" "$at" > "$at.new" || :
+            cat "$at.new" > "$at"
+        fi
         first=$(grep -n '^[^#]*:shutdown:' "$at" | sed -n '1s/:.*//p')
         first=${first:-$(($(wc -l < "$at") + 1))}
         { head -n $((first - 1)) "$at"; printf '%s\n' "$line"; tail -n "+$first" "$at"; } > "$at.new"
@@ -86,42 +101,60 @@ lines() { # FILE PATH
     done < "$1"
 }
 
-# What /sbin/init is in the end, by name.
+# Of one name inittab has one entry: ours replaces an older one of ours, and no other.
+names_free() { # FILE
+    while IFS=: read -r id _; do
+        [ -n "$id" ] || continue
+        other=$(grep -n "^$id:" "$at" | grep -v /usr/libexec/amazon-ecs-init) || continue
+        die "$at:$other: ours is named $id, too; give this one another name"
+    done < "$1"
+}
+
+# Sets $name to the name of what /sbin/init is in the end.
 init_name() {
-    path=$root/sbin/init steps=0
-    while [ -L "$path" ] && [ $steps -lt 40 ]; do
-        target=$(readlink "$path")
+    path=/sbin/init steps=0
+    while inside "$path"; [ -L "$at" ] && [ $steps -lt 40 ]; do
+        target=$(readlink "$at")
         case $target in
-            *s6-linux-init* | *s6-svscan*) echo s6; return ;;
-            /*) path=$root$target ;;
+            *s6-linux-init*) name=s6-linux-init; return ;;
+            *s6-svscan*) name=s6; return ;;
+            /*) path=$target ;;
             *) path=$(dirname "$path")/$target ;;
         esac
         steps=$((steps + 1))
     done
-    basename "$path"
+    name=$(basename "$path")
 }
 
 if [ -z "$init" ]; then
-    case $(init_name) in
-        systemd) init=systemd ;;
+    init_name
+    case $name in
+        systemd | upstart | s6 | s6-linux-init) init=$name ;;
         openrc-init) init=openrc ;;
         runit | runit-init) init=runit ;;
-        s6) init=s6 ;;
-        upstart) init=upstart ;;
-        busybox) init=busybox; [ ! -e "$root/sbin/openrc-run" ] || init=openrc ;;
+        busybox) init=busybox; ! there /sbin/openrc-run || init=openrc ;;
         *)
             for sign in openrc:/sbin/openrc-run upstart:/sbin/initctl \
                 sysvinit:/etc/init.d/rc sysvinit:/etc/rc.d/rc; do
-                [ -n "$init" ] || [ ! -e "$root${sign#*:}" ] || init=${sign%%:*}
+                [ -n "$init" ] || ! there "${sign#*:}" || init=${sign%%:*}
             done
             ;;
     esac
     [ -n "$init" ] || die "no init that is known here in ${root:-/}; name one with --init, or --init none"
-    case $init in
-        sysvinit | busybox)
-            [ -e "$root/etc/inittab" ] \
-                || die "${root:-/} has $init, which reads /etc/inittab, and there is none: write it first" ;;
-    esac
+fi
+run_image=/etc/s6-linux-init/current/run-image/service
+[ "$init" != s6 ] || ! there $run_image || init=s6-linux-init
+case $init in
+    sysvinit | busybox) reads=/etc/inittab ;;
+    s6) reads=/etc/s6/service ;;
+    s6-linux-init) reads=$run_image ;;
+    *) reads= ;;
+esac
+[ -z "$reads" ] || there "$reads" \
+    || die "${root:-/} has $init, which reads $reads, and there is none: make it first"
+if [ "$reads" = /etc/inittab ]; then
+    [ ! -L "$at" ] || die "$at is a link; ecs-init bake follows it in the tree"
+    names_free "$here/init/$init/inittab"
 fi
 [ "$init" = none ] || grep -q "^$init " "$here/init/services" || die "unknown init '$init'; see --help"
 

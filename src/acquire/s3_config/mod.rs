@@ -75,6 +75,11 @@ fn parse(layer: &S3Layer) -> Result<S3Url> {
 
 /// The object as text, and how many variables it sets.
 fn check(object: &[u8]) -> Result<(&str, usize), String> {
+    // RFC 1952: no UTF-8 begins so.
+    if object.starts_with(b"\x1f\x8b") {
+        let why = "it is stored compressed (Content-Encoding: gzip): upload it uncompressed";
+        return Err(why.to_owned());
+    }
     let text = std::str::from_utf8(object).map_err(|e| {
         let before = &object[..e.valid_up_to()];
         let line = before.split(|b| *b == b'\n').count();

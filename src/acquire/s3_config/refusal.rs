@@ -46,16 +46,27 @@ impl Refusal<'_> {
                 "the credentials are not valid there: are they of this partition, and whole?"
                     .to_owned()
             }
-            ("NoSuchBucket", _) | (_, 301) => {
+            ("NoSuchBucket", _) => {
                 format!("check the bucket's name ({origin}), and that it is in {region}")
             }
+            // Where it is was not said, or it was not there either.
+            (_, 301 | 307) => format!(
+                "the bucket is in another region than {region}: set ECS_INIT_REGION to its own, \
+                 and check the bucket's name ({origin})"
+            ),
+            (_, 304) => "nothing was asked that has this answer: a proxy in between gave it; name \
+                         S3's host in NO_PROXY"
+                .to_owned(),
             (_, 404) => format!("check the key ({origin}): there is no such object"),
             (_, 401 | 403) => "check that the role allows s3:GetObject on the object (and \
                                s3:ListBucket, without which S3 says the same of one that is not \
                                there), and the policies of the bucket, its KMS key and the VPC's \
                                endpoint"
                 .to_owned(),
-            _ => format!("asked in {region}"),
+            _ => format!(
+                "asked in {region}; check the bucket's region (ECS_INIT_REGION), the proxy and \
+                 AWS_ENDPOINT_URL_S3"
+            ),
         };
         let (status, space) = (self.status, if code.is_empty() { "" } else { " " });
         format!("{url}: S3 answered {status}{space}{code}: {check}")
@@ -110,8 +121,10 @@ mod tests {
             (403, "SignatureDoesNotMatch", "credentials"),
             (404, "NoSuchKey", "no such object"),
             (404, "NoSuchBucket", "bucket's name"),
-            (301, "PermanentRedirect", "bucket's name"),
-            (418, "geheim <", "418: asked in eu-west-1"),
+            (301, "PermanentRedirect", "set ECS_INIT_REGION"),
+            (307, "TemporaryRedirect", "set ECS_INIT_REGION"),
+            (304, "", "NO_PROXY"),
+            (418, "geheim <", "418: asked in eu-west-1; check"),
         ] {
             let body = format!("<Error><Code>{code}</Code><Message>geheim</Message></Error>");
             let said = refusal(status, &body).explain(&url, &Origin::Environment, "eu-west-1");

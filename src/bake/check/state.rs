@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{Report, some};
 use crate::acquire::cache;
 use crate::host::state;
-use crate::host::{ROTATING_CREDENTIALS, gpu};
+use crate::host::{DIRECTORIES, ROTATING_CREDENTIALS, gpu};
 
 const LOGS: &str = "/var/log/ecs";
 const CONTAINERS: &str = "/var/lib/docker/containers";
@@ -27,8 +27,10 @@ pub fn check(report: &mut Report) {
         report.add(gpu::DIRECTORY, what, EMPTY_IT);
     }
     let mut logs = Vec::new();
-    let walked = walk(report, LOGS, &mut logs);
-    report.known(LOGS, walked);
+    if !shared(report) {
+        let walked = walk(report, LOGS, &mut logs);
+        report.known(LOGS, walked);
+    }
     if !logs.is_empty() {
         let what = format!("holds logs ({})", some(&logs));
         report.add(LOGS, what, "delete the files in it");
@@ -60,6 +62,15 @@ fn data(report: &mut Report) {
         .map_or(String::new(), |id| format!(" of instance {id}"));
     let what = format!("holds an agent's state{whose} ({})", some(&names));
     report.add(state::DIRECTORY, what, EMPTY_IT);
+}
+
+/// Whether the logs' directory is another one of ours, by a link: what lies in it is meant to.
+fn shared(report: &Report) -> bool {
+    let Ok(logs) = report.tree.real(LOGS) else {
+        return false;
+    };
+    let mut others = DIRECTORIES.iter().filter(|(path, _)| *path != LOGS);
+    others.any(|(path, _)| report.tree.real(path).is_ok_and(|other| other == logs))
 }
 
 /// What is no directory below `directory`, links not followed.

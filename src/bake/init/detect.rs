@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Init;
-use super::items::INITTAB;
+use super::items::{INITTAB, S6_RUN_IMAGE, S6_SERVICES};
 use crate::bake::tree::Tree;
 use crate::error::{Error, Result};
 use crate::root::Root;
@@ -39,8 +39,6 @@ struct Facts {
     init: Option<PathBuf>,
     /// The signs that are there.
     signs: Vec<(Init, &'static str)>,
-    /// Whether there is an `/etc/inittab`.
-    inittab: bool,
 }
 
 impl Facts {
@@ -53,7 +51,6 @@ impl Facts {
                 .into_iter()
                 .filter(|(_, path)| there(path).is_some())
                 .collect(),
-            inittab: there(INITTAB).is_some(),
         })
     }
 }
@@ -73,15 +70,25 @@ pub(super) fn detect(root: &Root) -> Result<Init> {
 
 /// The init, if what it reads is there.
 pub(super) fn fits(init: Init, root: &Root) -> Result<Init> {
-    // A new one, with our line alone, would leave the host without its other services.
-    if matches!(init, Init::SysV | Init::Busybox) && !Facts::read(root)?.inittab {
-        return Err(Error::new(format!(
-            "{}: its init is {init}, which reads {INITTAB}, and there is none: write it first, or \
-             say --init none",
-            root.dir().display()
-        )));
+    let tree = Tree::open(root.dir())?;
+    let there = |path: &str| leads(&tree, Path::new(path)).is_some();
+    let reads = match init {
+        // A new one, with our line alone, would leave the host without its other services.
+        Init::SysV | Init::Busybox => INITTAB,
+        Init::S6 if there(S6_RUN_IMAGE) => return Ok(Init::S6LinuxInit),
+        // A new one is scanned by nobody.
+        Init::S6 => S6_SERVICES,
+        Init::S6LinuxInit => S6_RUN_IMAGE,
+        _ => return Ok(init),
+    };
+    if there(reads) {
+        return Ok(init);
     }
-    Ok(init)
+    Err(Error::new(format!(
+        "{}: its init is {init}, which reads {reads}, and there is none: make it first, or say \
+         --init none",
+        root.dir().display()
+    )))
 }
 
 /// The one init that the facts speak for.
@@ -89,8 +96,8 @@ fn decide(facts: &Facts) -> Option<Init> {
     let mut candidates: BTreeSet<usize> = facts.signs.iter().map(|(init, _)| rank(*init)).collect();
     let openrc = candidates.contains(&rank(Init::OpenRc));
     if let Some(path) = &facts.init {
-        if path.iter().any(is_s6) {
-            return Some(Init::S6);
+        if let Some(init) = path.iter().find_map(s6) {
+            return Some(init);
         }
         match path.file_name().and_then(OsStr::to_str) {
             Some("systemd") => return Some(Init::Systemd),
@@ -124,9 +131,12 @@ fn rank(init: Init) -> usize {
     found.unwrap_or(usize::MAX)
 }
 
-fn is_s6(part: &OsStr) -> bool {
-    part.to_str()
-        .is_some_and(|part| part.starts_with("s6-linux-init") || part == "s6-svscan")
+fn s6(part: &OsStr) -> Option<Init> {
+    match part.to_str()? {
+        "s6-svscan" => Some(Init::S6),
+        part if part.starts_with("s6-linux-init") => Some(Init::S6LinuxInit),
+        _ => None,
+    }
 }
 
 /// What was found, for the person who has to choose.

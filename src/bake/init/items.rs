@@ -16,6 +16,10 @@ const BUSYBOX: &str = include_str!("../../../image-build/init/busybox/inittab");
 pub(in crate::bake) const BINARY: &str = "/usr/libexec/amazon-ecs-init";
 /// What System V init and BusyBox read.
 pub(super) const INITTAB: &str = "/etc/inittab";
+/// What `s6-svscan` scans, where it is process 1 by itself.
+pub(super) const S6_SERVICES: &str = "/etc/s6/service";
+/// What s6-linux-init copies to the directory that it scans, `/run/service`.
+pub(super) const S6_RUN_IMAGE: &str = "/etc/s6-linux-init/current/run-image/service";
 
 pub(super) fn items(init: Init) -> Vec<Item> {
     match init {
@@ -36,13 +40,18 @@ pub(super) fn items(init: Init) -> Vec<Item> {
             Item::file("/etc/sv/ecs/log/run", 0o755, RUNIT_LOG),
             Item::link("/etc/runit/runsvdir/default/ecs", "/etc/sv/ecs"),
         ],
-        // s6-supervise executes `run`: the binary, by that name, needs no shell around it.
-        Init::S6 => vec![Item::link("/etc/s6/service/ecs/run", BINARY)],
+        Init::S6 => s6(S6_SERVICES),
+        Init::S6LinuxInit => s6(S6_RUN_IMAGE),
         Init::SysV => lines(SYSV),
         Init::Upstart => vec![Item::file("/etc/init/ecs.conf", 0o644, UPSTART)],
         Init::Busybox => lines(BUSYBOX),
         Init::None => Vec::new(),
     }
+}
+
+/// s6-supervise executes `run`: the binary, by that name, needs no shell around it.
+fn s6(services: &str) -> Vec<Item> {
+    vec![Item::link(format!("{services}/ecs/run"), BINARY)]
 }
 
 fn lines(text: &'static str) -> Vec<Item> {
@@ -103,6 +112,20 @@ mod tests {
             "RestartPreventExitStatus=5",
         ] {
             assert!(has(line), "{line}");
+        }
+    }
+
+    /// systemd takes a group that it does not know, because it is older, out of the list.
+    #[test]
+    fn an_older_systemd_denies_the_unit_no_more() {
+        let unit = String::from_utf8_lossy(SYSTEMD);
+        let filters = unit
+            .lines()
+            .filter_map(|l| l.strip_prefix("SystemCallFilter="));
+        let filters: Vec<_> = filters.collect();
+        assert!(!filters.is_empty());
+        for list in filters {
+            assert!(list.starts_with('~'), "{list}");
         }
     }
 

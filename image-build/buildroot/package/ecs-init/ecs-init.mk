@@ -44,12 +44,22 @@ ECS_INIT_BAKE_OPTS = \
 	--init $(or $(ECS_INIT_INIT_SYSTEM),none) \
 	$(if $(ECS_INIT_CONFIG_FILE),--config-file $(ECS_INIT_CONFIG_FILE) --force)
 
+# The skeleton of every init but systemd has /var/cache -> ../tmp, which is emptied, and is a tmpfs
+# at boot. Another link, and no directory: with per-package directories each make brings the
+# skeleton's back, and rsync puts no link in a full directory's place.
+define ECS_INIT_CACHE_LASTS
+	if [ "$$(readlink $(TARGET_DIR)/var/cache)" = ../tmp ]; then \
+		mkdir -p $(TARGET_DIR)/var/lib/cache && \
+		ln -sfn lib/cache $(TARGET_DIR)/var/cache; \
+	fi
+endef
+
 # At the end, when /etc/inittab and the other packages' files are there.
 define ECS_INIT_BAKE
 	$(ECS_INIT_DIST)/ecs-init-$(HOSTARCH) bake $(ECS_INIT_BAKE_OPTS)
 	$(ECS_INIT_DIST)/ecs-init-$(HOSTARCH) bake --check $(TARGET_DIR)
 endef
-ECS_INIT_TARGET_FINALIZE_HOOKS += ECS_INIT_BAKE
+ECS_INIT_TARGET_FINALIZE_HOOKS += ECS_INIT_CACHE_LASTS ECS_INIT_BAKE
 
 # What the rules at 169.254.170.2 are written with; docker-engine asks for most of them.
 define ECS_INIT_LINUX_CONFIG_FIXUPS

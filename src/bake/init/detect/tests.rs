@@ -31,7 +31,7 @@ fn detected(entries: &[&str]) -> Result<Init, String> {
 }
 
 /// Where, what is to be found, the tree.
-const DISTRIBUTIONS: [(&str, Init, &[&str]); 14] = [
+const DISTRIBUTIONS: [(&str, Init, &[&str]); 15] = [
     (
         "Debian, systemd",
         Init::Systemd,
@@ -122,16 +122,33 @@ const DISTRIBUTIONS: [(&str, Init, &[&str]); 14] = [
     ),
     (
         "s6-linux-init",
-        Init::S6,
+        Init::S6LinuxInit,
         &[
             "/sbin/init -> /etc/s6-linux-init/current/bin/init",
-            "/etc/s6-linux-init/current/bin/init",
+            "/etc/s6-linux-init/current -> 1",
+            "/etc/s6-linux-init/1/bin/init",
+            "/etc/s6-linux-init/1/run-image/service/.s6-svscan/crash",
+            "/etc/s6/service/.s6-svscan/crash",
+        ],
+    ),
+    (
+        "s6-linux-init, whose init was copied to /sbin",
+        Init::S6LinuxInit,
+        &[
+            "/sbin/init",
+            "/bin/s6-svscan",
+            "/etc/s6-linux-init/current/run-image/service/.s6-svscan/crash",
         ],
     ),
     (
         "s6-svscan started by a script",
         Init::S6,
-        &["/sbin/init", "/usr/bin/s6-svscan", "/bin -> usr/bin"],
+        &[
+            "/sbin/init",
+            "/usr/bin/s6-svscan",
+            "/bin -> usr/bin",
+            "/etc/s6/service/.s6-svscan/crash",
+        ],
     ),
     (
         "Amazon Linux 1, upstart",
@@ -164,7 +181,7 @@ fn distributions() {
 /// Each error names what was found, and the option.
 #[test]
 fn none_or_several_are_an_error_that_lists_them() {
-    let cases: [(&[&str], &[&str]); 5] = [
+    let cases: [(&[&str], &[&str]); 7] = [
         (&[], &["there is no /sbin/init", "no init that is known"]),
         (&["/sbin/init"], &["/sbin/init is /sbin/init", "no init"]),
         (
@@ -179,6 +196,19 @@ fn none_or_several_are_an_error_that_lists_them() {
         (
             &["/bin/busybox", "/sbin/init -> /bin/busybox"],
             &["/etc/inittab, and there is none"],
+        ),
+        // Scanned by nobody, were they made.
+        (
+            &["/sbin/init", "/usr/bin/s6-svscan"],
+            &["/etc/s6/service, and there is none"],
+        ),
+        (
+            &[
+                "/etc/s6-linux-init/current/bin/init",
+                "/sbin/init -> /etc/s6-linux-init/current/bin/init",
+                "/etc/s6/service/.s6-svscan/crash",
+            ],
+            &["current/run-image/service, and there is none"],
         ),
     ];
     for (entries, words) in cases {

@@ -66,6 +66,17 @@ do_install() {
     chown -R root:root ${D}
 }
 
+# A distribution whose fs-perms table has /var/cache or /var/lib as a link to below /var/volatile, a
+# tmpfs, as oe-core's has /var/log: the agent would not be there at boot. By now the link is made.
+PACKAGESPLITFUNCS =+ "ecs_init_lasts"
+ecs_init_lasts() {
+    for dir in ${PKGD}${localstatedir}/cache ${PKGD}${localstatedir}/lib; do
+        if [ -L $dir ]; then
+            bbfatal "${localstatedir}/${dir##*/} is a link to $(readlink $dir), by FILESYSTEM_PERMS_TABLES: take it out"
+        fi
+    done
+}
+
 FILES:${PN} = "${libexecdir} ${sbindir} ${systemd_system_unitdir} ${sysconfdir} /var /mnt"
 CONFFILES:${PN} = "${sysconfdir}/ecs/ecs.config"
 # Static, stripped, and for any libc.
