@@ -11,7 +11,7 @@ use super::order::Order;
 use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
-use super::{Init, Item, binary, keyring, settings};
+use super::{Init, Item, binary, image, keyring, settings};
 use crate::acquire::cache;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
@@ -80,7 +80,8 @@ fn fill(
     let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
     let gone = superseded(&previous, &items, &tree)?;
     // What is in the way is found before anything is fetched.
-    Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
+    let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
+    image::judge(&tree, &targets, config.source.keyring.is_some())?;
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;

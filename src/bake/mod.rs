@@ -8,6 +8,7 @@ pub mod agent;
 pub mod binary;
 pub mod check;
 mod fill;
+pub mod image;
 pub mod init;
 pub mod item;
 pub mod journal;

@@ -6,6 +6,7 @@
 mod server;
 
 mod bench;
+mod configuration;
 mod failures;
 mod filled;
 mod hostile;

@@ -238,6 +238,43 @@ fn a_keyring_that_no_start_could_use() {
 }
 
 #[test]
+fn a_configuration_that_a_start_refuses_or_does_not_use() {
+    let path = "/etc/ecs/ecs.config";
+    for (text, words) in [
+        ("ECS_INIT_MIROR=x", "line 1: ECS_INIT_MIROR"),
+        (
+            "#\nECS_INIT_FIREWALL=x",
+            "line 2: the value of ECS_INIT_FIREWALL",
+        ),
+        ("ECS_CLUSTER=\"open", "line 1: line ignored: a quote"),
+        ("nonsense", "line 1: line ignored"),
+        (
+            "ECS_INIT_WAIT_FOR=etc/x",
+            "line 1: the value of ECS_INIT_WAIT_FOR",
+        ),
+        (
+            "ECS_INIT_CONFIG_S3=s3//typo",
+            "line 1: the value of ECS_INIT_CONFIG_S3",
+        ),
+        ("ECS_INIT_AGENT_SOURCE=registry", "has no digest"),
+    ] {
+        one(
+            path,
+            &[words, "correct it"],
+            |image| image.write(path, text),
+            |image| image.write(path, "ECS_CLUSTER=here"),
+        );
+    }
+    // What comes at the start may name the digest.
+    for later in ["WAIT_FOR=/etc/ecs/ecs.config", "CONFIG_S3=s3://bucket/key"] {
+        let image = Image::baked();
+        let text = format!("ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_{later}\n");
+        image.write(path, text);
+        assert_eq!(image.lines(), NOTHING);
+    }
+}
+
+#[test]
 fn who_may_write_to_the_configuration() {
     for (path, mended) in [
         ("/etc/ecs/ecs.config", 0o644),

@@ -15,8 +15,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::bake::image;
+use crate::config::Config;
 use crate::config::settings::FILES;
-use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::root::Root;
 use tree::Tree;
@@ -114,16 +115,22 @@ impl Report<'_> {
         files
     }
 
-    /// What those of them say that a start reads; the environment is this machine's and says nothing.
-    fn settings(&self) -> Config {
-        let mut settings = Settings::default();
-        for path in FILES {
-            // That one cannot be read is said where it is looked through.
-            if let Ok(bytes) = self.tree.read(path) {
-                settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
-            }
+    /// What those of them say that a start reads, and what that start would warn of or refuse.
+    fn settings(&mut self) -> Config {
+        // That one cannot be read is said where it is looked through.
+        let settings = image::settings(|path| self.tree.read(path).ok());
+        let (config, mut warnings) = Config::of_image(settings, self.tree.root());
+        warnings.extend(image::refusals(&config).map(|error| error.to_string()));
+        for warning in warnings {
+            // Most begin with the file and the line.
+            let in_file = |path| Some((path, warning.strip_prefix(path)?.strip_prefix(':')?));
+            let (path, what) = match FILES.into_iter().find_map(in_file) {
+                Some((path, rest)) => (path, format!("line {rest}")),
+                None => (FILES[1], warning),
+            };
+            self.add(path, what, "correct it, or take it out");
         }
-        Config::of(settings, self.tree.root()).0
+        config
     }
 
     /// The names in a directory; none if it is not there.
