@@ -8,6 +8,7 @@ use super::init::BINARY;
 use super::journal::Journal;
 use super::manifest::{self, Previous};
 use super::order::Order;
+use super::rivals::rivals;
 use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
@@ -78,7 +79,8 @@ fn fill(
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
     let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
-    let gone = superseded(&previous, &items, &tree)?;
+    let mut gone = superseded(&previous, &items, &tree)?;
+    gone.extend(rivals(init, &tree)?);
     // What is in the way is found before anything is fetched.
     let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
     image::judge(&tree, &targets, config.source.keyring.is_some())?;

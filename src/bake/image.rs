@@ -1,7 +1,5 @@
 //! The configuration that a start from the image will read, and what that start would say to it.
 
-use std::io::Read;
-
 use super::keyring;
 use super::target::Target;
 use super::tree::Tree;
@@ -10,7 +8,7 @@ use crate::config::settings::FILES;
 use crate::config::{AgentSource, Config, Settings};
 use crate::error::{Error, Result};
 use crate::image::registry;
-use crate::sys::file::open_regular_nofollow;
+use crate::sys::file::read_regular_nofollow;
 
 const KEYRING: &str = "ECS_INIT_KEYRING";
 
@@ -48,9 +46,7 @@ pub fn judge(tree: &Tree, targets: &[Target], keyring: bool) -> Result<()> {
         if let Some(bytes) = targets.iter().find_map(|target| target.bytes(&path)) {
             return Some(bytes.to_vec());
         }
-        let mut bytes = Vec::new();
-        let mut file = open_regular_nofollow(&path).ok()?;
-        file.read_to_end(&mut bytes).ok().map(|_| bytes)
+        read_regular_nofollow(&path).ok()
     });
     if keyring {
         trusted(&settings)?;

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod keyring;
 pub mod manifest;
 pub mod order;
+pub mod rivals;
 pub mod settings;
 pub mod superseded;
 pub mod target;

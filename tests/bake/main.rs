@@ -11,6 +11,7 @@ mod failures;
 mod filled;
 mod hostile;
 mod program;
+mod rivals;
 #[path = "../acquire/signing.rs"]
 mod signing;
 mod sources;

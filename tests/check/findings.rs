@@ -275,6 +275,30 @@ fn a_configuration_that_a_start_refuses_or_does_not_use() {
 }
 
 #[test]
+fn a_unit_that_is_masked() {
+    let unit = "/etc/systemd/system/ecs.service";
+    let manifest = "/var/lib/ecs/ecs-init.manifest.json";
+    let mask = |image: &Image| {
+        image.directory("/etc/systemd/system");
+        symlink("/dev/null", image.at(unit)).unwrap();
+    };
+    one(
+        unit,
+        &["masks the service", "delete it"],
+        |image| {
+            image.write(manifest, r#"{"init": "systemd"}"#);
+            mask(image);
+        },
+        |image| image.remove(unit),
+    );
+    // Another init does not read it.
+    let image = Image::baked();
+    image.write(manifest, r#"{"init": "none"}"#);
+    mask(&image);
+    assert_eq!(image.lines(), NOTHING);
+}
+
+#[test]
 fn who_may_write_to_the_configuration() {
     for (path, mended) in [
         ("/etc/ecs/ecs.config", 0o644),

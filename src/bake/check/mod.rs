@@ -5,6 +5,7 @@
 mod cache;
 mod modes;
 mod secrets;
+mod service;
 mod state;
 mod tree;
 
@@ -57,6 +58,7 @@ pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
         findings: Vec::new(),
     };
     state::check(&mut report);
+    service::check(&mut report);
     let files = report.configuration();
     let config = report.settings();
     secrets::check(&mut report, &files, &config.source.docker_config);

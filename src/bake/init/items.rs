@@ -14,15 +14,16 @@ const BUSYBOX: &str = include_str!("../../../image-build/init/busybox/inittab");
 
 /// Where the binary lies in an image, as Amazon's packages put theirs.
 pub(in crate::bake) const BINARY: &str = "/usr/libexec/amazon-ecs-init";
+/// The service of systemd.
+pub(in crate::bake) const UNIT: &str = "/usr/lib/systemd/system/ecs.service";
 /// What System V init and BusyBox read.
 pub(super) const INITTAB: &str = "/etc/inittab";
 
 pub(super) fn items(init: Init) -> Vec<Item> {
     match init {
         Init::Systemd => {
-            let unit = "/usr/lib/systemd/system/ecs.service";
             let wanted = "/etc/systemd/system/multi-user.target.wants/ecs.service";
-            vec![Item::file(unit, 0o644, SYSTEMD), Item::link(wanted, unit)]
+            vec![Item::file(UNIT, 0o644, SYSTEMD), Item::link(wanted, UNIT)]
         }
         Init::OpenRc => {
             let script = "/etc/init.d/ecs";
