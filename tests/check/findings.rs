@@ -337,6 +337,14 @@ fn whose_the_configuration_is() {
     assert_eq!(image.lines(), NOTHING);
     chown(image.at(path), Some(1235), None).unwrap();
     assert_eq!(image.lines().len(), 1);
+    // Its tar, too, whoever checks.
+    let image = Image::baked();
+    let given = std::process::Command::new("chown")
+        .args(["-R", "1234"])
+        .arg(image.root.dir())
+        .status();
+    assert!(given.unwrap().success());
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Who may write to the configuration, and with it decide what runs as root.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -11,7 +10,7 @@ use crate::acquire::cache;
 /// Looks at these files and at the directories that hold them. A tree that a builder unpacked
 /// without being root belongs to the builder, all of it: that is as good as root here.
 pub fn check(report: &mut Report, files: impl Iterator<Item = PathBuf>) {
-    let builder = fs::metadata(report.root.dir()).map_or(0, |m| m.uid());
+    let builder = report.tree.0.owner();
     let directories = [ETC, VAR, cache::DIRECTORY].map(PathBuf::from);
     let all: BTreeSet<PathBuf> = directories.into_iter().chain(files).collect();
     for path in all {
