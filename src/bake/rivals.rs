@@ -1,6 +1,6 @@
 //! What an init would take in place of our service.
 
-use std::fs;
+use std::path::PathBuf;
 
 use super::fill::exists;
 use super::init::{BINARY, UNIT};
@@ -26,18 +26,17 @@ pub fn rivals(init: Init, tree: &Tree) -> Result<Vec<Item>> {
 }
 
 /// Whether the unit is masked: a link to `/dev/null`, or empty (systemd.unit(5)).
-///
-/// # Errors
-/// The tree cannot be read.
-pub fn is_masked(tree: &Tree) -> Result<bool> {
-    let place = tree.follow(UNIT_OF_ETC.as_ref())?;
-    let is_empty = |meta: fs::Metadata| meta.is_file() && meta.len() == 0;
-    Ok(place == tree.root().at("/dev/null") || fs::symlink_metadata(&place).is_ok_and(is_empty))
+#[must_use]
+pub fn is_masked(tree: &Tree) -> bool {
+    let path = UNIT_OF_ETC.as_ref();
+    let read = |place: PathBuf| read_regular_nofollow(&place).ok();
+    let text = tree.follow(path).ok().and_then(read);
+    tree.is_null(path) || text.is_some_and(|text| text.is_empty())
 }
 
 fn unit(tree: &Tree) -> Result<Vec<Item>> {
     let place = tree.entry(UNIT_OF_ETC.as_ref())?;
-    if is_masked(tree)? {
+    if is_masked(tree) {
         // What removing Amazon's Debian package leaves.
         log::warn!("{} masks the service and is removed", place.display());
         let (path, content) = (UNIT_OF_ETC.into(), Content::Nothing);

@@ -81,12 +81,18 @@ fn what_an_instance_leaves_behind() {
     superfluous(part, part, "A=b", &["unfinished", "secrets", "delete"]);
     let fetched = "/var/lib/ecs/ecs.config.s3";
     superfluous(fetched, fetched, "A=b", &["S3", "delete"]);
-    superfluous(
-        "/root/.aws/credentials",
-        "/root/.aws",
-        "",
-        &["credentials", "delete"],
-    );
+    let json = r#"{"Credentials": {"SecretAccessKey": "hushhush"}}"#;
+    for (path, content) in [
+        ("/root/.aws/credentials", ""),
+        ("/root/.aws/config", "[default]\nAWS_SESSION_TOKEN = x\n"),
+        ("/root/.aws/config", "aws_secret_access_key=x"),
+        ("/root/.aws/cli/cache/0.json", json),
+    ] {
+        superfluous(path, path, content, &["root's AWS credentials", "delete"]);
+    }
+    let image = Image::baked();
+    image.write("/root/.aws/config", "[default]\nregion = eu-west-1\n");
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]
@@ -318,6 +324,27 @@ fn who_may_write_to_the_configuration() {
     }
 }
 
+/// Whoever may write to the directory may put another file there.
+#[test]
+fn who_may_write_where_a_link_of_the_configuration_leads() {
+    for (file, directory) in [
+        ("/srv/cfg/ecs.config", "/srv/cfg"),
+        ("/etc/ecs/a/ecs.config", "/etc/ecs/a"),
+    ] {
+        one(
+            directory,
+            &["mode 0777", "chmod"],
+            |image| {
+                image.write(file, "ECS_CLUSTER=here\n");
+                image.remove("/etc/ecs/ecs.config");
+                symlink(file, image.at("/etc/ecs/ecs.config")).unwrap();
+                image.mode(directory, 0o777);
+            },
+            |image| image.mode(directory, 0o755),
+        );
+    }
+}
+
 /// Needs root, to give files away.
 #[test]
 fn whose_the_configuration_is() {
@@ -378,12 +405,30 @@ fn credentials_are_named_and_never_shown() {
         }
     }
     let json = "/etc/ecs/ecs.config.json";
-    one(
-        json,
-        &["EngineAuthData"],
-        |image| image.write(json, r#"{"EngineAuthData":{"r":{}}}"#),
-        |image| image.write(json, r#"{"Cluster":"here"}"#),
-    );
+    for key in ["EngineAuthData", "engineAuthData"] {
+        one(
+            json,
+            &["EngineAuthData"],
+            |image| image.write(json, format!(r#"{{"{key}":{{"r":{{}}}}}}"#)),
+            |image| image.write(json, format!(r#"{{"{key}":{{}}}}"#)),
+        );
+    }
+}
+
+#[test]
+fn credentials_below_the_configuration_and_beside_the_unit() {
+    let drop_ins = "/etc/systemd/system/ecs.service.d";
+    for path in ["/etc/ecs/a/b/c.env", &format!("{drop_ins}/keys.conf")] {
+        let secret = "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=x\n";
+        superfluous(path, path, secret, &["line 2", "AWS_SECRET_ACCESS_KEY"]);
+    }
+    // Neither a circle nor what takes a drop-in of the system's away.
+    let image = Image::baked();
+    image.directory(drop_ins);
+    symlink("/dev/null", image.at(drop_ins).join("x.conf")).unwrap();
+    symlink("../ecs", image.at("/etc/ecs/again")).unwrap();
+    image.write("/dev/null", "AWS_SECRET_ACCESS_KEY=x");
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]

@@ -28,6 +28,9 @@ const ETC: &str = "/etc/ecs";
 /// The image's configuration, among other things.
 const VAR: &str = "/var/lib/ecs";
 
+/// What is added to systemd's unit, by hand or by a tool.
+const DROP_INS: &str = "/etc/systemd/system/ecs.service.d";
+
 /// One thing that is wrong with a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -101,16 +104,29 @@ impl Report<'_> {
         }
     }
 
-    /// The files of the configuration: all in `/etc/ecs`, and the image's own.
+    /// The files of the configuration: all below `/etc/ecs`, the image's own, and what is added to
+    /// systemd's unit.
     fn configuration(&mut self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
-        for (directory, beginning) in [(ETC, ""), (VAR, "ecs.config")] {
-            for name in self.names(directory) {
-                let path = Path::new(directory).join(&name);
+        let directories = [(ETC, ""), (DROP_INS, ""), (VAR, "ecs.config")];
+        let mut directories = directories.map(|(d, b)| (PathBuf::from(d), b)).to_vec();
+        while let Some((directory, beginning)) = directories.pop() {
+            for name in self.names(&directory) {
+                if !name.to_string_lossy().starts_with(beginning) {
+                    continue;
+                }
+                let path = directory.join(&name);
                 let metadata = self.tree.metadata(&path);
-                let file = self.known(&path, metadata).is_some_and(|m| !m.is_dir());
-                if file && name.to_string_lossy().starts_with(beginning) {
-                    files.insert(path);
+                let Some(metadata) = self.known(&path, metadata) else {
+                    continue;
+                };
+                if !metadata.is_dir() {
+                    if !self.tree.0.is_null(&path) {
+                        files.insert(path);
+                    }
+                } else if !self.tree.itself(&path).is_ok_and(|it| it.is_symlink()) {
+                    // By a link it could go round in a circle.
+                    directories.push((path, ""));
                 }
             }
         }
@@ -136,8 +152,8 @@ impl Report<'_> {
     }
 
     /// The names in a directory; none if it is not there.
-    fn names(&mut self, directory: &str) -> Vec<OsString> {
-        let names = self.tree.names(directory);
+    fn names(&mut self, directory: impl AsRef<Path>) -> Vec<OsString> {
+        let names = self.tree.names(&directory);
         self.known(directory, names).unwrap_or_default()
     }
 }
