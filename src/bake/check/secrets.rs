@@ -117,7 +117,7 @@ fn value(rest: &str) -> Option<&str> {
 fn says(value: &str) -> bool {
     let around = |c: char| c.is_whitespace() || r#"{}"'\"#.contains(c);
     let value = value.trim_matches(around);
-    !value.is_empty() && !(value.starts_with('<') && value.ends_with('>'))
+    !(value.is_empty() || value.starts_with('<') && value.ends_with('>'))
 }
 
 /// `AKIA` (a user's) or `ASIA` (a session's) and 16 characters more: "IAM identifiers", IAM User
