@@ -108,7 +108,7 @@ pub fn acquire(
             None => cache::read_signature(&cache::beside(tar))?,
         };
         let file = open_regular(tar).doing(|| format!("open the tar {}", tar.display()))?;
-        // A download of the user's is as his umask and his browser left it; see [`Agent::staged`].
+        // A user's download, as the umask made it; [`Agent::staged`] copies what was verified.
         let acquired =
             Acquired::new(file, signature, Source::File(tar.clone())).in_custody(Custody::Copied);
         let name = tar.file_name().map(|name| name.to_string_lossy());

@@ -38,7 +38,7 @@ fn unit(tree: &Tree) -> Result<Vec<Item>> {
     let place = tree.entry(UNIT_OF_ETC.as_ref())?;
     if is_masked(tree) {
         // What removing Amazon's Debian package leaves.
-        log::warn!("{} masks the service and is removed", place.display());
+        log::warn!("{} masks the service: bake removes it", place.display());
         let (path, content) = (UNIT_OF_ETC.into(), Content::Nothing);
         return Ok(vec![Item { path, content }]);
     }

@@ -279,6 +279,24 @@ impl Config {
         Self::of(Settings::of_environment(ours), Root::default())
     }
 
+    /// What these settings come to, below `root`.
+    #[must_use]
+    pub fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
+        let mut reader = Reader(settings);
+        let mut config = reader.config(root.clone());
+        if let Some(url) = reader.0.get("ECS_INIT_CONFIG_S3") {
+            let layered = reader.0.over_s3(&root, &url.text);
+            let s3 = S3Layer::new(url, layered.is_some(), &reader.0, config.clone());
+            if let Some(settings) = layered {
+                reader = Reader(settings);
+                config = reader.config(root);
+            }
+            config.s3 = Some(s3);
+        }
+        reader.point_out_unknown();
+        (config, reader.0.into_warnings())
+    }
+
     /// What these settings come to in an image's tree. What one instance fetched from S3 is no part
     /// of the image.
     #[must_use]
@@ -300,24 +318,6 @@ impl Config {
             "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
             path.display()
         )))
-    }
-
-    /// What these settings come to, below `root`.
-    #[must_use]
-    pub fn of(settings: Settings, root: Root) -> (Config, Vec<String>) {
-        let mut reader = Reader(settings);
-        let mut config = reader.config(root.clone());
-        if let Some(url) = reader.0.get("ECS_INIT_CONFIG_S3") {
-            let layered = reader.0.over_s3(&root, &url.text);
-            let s3 = S3Layer::new(url, layered.is_some(), &reader.0, config.clone());
-            if let Some(settings) = layered {
-                reader = Reader(settings);
-                config = reader.config(root);
-            }
-            config.s3 = Some(s3);
-        }
-        reader.point_out_unknown();
-        (config, reader.0.into_warnings())
     }
 }
 

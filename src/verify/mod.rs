@@ -14,7 +14,8 @@
 //! **Changed in between?** A name may come to stand for another file; the open file stays the
 //! same. Its bytes could still be changed, so a file that others may write to is refused, unless all
 //! that is used is a copy ([`Custody`]), and [`Verified::stream`] hashes again and holds the end back
-//! until the SHA-256 is right. What remains is root itself, and somebody who opened the file for writing before it was root's.
+//! until the SHA-256 is right. What remains is root itself, and somebody who opened the file for
+//! writing before it was root's.
 
 mod armor;
 mod gate;

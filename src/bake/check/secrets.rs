@@ -36,11 +36,11 @@ pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker: &Path) {
             let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
             let mut entries = json.as_object().into_iter().flatten();
             // Go's encoding/json takes a key in any case.
-            if entries.any(|(key, value)| {
-                key.eq_ignore_ascii_case("EngineAuthData")
-                    && !value.is_null()
-                    && says(&value.to_string())
-            }) {
+            let secret = |(key, value): (&String, &serde_json::Value)| {
+                let is_it = key.eq_ignore_ascii_case("EngineAuthData");
+                is_it && !value.is_null() && says(&value.to_string())
+            };
+            if entries.any(secret) {
                 report.add(
                     path,
                     "has EngineAuthData, a registry's credentials",
