@@ -29,6 +29,18 @@ impl fmt::Display for Source {
     }
 }
 
+/// Who may be able to write to an open tar. What is used as it lies must not change between the
+/// check and the use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Custody {
+    /// Root and this process's user.
+    Ours,
+    /// This user, too: who has an image's tree may change all of it.
+    Owner(u32),
+    /// Anybody. Nothing but a copy is used, which is hashed while it is made.
+    Copied,
+}
+
 /// An open tar and what is said to be its signature; nothing of it has been believed yet. It is
 /// the open file that goes on from here, never its name: what a name stands for can change.
 #[derive(Debug)]
@@ -36,6 +48,7 @@ pub struct Acquired {
     file: File,
     signature: Option<Vec<u8>>,
     source: Source,
+    custody: Custody,
 }
 
 impl Acquired {
@@ -46,7 +59,19 @@ impl Acquired {
             file,
             signature,
             source,
+            custody: Custody::Ours,
         }
+    }
+
+    /// The same where others may write to it.
+    #[must_use]
+    pub fn in_custody(self, custody: Custody) -> Self {
+        Acquired { custody, ..self }
+    }
+
+    /// Who may be able to write to it.
+    pub fn custody(&self) -> Custody {
+        self.custody
     }
 
     /// Where it came from.

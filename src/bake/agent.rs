@@ -8,7 +8,7 @@ use super::order::{Order, Whence};
 use crate::acquire::cache::part::Part;
 use crate::acquire::cache::{self, Cache};
 use crate::acquire::search::Manners;
-use crate::acquire::{Acquired, Download, Found, Search, Source, imds};
+use crate::acquire::{Acquired, Custody, Download, Found, Search, Source, imds};
 use crate::config::{AgentVersion, Config};
 use crate::error::{Context, Error, Result};
 use crate::host::Architecture;
@@ -108,7 +108,9 @@ pub fn acquire(
             None => cache::read_signature(&cache::beside(tar))?,
         };
         let file = open_regular(tar).doing(|| format!("open the tar {}", tar.display()))?;
-        let acquired = Acquired::new(file, signature, Source::File(tar.clone()));
+        // A user's download, as the umask made it; [`Agent::staged`] copies what was verified.
+        let acquired =
+            Acquired::new(file, signature, Source::File(tar.clone())).in_custody(Custody::Copied);
         let name = tar.file_name().map(|name| name.to_string_lossy());
         let version = order.version.clone();
         let version = version.or_else(|| cache::version(name.as_deref()?));
@@ -131,6 +133,13 @@ pub fn acquire(
         Found::Local(acquired) => admit(&gate, acquired, wanted)?,
         Found::Fetched(download) => fetched(&gate, download, wanted)?,
     };
+    let version = &config.source.version;
+    if let Some(named) = cache::other_version(&agent.origin, version) {
+        return Err(Error::new(format!(
+            "the name of {} (ECS_INIT_AGENT_TAR) says {named}, and the order {version}",
+            agent.origin
+        )));
+    }
     agent.version.clone_from(&order.version);
     Ok(agent)
 }

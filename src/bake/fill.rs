@@ -8,10 +8,11 @@ use super::init::BINARY;
 use super::journal::Journal;
 use super::manifest::{self, Previous};
 use super::order::Order;
+use super::rivals::rivals;
 use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
-use super::{Init, Item, binary, keyring, lasting, settings};
+use super::{Init, Item, binary, image, keyring, lasting, settings};
 use crate::acquire::cache;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
@@ -79,9 +80,11 @@ fn fill(
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
     let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
-    let gone = superseded(&previous, &items, &tree)?;
+    let mut gone = superseded(&previous, &items, &tree)?;
+    gone.extend(rivals(init, &tree)?);
     // What is in the way is found before anything is fetched.
-    Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
+    let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
+    image::judge(&tree, &targets, config.source.keyring.is_some())?;
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;

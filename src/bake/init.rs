@@ -9,7 +9,7 @@ use std::str::FromStr;
 use super::Item;
 use crate::error::Result;
 use crate::root::Root;
-pub(super) use items::BINARY;
+pub(super) use items::{BINARY, UNIT};
 
 /// An init system that ecs-init has a service for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use super::{Content, Init, Item};
 use crate::acquire::cache;
 use crate::acquire::{Acquired, Source};
 use crate::command::VERSION;
+use crate::config::AgentVersion;
 use crate::error::{Context, Result};
 use crate::host::Architecture;
 use crate::image::Archive;
@@ -157,11 +158,15 @@ impl Previous {
     }
 
     /// Its tar in the cache's directory `dir`, unverified, if it is said to be the one that is
-    /// ordered now. `latest` never is: tomorrow's is another.
+    /// ordered now. `latest` never is: tomorrow's is another. Nor is a file whose name did not tell
+    /// its version: whoever ordered it may have been wrong.
     pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<Acquired> {
-        let version = order.version.as_ref()?.to_string();
-        let same = version != "latest"
-            && self.agent("version") == version
+        let wanted = order.version.as_ref()?;
+        let known = self.origin().contains("://")
+            || cache::version(self.origin()).is_some_and(|named| named == *wanted);
+        let same = known
+            && *wanted != AgentVersion::Latest
+            && self.agent("version") == wanted.to_string()
             && self.agent("architecture") == order.architecture.name();
         let path = dir.join(self.tar().filter(|_| same)?);
         let file = open_regular_nofollow(&path).ok()?;

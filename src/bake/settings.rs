@@ -1,7 +1,6 @@
 //! `/etc/ecs/ecs.config`: the text that is ordered, and what may become of the one that is there.
 
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 use super::order::{Order, Settings};
@@ -9,7 +8,7 @@ use super::tree::Tree;
 use crate::config::file;
 use crate::config::settings::FILES;
 use crate::error::{Context, Error, Result};
-use crate::sys::file::open_regular_nofollow;
+use crate::sys::file::read_regular_nofollow;
 
 /// The user's configuration.
 pub const PATH: &str = FILES[1];
@@ -27,14 +26,11 @@ pub fn wanted(order: &Order, tree: &Tree) -> Result<Option<Vec<u8>>> {
         Settings::File(path) => read(path)?,
     };
     let there = tree.follow(PATH.as_ref())?;
-    let mut old = Vec::new();
-    match open_regular_nofollow(&there).and_then(|mut file| file.read_to_end(&mut old)) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+    let old = match read_regular_nofollow(&there) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         // A device or a pipe, too, which is not to be replaced.
-        read => {
-            read.doing(|| format!("read {}", there.display()))?;
-        }
-    }
+        read => read.doing(|| format!("read {}", there.display()))?,
+    };
     if old.is_empty() || old == text.as_bytes() || order.force {
         return Ok(Some(text.into_bytes()));
     }

@@ -177,6 +177,15 @@ impl<'a> Target<'a> {
         Ok(Some(Target { path, matter }))
     }
 
+    /// What the file at this place of the machine will hold, if it is this one.
+    #[must_use]
+    pub fn bytes(&self, path: &Path) -> Option<&[u8]> {
+        match &self.matter {
+            Matter::File { bytes, .. } if self.path == path => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// What takes a file away that an earlier `bake` put there.
     #[must_use]
     pub fn removal(path: PathBuf) -> Target<'a> {

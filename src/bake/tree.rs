@@ -83,6 +83,13 @@ impl Tree {
         self.resolve(path, true)
     }
 
+    /// Whether this name stands for `/dev/null`, be that in the tree or not.
+    #[must_use]
+    pub fn is_null(&self, path: &Path) -> bool {
+        self.follow(path)
+            .is_ok_and(|place| place == self.dir.join("dev/null"))
+    }
+
     fn resolve(&self, path: &Path, follow: bool) -> Result<PathBuf> {
         self.walk(path, follow)
             .doing(|| format!("find {} in {}", path.display(), self.dir.display()))

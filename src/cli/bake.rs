@@ -1,12 +1,13 @@
 //! The options of `bake`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
 
 use super::{Command, wrong};
+use crate::acquire::cache;
 use crate::bake::order::{Order, Settings, Whence};
 use crate::config::{AgentVersion, file, value};
 use crate::error::{Error, Result};
@@ -152,6 +153,14 @@ impl Given {
         let version = self.read("agent-version", str::parse::<AgentVersion>)?;
         if version.is_none() && !matches!(whence, Whence::Tar { .. }) {
             return Err(Error::usage("bake needs --agent-version V, or --tar FILE"));
+        }
+        if let (Whence::Tar { tar, .. }, Some(wanted)) = (&whence, &version)
+            && let Some(name) = tar.file_name().and_then(OsStr::to_str)
+            && let Some(named) = cache::other_version(name, wanted)
+        {
+            return Err(Error::usage(format!(
+                "bake --tar {name}: its name says {named}, and --agent-version {wanted}"
+            )));
         }
         Ok(Command::Bake(Box::new(Order {
             root,
@@ -305,6 +314,10 @@ mod tests {
             ("--root t --root u --tar t", "--root"),
             ("--root t --tar t --init upstartd", "--init upstartd"),
             ("--root t --tar t extra", "no operand"),
+            (
+                "--root t --tar d/ecs-agent-arm64-v1.99.0.tar --agent-version 1.98.0",
+                "its name says v1.99.0, and --agent-version v1.98.0",
+            ),
             ("--root", "--root"),
             ("--check t --force", "--check"),
             ("--check t --root t", "--check"),

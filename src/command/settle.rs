@@ -52,11 +52,8 @@ fn read() -> Config {
 fn wait_for(config: &Config, stop: Option<&Stop>) -> Result<()> {
     let start = Instant::now();
     let limit = config.wait_for_timeout;
-    if let Some(path) = config.wait_for.iter().find(|path| !path.is_absolute()) {
-        return Err(Error::new(format!(
-            "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
-            path.display()
-        )));
+    if let Some(refusal) = config.relative_wait() {
+        return Err(refusal);
     }
     for path in &config.wait_for {
         let mut told = false;

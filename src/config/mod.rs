@@ -16,6 +16,7 @@ pub use s3::{Keys, S3Layer, S3Url};
 pub use settings::{Origin, Settings};
 pub use value::{AgentSource, AgentVersion, Firewall, LogLevel, Selinux};
 
+use crate::error::Error;
 use crate::root::Root;
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
@@ -294,6 +295,29 @@ impl Config {
         }
         reader.point_out_unknown();
         (config, reader.0.into_warnings())
+    }
+
+    /// What these settings come to in an image's tree. What one instance fetched from S3 is no part
+    /// of the image.
+    #[must_use]
+    pub fn of_image(settings: Settings, root: Root) -> (Config, Vec<String>) {
+        let mut reader = Reader(settings);
+        let mut config = reader.config(root);
+        if let Some(url) = reader.0.get("ECS_INIT_CONFIG_S3") {
+            config.s3 = Some(S3Layer::new(url, false, &reader.0, config.clone()));
+        }
+        reader.point_out_unknown();
+        (config, reader.0.into_warnings())
+    }
+
+    /// A relative path in `ECS_INIT_WAIT_FOR`, which `pre-start` and `run` refuse.
+    #[must_use]
+    pub fn relative_wait(&self) -> Option<Error> {
+        let path = self.wait_for.iter().find(|path| !path.is_absolute())?;
+        Some(Error::new(format!(
+            "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
+            path.display()
+        )))
     }
 }
 

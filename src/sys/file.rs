@@ -1,7 +1,7 @@
 //! Opening files with the flags that std does not name.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -19,6 +19,16 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// As [`open_regular`]; ELOOP for a symbolic link.
 pub fn open_regular_nofollow(path: &Path) -> io::Result<File> {
     regular(path, libc::O_NONBLOCK | libc::O_NOFOLLOW)
+}
+
+/// All of a regular file, as [`open_regular_nofollow`] opens it.
+///
+/// # Errors
+/// As there, or what read(2) answered.
+pub fn read_regular_nofollow(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular_nofollow(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn regular(path: &Path, flags: i32) -> io::Result<File> {

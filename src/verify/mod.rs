@@ -12,9 +12,10 @@
 //! to Docker. What is signed is the bytes: not the name, and not that it is the newest version.
 //!
 //! **Changed in between?** A name may come to stand for another file; the open file stays the
-//! same. Its bytes could still be changed, so a file that others may write to is refused, and
-//! [`Verified::stream`] hashes again and holds the end back until the SHA-256 is right. What
-//! remains is root itself, and somebody who opened the file for writing before it was root's.
+//! same. Its bytes could still be changed, so a file that others may write to is refused, unless all
+//! that is used is a copy ([`Custody`]), and [`Verified::stream`] hashes again and holds the end back
+//! until the SHA-256 is right. What remains is root itself, and somebody who opened the file for
+//! writing before it was root's.
 
 mod armor;
 mod gate;
@@ -37,7 +38,7 @@ pub use permission::{AllowUnsigned, AllowUpdate};
 pub use refusal::{Reason, Refused, Subject};
 pub use whole::sha256_of;
 
-use crate::acquire::{Acquired, Source};
+use crate::acquire::{Acquired, Custody, Source};
 use crate::error::Result;
 use crate::utc::utc;
 
@@ -169,8 +170,9 @@ pub fn signature(
     keyring: &Keyring,
     now: SystemTime,
 ) -> Result<Verified, Refused> {
+    let custody = acquired.custody();
     let (file, signature, source) = acquired.into_parts();
-    match signed(&file, signature.as_deref(), keyring, now) {
+    match signed(&file, custody, signature.as_deref(), keyring, now) {
         Ok((good, length, digest)) => Ok(Verified {
             file,
             length,
@@ -190,12 +192,13 @@ pub fn signature(
 /// The verdict on an open file; its length and SHA-256 come from the same pass.
 fn signed(
     file: &File,
+    custody: Custody,
     signature: Option<&[u8]>,
     keyring: &Keyring,
     now: SystemTime,
 ) -> Result<(judge::Good, u64, Vec<u8>), Reason> {
     let signatures = signatures::parse(signature.ok_or(Reason::Unsigned)?)?;
-    whole::fit_to_judge(file)?;
+    whole::fit_to_judge(file, custody)?;
     let verdict = judge::judge(&signatures, keyring, now, file);
     let (good, whole) = verdict.map_err(|reason| match reason {
         Reason::Altered if whole::lost_its_end(file).unwrap_or(false) => Reason::CutShort,
@@ -242,12 +245,13 @@ fn without_signature(
     acquired: Acquired,
     door: Result<Provenance, Reason>,
 ) -> Result<Verified, Refused> {
+    let custody = acquired.custody();
     let (file, signature, source) = acquired.into_parts();
     let checked = door.and_then(|provenance| {
         if signature.is_some() {
             return Err(Reason::SignatureDecides);
         }
-        whole::fit_to_judge(&file)?;
+        whole::fit_to_judge(&file, custody)?;
         let (length, digest) = whole::Whole::new(&file)
             .and_then(whole::Whole::finish)
             .map_err(Reason::Io)?;

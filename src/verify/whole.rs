@@ -9,6 +9,7 @@ use sequoia_openpgp::crypto::hash::Context;
 use sequoia_openpgp::types::HashAlgorithm;
 
 use super::refusal::Reason;
+use crate::acquire::Custody;
 
 /// How much of the tar's end [`Rechecked`] keeps to itself until the digest is known.
 const HELD_BACK: u64 = 64 * 1024;
@@ -44,9 +45,9 @@ pub(super) fn hex(digest: &[u8]) -> String {
     })
 }
 
-/// Refuses what is no regular file, and a file that somebody else may still write to: they could
-/// change it between the check and the use.
-pub(super) fn fit_to_judge(file: &File) -> Result<(), Reason> {
+/// Refuses what is no regular file, and a file that somebody else than `custody` says may still
+/// write to: they could change it between the check and the use.
+pub(super) fn fit_to_judge(file: &File, custody: Custody) -> Result<(), Reason> {
     let meta = file.metadata().map_err(Reason::Io)?;
     if !meta.is_file() {
         return Err(Reason::Io(io::Error::new(
@@ -57,7 +58,8 @@ pub(super) fn fit_to_judge(file: &File) -> Result<(), Reason> {
     // The owner of /proc/self is the effective user of this process.
     let ours = std::fs::metadata("/proc/self").map_or(0, |m| m.uid());
     let others_write = meta.mode() & 0o022 != 0;
-    if others_write || (meta.uid() != 0 && meta.uid() != ours) {
+    let known = [0, ours].contains(&meta.uid()) || custody == Custody::Owner(meta.uid());
+    if custody != Custody::Copied && (others_write || !known) {
         return Err(Reason::WritableByOthers {
             owner: meta.uid(),
             mode: meta.mode() & 0o7777,

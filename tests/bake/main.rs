@@ -6,11 +6,13 @@
 mod server;
 
 mod bench;
+mod configuration;
 mod failures;
 mod filled;
 mod hostile;
 mod lasting;
 mod program;
+mod rivals;
 #[path = "../acquire/signing.rs"]
 mod signing;
 mod sources;

@@ -64,6 +64,34 @@ fn a_tree_for_another_architecture() {
     );
 }
 
+/// As each start will say it again; it is no reason to make no image.
+#[test]
+fn what_a_start_would_warn_of_is_said() {
+    let bench = Bench::new();
+    let order = "--arch arm64 --tar agent.tar --binary program --init none \
+                 --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none";
+    let done = run(&bench, &order.split_whitespace().collect::<Vec<_>>());
+    let said = stderr(&done);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    let warned: Vec<_> = said.lines().filter(|l| l.contains("level=warn")).collect();
+    assert_eq!(warned.len(), 2, "{said}");
+    assert!(warned[0].contains("/etc/ecs/ecs.config:2: "), "{said}");
+    assert!(warned[1].contains("ECS_INIT_MIROR"), "{said}");
+}
+
+/// systemd takes the administrator's unit.
+#[test]
+fn a_unit_in_place_of_ours_is_pointed_out() {
+    let bench = Bench::new();
+    bench.write("etc/systemd/system/ecs.service", "[Service]\n");
+    let order = "--arch arm64 --tar agent.tar --binary program --init systemd";
+    let done = run(&bench, &order.split_whitespace().collect::<Vec<_>>());
+    let said = stderr(&done);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    let words = "etc/systemd/system/ecs.service is started in place of /usr/lib/systemd";
+    assert!(said.contains(words), "{said}");
+}
+
 #[test]
 fn the_program_puts_itself_there() {
     let mut bench = Bench::new();

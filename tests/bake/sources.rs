@@ -1,8 +1,12 @@
 //! Where the tar comes from, and what is not let through.
 
-use std::fs;
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
 
+use ecs_init::bake::agent::acquire;
+use ecs_init::bake::manifest::Previous;
 use ecs_init::bake::order::Whence;
+use ecs_init::config::Config;
 use ecs_init::host::Architecture;
 
 use super::bench::{Bench, agent, paths, sign};
@@ -148,6 +152,82 @@ fn a_bad_signature_or_none_leaves_nothing() {
     fs::remove_file(&signature).unwrap();
     bench.refused("ECS_INIT_ALLOW_UNSIGNED");
     assert_eq!(paths(bench.tree()), [""; 0]);
+}
+
+/// As a browser leaves it, and sudo bakes it. Needs root, to give files away.
+#[test]
+fn a_tar_that_is_named_may_be_anybodys() {
+    let mut bench = Bench::new();
+    let tar = bench.dir.path().join("agent.tar");
+    chown(&tar, Some(1234), None).expect("this test needs root");
+    fs::set_permissions(&tar, Permissions::from_mode(0o664)).unwrap();
+    bench.bake().unwrap();
+    let baked = bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar");
+    assert!(fs::read(&baked).unwrap() == fs::read(&tar).unwrap());
+    let meta = fs::metadata(&baked).unwrap();
+    assert_eq!((meta.uid(), meta.mode() & 0o7777), (0, 0o644));
+    // The environment's is judged as at a start.
+    bench.order.whence = Whence::Environment;
+    let environment = [("ECS_INIT_AGENT_TAR", tar.to_str().unwrap())];
+    let error = bench.bake_with(&environment).unwrap_err().to_string();
+    assert!(error.contains("others could change it"), "{error}");
+}
+
+/// What lands in the tree is what was verified.
+#[test]
+fn a_tar_that_changes_after_the_check_is_not_copied() {
+    let bench = Bench::new();
+    let keys = bench.dir.path().join("keys");
+    let (config, _) = Config::of_environment([(
+        "ECS_INIT_KEYRING".to_owned(),
+        keys.to_str().unwrap().to_owned(),
+    )]);
+    let previous = Previous::read(&bench.at("none"));
+    for at in [700, 90_000] {
+        bench.tar(1);
+        let mut agent =
+            acquire(&bench.order, &config, bench.tree(), &previous, None).expect("verified");
+        let tar = bench.dir.path().join("agent.tar");
+        let writer = OpenOptions::new().write(true).open(tar).unwrap();
+        writer.write_all_at(b"X", at).unwrap();
+        let error = agent.staged(bench.tree()).unwrap_err().to_string();
+        assert!(error.contains("changed after it was checked"), "{error}");
+        assert_eq!(paths(bench.tree()), [""; 0]);
+    }
+}
+
+/// Its version is what somebody said, and may be another's.
+#[test]
+fn a_file_of_no_known_version_is_not_taken_for_the_one_of_a_mirror() {
+    let mut bench = Bench::new();
+    bench.bake().unwrap();
+    let tar = agent(Architecture::Arm64, 2);
+    let signature = sign(&bench.cert, &tar);
+    let server = serve(tar.clone(), signature);
+    bench.order.whence = Whence::Mirror(server.url());
+    assert!(!bench.bake().unwrap().unchanged);
+    let baked = fs::read(bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar")).unwrap();
+    assert!(baked == tar);
+    assert!(bench.bake().unwrap().unchanged);
+    assert_eq!(server.tars().len(), 1);
+}
+
+#[test]
+fn a_tar_of_the_environments_whose_name_says_another_version() {
+    let mut bench = Bench::new();
+    let at = |name: &str| bench.dir.path().join(name);
+    let named = at("ecs-agent-arm64-v1.98.0.tar");
+    fs::rename(at("agent.tar"), &named).unwrap();
+    fs::rename(at("agent.tar.asc"), at("ecs-agent-arm64-v1.98.0.tar.asc")).unwrap();
+    bench.order.whence = Whence::Environment;
+    let environment = [("ECS_INIT_AGENT_TAR", named.to_str().unwrap())];
+    let error = bench.bake_with(&environment).unwrap_err().to_string();
+    assert!(error.contains("v1.98.0, and the order v1.99.0"), "{error}");
+    assert_eq!(paths(bench.tree()), [""; 0]);
+    for version in ["latest", "v1.98.0"] {
+        bench.order.version = Some(version.parse().unwrap());
+        bench.bake_with(&environment).unwrap();
+    }
 }
 
 #[test]

@@ -81,12 +81,18 @@ fn what_an_instance_leaves_behind() {
     superfluous(part, part, "A=b", &["unfinished", "secrets", "delete"]);
     let fetched = "/var/lib/ecs/ecs.config.s3";
     superfluous(fetched, fetched, "A=b", &["S3", "delete"]);
-    superfluous(
-        "/root/.aws/credentials",
-        "/root/.aws",
-        "",
-        &["credentials", "delete"],
-    );
+    let json = r#"{"Credentials": {"SecretAccessKey": "hushhush"}}"#;
+    for (path, content) in [
+        ("/root/.aws/credentials", ""),
+        ("/root/.aws/config", "[default]\nAWS_SESSION_TOKEN = x\n"),
+        ("/root/.aws/config", "aws_secret_access_key=x"),
+        ("/root/.aws/cli/cache/0.json", json),
+    ] {
+        superfluous(path, path, content, &["root's AWS credentials", "delete"]);
+    }
+    let image = Image::baked();
+    image.write("/root/.aws/config", "[default]\nregion = eu-west-1\n");
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]
@@ -238,6 +244,67 @@ fn a_keyring_that_no_start_could_use() {
 }
 
 #[test]
+fn a_configuration_that_a_start_refuses_or_does_not_use() {
+    let path = "/etc/ecs/ecs.config";
+    for (text, words) in [
+        ("ECS_INIT_MIROR=x", "line 1: ECS_INIT_MIROR"),
+        (
+            "#\nECS_INIT_FIREWALL=x",
+            "line 2: the value of ECS_INIT_FIREWALL",
+        ),
+        ("ECS_CLUSTER=\"open", "line 1: line ignored: a quote"),
+        ("nonsense", "line 1: line ignored"),
+        (
+            "ECS_INIT_WAIT_FOR=etc/x",
+            "line 1: the value of ECS_INIT_WAIT_FOR",
+        ),
+        (
+            "ECS_INIT_CONFIG_S3=s3//typo",
+            "line 1: the value of ECS_INIT_CONFIG_S3",
+        ),
+        ("ECS_INIT_AGENT_SOURCE=registry", "has no digest"),
+    ] {
+        one(
+            path,
+            &[words, "correct it"],
+            |image| image.write(path, text),
+            |image| image.write(path, "ECS_CLUSTER=here"),
+        );
+    }
+    // What comes at the start may name the digest.
+    for later in ["WAIT_FOR=/etc/ecs/ecs.config", "CONFIG_S3=s3://bucket/key"] {
+        let image = Image::baked();
+        let text = format!("ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_{later}\n");
+        image.write(path, text);
+        assert_eq!(image.lines(), NOTHING);
+    }
+}
+
+#[test]
+fn a_unit_that_is_masked() {
+    let unit = "/etc/systemd/system/ecs.service";
+    let manifest = "/var/lib/ecs/ecs-init.manifest.json";
+    let mask = |image: &Image| {
+        image.directory("/etc/systemd/system");
+        symlink("/dev/null", image.at(unit)).unwrap();
+    };
+    one(
+        unit,
+        &["masks the service", "delete it"],
+        |image| {
+            image.write(manifest, r#"{"init": "systemd"}"#);
+            mask(image);
+        },
+        |image| image.remove(unit),
+    );
+    // Another init does not read it.
+    let image = Image::baked();
+    image.write(manifest, r#"{"init": "none"}"#);
+    mask(&image);
+    assert_eq!(image.lines(), NOTHING);
+}
+
+#[test]
 fn who_may_write_to_the_configuration() {
     for (path, mended) in [
         ("/etc/ecs/ecs.config", 0o644),
@@ -254,6 +321,27 @@ fn who_may_write_to_the_configuration() {
                 |image| image.mode(path, mended),
             );
         }
+    }
+}
+
+/// Whoever may write to the directory may put another file there.
+#[test]
+fn who_may_write_where_a_link_of_the_configuration_leads() {
+    for (file, directory) in [
+        ("/srv/cfg/ecs.config", "/srv/cfg"),
+        ("/etc/ecs/a/ecs.config", "/etc/ecs/a"),
+    ] {
+        one(
+            directory,
+            &["mode 0777", "chmod"],
+            |image| {
+                image.write(file, "ECS_CLUSTER=here\n");
+                image.remove("/etc/ecs/ecs.config");
+                symlink(file, image.at("/etc/ecs/ecs.config")).unwrap();
+                image.mode(directory, 0o777);
+            },
+            |image| image.mode(directory, 0o755),
+        );
     }
 }
 
@@ -276,6 +364,14 @@ fn whose_the_configuration_is() {
     assert_eq!(image.lines(), NOTHING);
     chown(image.at(path), Some(1235), None).unwrap();
     assert_eq!(image.lines().len(), 1);
+    // Its tar, too, whoever checks.
+    let image = Image::baked();
+    let given = std::process::Command::new("chown")
+        .args(["-R", "1234"])
+        .arg(image.root.dir())
+        .status();
+    assert!(given.unwrap().success());
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]
@@ -309,12 +405,30 @@ fn credentials_are_named_and_never_shown() {
         }
     }
     let json = "/etc/ecs/ecs.config.json";
-    one(
-        json,
-        &["EngineAuthData"],
-        |image| image.write(json, r#"{"EngineAuthData":{"r":{}}}"#),
-        |image| image.write(json, r#"{"Cluster":"here"}"#),
-    );
+    for key in ["EngineAuthData", "engineAuthData"] {
+        one(
+            json,
+            &["EngineAuthData"],
+            |image| image.write(json, format!(r#"{{"{key}":{{"r":{{}}}}}}"#)),
+            |image| image.write(json, format!(r#"{{"{key}":{{}}}}"#)),
+        );
+    }
+}
+
+#[test]
+fn credentials_below_the_configuration_and_beside_the_unit() {
+    let drop_ins = "/etc/systemd/system/ecs.service.d";
+    for path in ["/etc/ecs/a/b/c.env", &format!("{drop_ins}/keys.conf")] {
+        let secret = "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=x\n";
+        superfluous(path, path, secret, &["line 2", "AWS_SECRET_ACCESS_KEY"]);
+    }
+    // Neither a circle nor what takes a drop-in of the system's away.
+    let image = Image::baked();
+    image.directory(drop_ins);
+    symlink("/dev/null", image.at(drop_ins).join("x.conf")).unwrap();
+    symlink("../ecs", image.at("/etc/ecs/again")).unwrap();
+    image.write("/dev/null", "AWS_SECRET_ACCESS_KEY=x");
+    assert_eq!(image.lines(), NOTHING);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 
-use ecs_init::acquire::{Acquired, Source};
+use ecs_init::acquire::{Acquired, Custody, Source};
 use ecs_init::verify::{Keyring, Reason, signature};
 use sequoia_openpgp::serialize::MarshalInto;
 
@@ -76,6 +76,30 @@ fn a_tar_that_others_may_write_to_is_refused() {
             matches!(refused.reason(), Reason::WritableByOthers { mode: m, .. } if *m == mode),
             "{refused}"
         );
+    }
+}
+
+/// Needs root, to give files away.
+#[test]
+fn whose_a_tar_may_be() {
+    let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
+    let asc = Sign::by(&cert).armored(&tar);
+    let keyring = bench.keyring(&[&cert]);
+    for (custody, owner, mode, good) in [
+        (Custody::Ours, 0, 0o644, true),
+        (Custody::Ours, 1234, 0o644, false),
+        (Custody::Owner(1234), 0, 0o644, true),
+        (Custody::Owner(1234), 1234, 0o644, true),
+        (Custody::Owner(1234), 1235, 0o644, false),
+        (Custody::Owner(1234), 1234, 0o664, false),
+        (Custody::Copied, 1234, 0o666, true),
+    ] {
+        let acquired = bench.acquired(&tar, Some(&asc)).in_custody(custody);
+        let path = bench.dir.path().join("agent.tar");
+        chown(&path, Some(owner), None).expect("this test needs root");
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let judged = signature(acquired, &keyring, now());
+        assert_eq!(judged.is_ok(), good, "{custody:?} {owner} {mode:o}");
     }
 }
 

@@ -270,6 +270,12 @@ pub(crate) fn version(name: &str) -> Option<AgentVersion> {
     name.parse().ok().filter(|v| *v != AgentVersion::Latest)
 }
 
+/// The version in a tar's name, where another release or build is wanted.
+pub(crate) fn other_version(name: &str, wanted: &AgentVersion) -> Option<AgentVersion> {
+    let is_latest = *wanted == AgentVersion::Latest;
+    version(name).filter(|named| !is_latest && named != wanted)
+}
+
 /// Where the signature of this tar lies.
 pub(crate) fn beside(tar: &Path) -> PathBuf {
     let mut path = tar.as_os_str().to_owned();

@@ -31,7 +31,7 @@ pub fn fetch(config: &Config, stop: Option<&Stop>) -> Result<bool> {
     let Some(layer) = &config.s3 else {
         return Ok(false);
     };
-    let url = parse(layer)?;
+    let url = url(layer)?;
     let object = match request::object(layer, &url, stop) {
         Ok(object) => object,
         Err(Missed::Unreached(error)) if layer.held => {
@@ -57,7 +57,7 @@ pub fn fetch(config: &Config, stop: Option<&Stop>) -> Result<bool> {
 pub fn held(config: &Config) -> Result<()> {
     match &config.s3 {
         Some(layer) if !layer.held => {
-            let url = parse(layer)?;
+            let url = url(layer)?;
             Err(Error::new(format!(
                 "{url} was not fetched yet: pre-start does, and must come before"
             )))
@@ -66,7 +66,11 @@ pub fn held(config: &Config) -> Result<()> {
     }
 }
 
-fn parse(layer: &S3Layer) -> Result<S3Url> {
+/// What `ECS_INIT_CONFIG_S3` names.
+///
+/// # Errors
+/// It is no URL of an object in S3; named with its place.
+pub fn url(layer: &S3Layer) -> Result<S3Url> {
     S3Url::parse(&layer.url).map_err(|why| {
         let origin = &layer.url.origin;
         Error::new(format!("{origin}: the value of ECS_INIT_CONFIG_S3 {why}"))

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::Report;
 use crate::acquire::cache::{DIRECTORY, TAR, beside};
-use crate::acquire::{Acquired, Source};
+use crate::acquire::{Acquired, Custody, Source};
 use crate::config::settings::FILES;
 use crate::config::{Config, Setting};
 use crate::error::Context;
@@ -108,7 +108,8 @@ fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: Syst
         signature = beside_tar(report, &link);
     }
     let unsigned = signature.is_none();
-    let acquired = Acquired::new(tar, signature, Source::Cache(path.to_owned()));
+    let acquired = Acquired::new(tar, signature, Source::Cache(path.to_owned()))
+        .in_custody(Custody::Owner(report.tree.0.owner()));
     if let Err(refused) = gate.admit(acquired, now) {
         let what = if unsigned {
             "has no signature: the first start has to fetch it from a network".to_owned()

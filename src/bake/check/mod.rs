@@ -5,6 +5,7 @@
 mod cache;
 mod modes;
 mod secrets;
+mod service;
 mod state;
 mod tree;
 
@@ -15,8 +16,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::bake::image;
+use crate::config::Config;
 use crate::config::settings::FILES;
-use crate::config::{Config, Settings};
 use crate::error::Result;
 use crate::root::Root;
 use tree::Tree;
@@ -25,6 +27,9 @@ use tree::Tree;
 const ETC: &str = "/etc/ecs";
 /// The image's configuration, among other things.
 const VAR: &str = "/var/lib/ecs";
+
+/// What is added to systemd's unit, by hand or by a tool.
+const DROP_INS: &str = "/etc/systemd/system/ecs.service.d";
 
 /// One thing that is wrong with a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,7 @@ pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
         findings: Vec::new(),
     };
     state::check(&mut report);
+    service::check(&mut report);
     let files = report.configuration();
     let config = report.settings();
     secrets::check(&mut report, &files, &config.source.docker_config);
@@ -98,37 +104,56 @@ impl Report<'_> {
         }
     }
 
-    /// The files of the configuration: all in `/etc/ecs`, and the image's own.
+    /// The files of the configuration: all below `/etc/ecs`, the image's own, and what is added to
+    /// systemd's unit.
     fn configuration(&mut self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
-        for (directory, beginning) in [(ETC, ""), (VAR, "ecs.config")] {
-            for name in self.names(directory) {
-                let path = Path::new(directory).join(&name);
+        let directories = [(ETC, ""), (DROP_INS, ""), (VAR, "ecs.config")];
+        let mut directories = directories.map(|(d, b)| (PathBuf::from(d), b)).to_vec();
+        while let Some((directory, beginning)) = directories.pop() {
+            for name in self.names(&directory) {
+                if !name.to_string_lossy().starts_with(beginning) {
+                    continue;
+                }
+                let path = directory.join(&name);
                 let metadata = self.tree.metadata(&path);
-                let file = self.known(&path, metadata).is_some_and(|m| !m.is_dir());
-                if file && name.to_string_lossy().starts_with(beginning) {
-                    files.insert(path);
+                let Some(metadata) = self.known(&path, metadata) else {
+                    continue;
+                };
+                if !metadata.is_dir() {
+                    if !self.tree.0.is_null(&path) {
+                        files.insert(path);
+                    }
+                } else if !self.tree.itself(&path).is_ok_and(|it| it.is_symlink()) {
+                    // By a link it could go round in a circle.
+                    directories.push((path, ""));
                 }
             }
         }
         files
     }
 
-    /// What those of them say that a start reads; the environment is this machine's and says nothing.
-    fn settings(&self) -> Config {
-        let mut settings = Settings::default();
-        for path in FILES {
-            // That one cannot be read is said where it is looked through.
-            if let Ok(bytes) = self.tree.read(path) {
-                settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
-            }
+    /// What those of them say that a start reads, and what that start would warn of or refuse.
+    fn settings(&mut self) -> Config {
+        // That one cannot be read is said where it is looked through.
+        let settings = image::settings(|path| self.tree.read(path).ok());
+        let (config, mut warnings) = Config::of_image(settings, self.tree.root());
+        warnings.extend(image::refusals(&config).map(|error| error.to_string()));
+        for warning in warnings {
+            // Most begin with the file and the line.
+            let in_file = |path| Some((path, warning.strip_prefix(path)?.strip_prefix(':')?));
+            let (path, what) = match FILES.into_iter().find_map(in_file) {
+                Some((path, rest)) => (path, format!("line {rest}")),
+                None => (FILES[1], warning),
+            };
+            self.add(path, what, "correct it, or take it out");
         }
-        Config::of(settings, self.tree.root()).0
+        config
     }
 
     /// The names in a directory; none if it is not there.
-    fn names(&mut self, directory: &str) -> Vec<OsString> {
-        let names = self.tree.names(directory);
+    fn names(&mut self, directory: impl AsRef<Path>) -> Vec<OsString> {
+        let names = self.tree.names(&directory);
         self.known(directory, names).unwrap_or_default()
     }
 }

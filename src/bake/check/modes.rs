@@ -1,22 +1,36 @@
 //! Who may write to the configuration, and with it decide what runs as root.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{ETC, Report, VAR};
 use crate::acquire::cache;
 
-/// Looks at these files and at the directories that hold them. A tree that a builder unpacked
-/// without being root belongs to the builder, all of it: that is as good as root here.
+/// Looks at these files and at the directories that hold them, wherever links lead. A tree that a
+/// builder unpacked without being root belongs to the builder, all of it: that is as good as root
+/// here.
 pub fn check(report: &mut Report, files: impl Iterator<Item = PathBuf>) {
-    let builder = fs::metadata(report.root.dir()).map_or(0, |m| m.uid());
-    let directories = [ETC, VAR, cache::DIRECTORY].map(PathBuf::from);
-    let all: BTreeSet<PathBuf> = directories.into_iter().chain(files).collect();
-    for path in all {
-        let metadata = report.tree.metadata(&path);
-        let Some(metadata) = report.known(&path, metadata) else {
+    let (builder, top) = (report.tree.0.owner(), report.tree.root());
+    // By where they really lie, under the first name that leads there.
+    let mut all = BTreeMap::new();
+    let directories = [ETC, VAR, cache::DIRECTORY].map(|path| (PathBuf::from(path), false));
+    let files = files.map(|path| (path, true));
+    for (path, is_file) in directories.into_iter().chain(files) {
+        let real = report.tree.real(&path);
+        let Some(real) = report.known(&path, real) else {
+            continue;
+        };
+        if let Some(above) = real.parent().filter(|_| is_file) {
+            let below = above.strip_prefix(top.dir()).unwrap_or(above);
+            let name = Path::new("/").join(below);
+            all.entry(above.to_owned()).or_insert(name);
+        }
+        all.entry(real).or_insert(path);
+    }
+    for (real, path) in all {
+        let Some(metadata) = report.known(&path, fs::symlink_metadata(real)) else {
             continue;
         };
         let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());

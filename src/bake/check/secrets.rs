@@ -10,12 +10,15 @@ use crate::docker::credentials;
 const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
 const ROLE: &str = "delete the line, and give the instance a role";
 
-/// Variables that are credentials, whatever their value.
-const SECRETS: [(&str, &str); 4] = [
+/// Variables, and options of log drivers in `ECS_LOG_OPTS`, that are credentials, whatever their
+/// value.
+const SECRETS: [(&str, &str); 6] = [
     ("AWS_ACCESS_KEY_ID", ROLE),
     ("AWS_SECRET_ACCESS_KEY", ROLE),
     ("AWS_SESSION_TOKEN", ROLE),
     ("ECS_ENGINE_AUTH_DATA", USER_DATA),
+    ("splunk-token", USER_DATA),
+    ("logentries-token", USER_DATA),
 ];
 
 /// Looks through these files, comments and all, and through what `docker login` leaves in
@@ -31,7 +34,13 @@ pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker: &Path) {
         if path.extension().is_some_and(|e| e == "json") {
             // The agent's own configuration, ECS_AGENT_CONFIG_FILE_PATH.
             let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            if !json["EngineAuthData"].is_null() {
+            let mut entries = json.as_object().into_iter().flatten();
+            // Go's encoding/json takes a key in any case.
+            let secret = |(key, value): (&String, &serde_json::Value)| {
+                let is_it = key.eq_ignore_ascii_case("EngineAuthData");
+                is_it && !value.is_null() && says(&value.to_string())
+            };
+            if entries.any(secret) {
                 report.add(
                     path,
                     "has EngineAuthData, a registry's credentials",
@@ -71,21 +80,44 @@ fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
         }
         // Wherever it stands: a comment, after `export`, with a quote that is open.
         for (name, mend) in SECRETS {
-            let value = line.split_once(name).map(|(_, rest)| rest.trim_start());
-            let value = value.and_then(|rest| rest.strip_prefix('='));
-            if value.is_some_and(|v| !v.trim().trim_matches(['"', '\'']).is_empty()) {
+            let mut places = line.match_indices(name);
+            if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(says)) {
                 found.insert(index + 1, (format!("sets {name}, a credential"), mend));
             }
         }
     }
     for assignment in file::parse(text).flatten() {
         let (name, value) = (assignment.name, assignment.value.as_str());
+        // Which may begin on the next line.
+        let secret = SECRETS.into_iter().find(|(secret, _)| *secret == name);
+        if let Some((_, mend)) = secret.filter(|_| says(value)) {
+            found.insert(
+                assignment.line,
+                (format!("sets {name}, a credential"), mend),
+            );
+        }
         if has_password(name, value) {
             let what = format!("sets {name} to a URL with a password");
             found.insert(assignment.line, (what, USER_DATA));
         }
     }
     found
+}
+
+/// What is assigned behind a name: `= value`, or in JSON, itself in quotes or not, `": value,`.
+fn value(rest: &str) -> Option<&str> {
+    match rest.trim_start_matches('\\').strip_prefix('"') {
+        Some(json) => json.trim_start().strip_prefix(':')?.split(',').next(),
+        None => rest.trim_start().strip_prefix('='),
+    }
+}
+
+/// Whether a value says anything: nothing but quotes and empty braces does not, nor does
+/// `<yours>`, which stands for one.
+fn says(value: &str) -> bool {
+    let around = |c: char| c.is_whitespace() || r#"{}"'\"#.contains(c);
+    let value = value.trim_matches(around);
+    !(value.is_empty() || value.starts_with('<') && value.ends_with('>'))
 }
 
 /// `AKIA` (a user's) or `ASIA` (a session's) and 16 characters more: "IAM identifiers", IAM User
@@ -135,6 +167,25 @@ mod tests {
             ("AWS_SESSION_TOKEN=\"x\"", true),
             ("AWS_SESSION_TOKEN=", false),
             ("ECS_ENGINE_AUTH_DATA={\"r\":{}}", true),
+            ("AWS_SECRET_ACCESS_KEY=\"\nx\"", true),
+            ("AWS_SECRET_ACCESS_KEY=\\\nx", true),
+            ("# AWS_SESSION_TOKEN= was AWS_SESSION_TOKEN=x", true),
+            ("# AWS_ACCESS_KEY_ID=<yours>", false),
+            ("# AWS_SESSION_TOKEN: never here", false),
+            ("Environment=AWS_SECRET_ACCESS_KEY=x", true),
+            ("Environment=\"AWS_SECRET_ACCESS_KEY=x\" \"A=1\"", true),
+            ("ECS_ENGINE_AUTH_DATA={}", false),
+            ("ECS_ENGINE_AUTH_DATA='{ }'", false),
+            ("ECS_LOG_OPTS={\"splunk-token\":\"x\"}", true),
+            (
+                "ECS_LOG_OPTS='{\"a\": \"b\", \"logentries-token\": \"x\"}'",
+                true,
+            ),
+            (r#"ECS_LOG_OPTS="{\"splunk-token\":\"x\"}""#, true),
+            (
+                "ECS_LOG_OPTS={\"splunk-token\":\"\",\"splunk-url\":\"x\"}",
+                false,
+            ),
             ("ECS_ENGINE_AUTH_TYPE=docker", false),
             ("HTTP_PROXY=http://u:p@proxy:3128", true),
             ("https_proxy=u:p@proxy:3128", true),

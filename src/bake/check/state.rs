@@ -16,6 +16,14 @@ const FETCHED: &str = "/var/lib/ecs/ecs.config.s3";
 /// Where [`FETCHED`] lies, and what was to become it.
 const OURS: &str = "/var/lib/ecs";
 
+/// What names a credential in the AWS CLI's files, the last two in its caches' JSON; in lower case.
+const SECRETS: [&str; 4] = [
+    "aws_secret_access_key",
+    "aws_session_token",
+    "secretaccesskey",
+    "accesstoken",
+];
+
 const EMPTY_IT: &str = "delete all that is in it";
 const DELETE: &str = "delete it";
 
@@ -41,13 +49,25 @@ pub fn check(report: &mut Report) {
         let what = "was fetched from S3 for one instance and may hold its secrets";
         report.add(FETCHED, what, DELETE);
     }
-    let aws = report.names(ROTATING_CREDENTIALS);
-    if !aws.is_empty() {
-        let what = format!(
-            "is where ROTATING_CREDENTIALS credentials lie ({})",
-            some(&aws)
-        );
-        report.add(ROTATING_CREDENTIALS, what, EMPTY_IT);
+    credentials(report);
+}
+
+/// What the AWS CLI and the SSM agent keep: also what was fetched by `aws sso`. A file of settings
+/// alone is none.
+fn credentials(report: &mut Report) {
+    let mut files = Vec::new();
+    let walked = walk(report, ROTATING_CREDENTIALS, &mut files);
+    report.known(ROTATING_CREDENTIALS, walked);
+    for file in files {
+        let path = Path::new(ROTATING_CREDENTIALS).join(&file);
+        let bytes = report.tree.read(&path);
+        let Some(bytes) = report.known(&path, bytes) else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+        if file == "credentials" || SECRETS.iter().any(|name| text.contains(name)) {
+            report.add(path, "holds root's AWS credentials", DELETE);
+        }
     }
 }
 

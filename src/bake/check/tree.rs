@@ -14,7 +14,7 @@ use crate::sys::file::open_regular_nofollow;
 const LIMIT: u64 = 8 * 1024 * 1024;
 
 /// An image's tree. All paths are the image's, and links mean what they will mean there.
-pub struct Tree(tree::Tree);
+pub struct Tree(pub(super) tree::Tree);
 
 impl Tree {
     pub fn open(dir: &Path) -> Result<Tree> {

@@ -14,6 +14,8 @@ const BUSYBOX: &str = include_str!("../../../image-build/init/busybox/inittab");
 
 /// Where the binary lies in an image, as Amazon's packages put theirs.
 pub(in crate::bake) const BINARY: &str = "/usr/libexec/amazon-ecs-init";
+/// The service of systemd.
+pub(in crate::bake) const UNIT: &str = "/usr/lib/systemd/system/ecs.service";
 /// What System V init and BusyBox read.
 pub(super) const INITTAB: &str = "/etc/inittab";
 /// What `s6-svscan` scans, where it is process 1 by itself.
@@ -24,9 +26,8 @@ pub(super) const S6_RUN_IMAGE: &str = "/etc/s6-linux-init/current/run-image/serv
 pub(super) fn items(init: Init) -> Vec<Item> {
     match init {
         Init::Systemd => {
-            let unit = "/usr/lib/systemd/system/ecs.service";
             let wanted = "/etc/systemd/system/multi-user.target.wants/ecs.service";
-            vec![Item::file(unit, 0o644, SYSTEMD), Item::link(wanted, unit)]
+            vec![Item::file(UNIT, 0o644, SYSTEMD), Item::link(wanted, UNIT)]
         }
         Init::OpenRc => {
             let script = "/etc/init.d/ecs";

@@ -1,0 +1,65 @@
+//! What a start from the image would refuse is refused before anything is put there.
+
+use std::fs;
+
+use ecs_init::bake::order::Settings;
+
+use super::bench::Bench;
+
+fn lines(text: &str) -> Settings {
+    Settings::Lines(text.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn what_every_start_refuses_is_not_baked() {
+    for (line, why) in [
+        ("ECS_INIT_WAIT_FOR=rel", "'rel' is no absolute path"),
+        ("ECS_INIT_CONFIG_S3=s3//typo", "is no s3://bucket/key"),
+        ("ECS_INIT_AGENT_SOURCE=registry", "has no digest"),
+    ] {
+        let mut bench = Bench::new();
+        bench.order.settings = lines(line);
+        bench.refused(why);
+        bench.refused("no start");
+        // The same in a file that stays.
+        bench.order.settings = Settings::Keep;
+        bench.bake().unwrap();
+        bench.write("var/lib/ecs/ecs.config", line);
+        bench.refused(why);
+    }
+}
+
+#[test]
+fn what_comes_at_the_start_may_name_the_digest() {
+    let mut bench = Bench::new();
+    let later = "ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_WAIT_FOR=/etc/ecs/ecs.config";
+    bench.order.settings = lines(later);
+    bench.bake().unwrap();
+}
+
+#[test]
+fn the_image_trusts_the_keyring_or_is_not_baked() {
+    for line in ["ECS_INIT_KEYRING=/etc/other", "ECS_INIT_KEYRING="] {
+        let mut bench = Bench::new();
+        bench.order.settings = lines(&format!("A=1\n{line}"));
+        bench.refused("/etc/ecs/ecs.config:2: it sets ECS_INIT_KEYRING otherwise");
+        bench.order.settings = Settings::Keep;
+        bench.write("etc/ecs/ecs.config", line);
+        bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
+        let same = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
+        bench.write("etc/ecs/ecs.config", same);
+        bench.bake().unwrap();
+    }
+}
+
+/// The line that is added must be one.
+#[test]
+fn a_line_that_goes_on_does_not_swallow_the_keyring() {
+    for text in ["A=1\nB=2\\\n", "B=2\\"] {
+        let bench = Bench::new();
+        bench.write("var/lib/ecs/ecs.config", text);
+        bench.refused("/var/lib/ecs/ecs.config: the line ECS_INIT_KEYRING=");
+        fs::write(bench.at("var/lib/ecs/ecs.config"), "B=2\n").unwrap();
+        bench.bake().unwrap();
+    }
+}
