@@ -60,7 +60,9 @@ fn parse(raw: &[u8]) -> Option<Answer> {
 
 /// Reads a request's head and returns its path; `None` when it is not one.
 pub fn request_path(stream: &mut TcpStream) -> Option<String> {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .ok()?;
     let mut raw = Vec::new();
     let mut buffer = [0; 1024];
     while !raw.windows(4).any(|window| window == b"\r\n\r\n") {
