@@ -144,9 +144,14 @@ def inittabs(script: Path, arch: str, work: Path) -> None:
     tree = work / f"inittab-{arch}-old"
     plant(tree, "sysvinit")
     inittab = tree / "etc/inittab"
-    inittab.write_text("id:3:initdefault:\necs:3:respawn:/usr/libexec/amazon-ecs-init start\n")
+    older = "ecs:3:respawn:/usr/libexec/amazon-ecs-init start"
+    inittab.write_text(f"id:3:initdefault:\n{older}\n")
     succeeded(f"tar {arch}: an older entry of ours", install(script, tree, "--arch", arch))
-    entries = [line for line in inittab.read_text().splitlines() if line.startswith("ecs:")]
+    # Beside it, and indented.
+    now = inittab.read_text()
+    inittab.write_text(f" {older}\n{now}")
+    succeeded(f"tar {arch}: an older entry beside ours", install(script, tree, "--arch", arch))
+    entries = [line for line in inittab.read_text().splitlines() if "ecs:" in line]
     check(f"tar {arch}: an older entry of ours is replaced",
           len(entries) == 1 and entries[0].endswith("run --respawned"), entries)
 

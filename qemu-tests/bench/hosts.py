@@ -197,7 +197,7 @@ class Bench:
             mine.append((self._started("ecs-agent") - began) * 1e3)
             made = self.docker.inspect("ecs-agent")
             process.kill()
-            process.wait(60)
+            process.wait()
             body = made["Config"] | {"HostConfig": made["HostConfig"]}
             began = time.time()
             self.docker.call("DELETE", f"/containers/{FLOOR}?force=1")
@@ -225,7 +225,7 @@ class Bench:
         after = self._status(process.pid)
         rollup = self._fields(f"/proc/{process.pid}/smaps_rollup")
         process.kill()
-        process.wait(60)
+        process.wait()
         switches = {key: int(after[f"{key}_ctxt_switches"]) - int(before[f"{key}_ctxt_switches"])
                     for key in ("voluntary", "nonvoluntary")}
         then = recorded.IDLE

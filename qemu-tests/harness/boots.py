@@ -15,7 +15,7 @@ from .boot import BootHost
 from .channel import RemoteError
 from .errors import Failed, HarnessError
 from .host import UNMET
-from .runner import Options, Tally, indent, patiently, tail
+from .runner import BROKEN, Options, Tally, indent, patiently, tail
 from .story import Step, Story, steps
 from .world import Artifacts, World
 
@@ -140,8 +140,14 @@ def _tell(stage: str, story: Story, kernel, image: Path, log: Path, tally: Tally
     rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
     if told(here):
         rootfs.inits.disk(story.tree, image)
-        with BootHost(story.arch, kernel.kernel, kernel.initramfs, image, log) as story.host:
-            told(there)
+        try:
+            with BootHost(story.arch, kernel.kernel, kernel.initramfs, image, log) as story.host:
+                told(there)
+        except BROKEN as error:
+            # Told once more, the story could hide what has failed.
+            if not failed:
+                raise
+            tally.say(f"      {stage} {story.boot.name}: {error}")
     unreached = [*here, *there]
     for step in unreached:
         _say(tally, stage, story, step, "not reached: what it stands on has failed", "")

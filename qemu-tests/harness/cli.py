@@ -181,6 +181,8 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\n{table}\n")
         if options.table:
             options.table.write_text(f"{table}\n")
+    if tally.again:
+        print(f"run again: {', '.join(tally.again)}")
     for problem in tally.broken:
         print(f"harness failure: {problem}", file=sys.stderr)
     if options.keep or tally.failed or tally.broken:

@@ -74,7 +74,7 @@ def _show(scene: Scene) -> None:
 
     _title("SIGTERM, then ecs-init post-stop")
     process.kill()
-    ended = process.wait(60)
+    ended = process.wait()
     scene.init("post-stop")
     _say(f"start ended with {ended.code}; the agent's events: {', '.join(scene.events())}")
     after = scene.rules()

@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 
-from .errors import Failed, HarnessError
+from .errors import Failed, HarnessError, expect
 from .host import PATIENCE, SIGTERM, TOOLS, Host, Process, Result
 from .http import Answer
 
@@ -77,7 +77,10 @@ class Docker:
 
     def inspect(self, name: str) -> dict | None:
         answer = self.call("GET", f"/containers/{name}/json")
-        return answer.json() if answer.status == 200 else None
+        if answer.status == 404:
+            return None
+        expect(answer.status == 200, f"inspect {name}: {answer.status} {answer.body!r}")
+        return answer.json()
 
     def containers(self) -> list[str]:
         """Names of all containers, those that ended too."""

@@ -19,17 +19,22 @@ from .namespaces import NamespaceHost
 from .rootfs import OWN, Engine
 from .world import Artifacts, Surroundings, World
 
+#: What says nothing about ecs-init.
+BROKEN = (HarnessError, OSError, subprocess.SubprocessError)
+
 #: Lines of a log that a failure shows.
 TAIL = 30
 
 
 @dataclass
 class Tally:
-    """What came of the cases. `broken` holds the harness's own failures."""
+    """What came of the cases. `broken` holds the harness's own failures, `again` what was run
+    once more because of one."""
 
     passed: int = 0
     failed: int = 0
     broken: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def say(self, text: str) -> None:
@@ -51,11 +56,13 @@ def patiently(what: str, run, tally: Tally) -> None:
     for last in (False, False, True):
         try:
             return run()
-        except (HarnessError, OSError, subprocess.SubprocessError) as error:
+        except BROKEN as error:
             if last:
                 with tally.lock:
                     tally.broken.append(f"{what}: {error}")
             else:
+                with tally.lock:
+                    tally.again.append(what)
                 tally.say(f"again {what}: {error}")
 
 
@@ -107,22 +114,32 @@ def maker(stage: str, arch: str, sorts: list[str], driver: Path, job: Path, tall
 def _run_case(stage: str, case: Case, make, world: World, artifacts: Artifacts,
               engine: Engine, log: Path, tally: Tally) -> None:
     log.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    problem, evidence = None, []
-    with ExitStack() as stack:
-        around = stack.enter_context(Surroundings(world))
-        host = stack.enter_context(make(case.sort, log))
-        scene = Scene(host, artifacts, around, engine)
-        try:
-            case.body(scene)
-        except Failed as failed:
-            problem = str(failed)
-        except UNMET:
-            # The host did not have what the case took for granted.
-            problem = traceback.format_exc().strip()
-        if problem:
-            evidence = _evidence(scene)
-    seconds = time.monotonic() - started
+    started, told = time.monotonic(), False
+    try:
+        with ExitStack() as stack:
+            around = stack.enter_context(Surroundings(world))
+            host = stack.enter_context(make(case.sort, log))
+            scene = Scene(host, artifacts, around, engine)
+            problem = None
+            try:
+                case.body(scene)
+            except Failed as failed:
+                problem = str(failed)
+            except UNMET:
+                # The host did not have what the case took for granted.
+                problem = traceback.format_exc().strip()
+            evidence = _evidence(scene) if problem else []
+            # Before the host is taken down, which may go wrong: what was found stays found.
+            _tell(stage, case, time.monotonic() - started, problem, evidence, tally)
+            told = True
+    except BROKEN as error:
+        if not told:
+            raise
+        tally.say(f"      {stage} {case.name}: afterwards: {error}")
+
+
+def _tell(stage: str, case: Case, seconds: float, problem: str | None, evidence: list[str],
+          tally: Tally) -> None:
     verdict = "FAIL" if problem else "ok"
     text = f"{verdict:5} {stage} {case.name} ({seconds:.1f} s)"
     if problem:

@@ -74,9 +74,9 @@ class Story:
                  if process["exe"] == PROGRAM and supervises(process["argv"])]
         return min(found, default=None)
 
-    def program(self, *words: str, timeout: float = 120) -> Result:
+    def program(self, *words: str) -> Result:
         """ecs-init in the machine, with a PATH that leads nowhere."""
-        return self.host.run([PROGRAM, *words], {"PATH": "/nonexistent"}, timeout)
+        return self.host.run([PROGRAM, *words], {"PATH": "/nonexistent"})
 
     def events(self) -> list[str]:
         path = f"{DATA}/agent-events"

@@ -1,7 +1,7 @@
 //! The steps of `bake`: look, fetch, write beside, put there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::agent::{self, Agent};
 use super::init::BINARY;
@@ -12,7 +12,7 @@ use super::rivals::rivals;
 use super::superseded::superseded;
 use super::target::Target;
 use super::tree::Tree;
-use super::{Init, Item, binary, image, keyring, lasting, settings};
+use super::{Content, Init, Item, binary, image, keyring, lasting, settings};
 use crate::acquire::cache;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
@@ -35,8 +35,11 @@ pub struct Baked {
 /// # Errors
 /// What stopped it; and what could not be undone, if anything could not.
 pub fn run(order: &Order, config: &Config, stop: Option<&Stop>) -> Result<Baked> {
+    let tree = Tree::open(&order.root)?;
+    // Until all is kept or undone.
+    let _lock = tree.lock()?;
     let mut journal = Journal::default();
-    match fill(order, config, stop, &mut journal) {
+    match fill(&tree, order, config, stop, &mut journal) {
         Ok(baked) => {
             journal.keep();
             Ok(baked)
@@ -46,20 +49,19 @@ pub fn run(order: &Order, config: &Config, stop: Option<&Stop>) -> Result<Baked>
 }
 
 fn fill(
+    tree: &Tree,
     order: &Order,
     config: &Config,
     stop: Option<&Stop>,
     journal: &mut Journal,
 ) -> Result<Baked> {
-    let tree = Tree::open(&order.root)?;
-    let _lock = tree.lock()?;
-    lasting::check(&tree)?;
+    lasting::check(tree)?;
     let config = configured(order, config)?;
     let init = match order.init {
         Some(init) => init.fits(&tree.root())?,
         None => Init::detect(&tree.root())?,
     };
-    let text = settings::wanted(order, &tree)?;
+    let text = settings::wanted(order, tree)?;
     let placeholder = text
         .is_none()
         .then(|| Item::file(settings::PATH, 0o600, b""));
@@ -69,7 +71,7 @@ fn fill(
         binary::read(order.binary.as_deref(), order.architecture)?,
     )];
     items.extend(text.map(|text| Item::file(settings::PATH, 0o600, text)));
-    items.extend(keyring::items(&config)?);
+    items.extend(keyring::items(&config, tree)?);
     items.push(Item::link(
         "/usr/sbin/ecs-init",
         "../libexec/amazon-ecs-init",
@@ -80,36 +82,41 @@ fn fill(
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
     let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
-    let mut gone = superseded(&previous, &items, &tree)?;
-    gone.extend(rivals(init, &tree)?);
+    let gone = [superseded(&previous, &items, tree)?, rivals(init, tree)?].concat();
+    let gone = unwanted(gone, &items, tree)?;
     // What is in the way is found before anything is fetched.
-    let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), &tree)?;
-    image::judge(&tree, &targets, config.source.keyring.is_some())?;
+    let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), tree)?;
+    image::judge(tree, &targets, &items)?;
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;
     let mut agent = agent::acquire(order, &config, &dir, &previous, stop)?;
     items.extend(cached(&agent));
     let manifest = manifest::write(&agent, order.architecture, init, &items)?;
-    items.push(Item::file(manifest::PATH, 0o644, manifest));
+    let manifest = Item::file(manifest::PATH, 0o644, manifest);
 
     let mut targets = Vec::new();
-    targets.extend(Target::of_tar(&agent, &tree)?);
+    targets.extend(Target::of_tar(&agent, tree)?);
     // The user's own file is none of the manifest's.
     let placeholder = match placeholder {
         Some(item) if !exists(&tree.follow(settings::PATH.as_ref())?)? => Some(item),
         _ => None,
     };
-    let places = items.iter().map(|item| tree.entry(&item.path));
-    let swept = places.collect::<Result<Vec<_>>>()?;
+    let services: Vec<_> = Init::ALL
+        .iter()
+        .flat_map(|(_, init)| init.items())
+        .collect();
+    let swept = places(items.iter().chain(&services).chain([&manifest]), tree)?;
     let items = directories.iter().chain(&items).chain(&placeholder);
-    targets.extend(Target::of_all(items.chain(&gone), &tree)?);
+    targets.extend(Target::of_all(items.chain(&gone), tree)?);
     for name in stale(&agent, &previous) {
         let path = dir.join(name);
         if exists(&path)? {
             targets.push(Target::removal(path));
         }
     }
+    // Last: where a kill comes before it, the next bake still finds what is to be taken away.
+    targets.extend(Target::of(&manifest, tree)?);
     let unchanged = targets.is_empty();
     // What a killed one left lies beside its places, be they to be written again or not.
     for item in &swept {
@@ -139,6 +146,20 @@ fn fill(
         unchanged,
         version: agent.version().map(ToString::to_string),
     })
+}
+
+/// Where these things lie.
+fn places<'i>(items: impl IntoIterator<Item = &'i Item>, tree: &Tree) -> Result<Vec<PathBuf>> {
+    let places = items.into_iter().map(|item| tree.entry(&item.path));
+    places.collect()
+}
+
+/// What is to be removed, without what lies, by another name, where something wanted will lie.
+fn unwanted(mut gone: Vec<Item>, items: &[Item], tree: &Tree) -> Result<Vec<Item>> {
+    let wanted = places(items, tree)?;
+    let stays = |item: &Item| tree.entry(&item.path).is_ok_and(|at| wanted.contains(&at));
+    gone.retain(|item| item.content != Content::Nothing || !stays(item));
+    Ok(gone)
 }
 
 /// The configuration of the search and the gate: the environment, and over it the order.

@@ -1,11 +1,13 @@
 //! The configuration that a start from the image will read, and what that start would say to it.
 
-use super::keyring;
+use std::path::Path;
+
 use super::target::Target;
 use super::tree::Tree;
+use super::{Content, Item, keyring};
 use crate::acquire::s3_config;
 use crate::config::settings::FILES;
-use crate::config::{AgentSource, Config, Settings};
+use crate::config::{AgentSource, Config, Origin, Settings};
 use crate::error::{Error, Result};
 use crate::image::registry;
 use crate::sys::file::read_regular_nofollow;
@@ -26,50 +28,63 @@ pub fn settings(read: impl Fn(&str) -> Option<Vec<u8>>) -> Settings {
 
 /// What every start would refuse, whatever its host; a relative `ECS_INIT_WAIT_FOR`, of which there
 /// is a warning, is not among it.
-pub fn refusals(config: &Config) -> impl Iterator<Item = Error> {
-    let s3 = config.s3.as_ref().map(|layer| s3_config::url(layer).err());
-    // What is still to come may name the digest.
-    let complete = config.s3.is_none() && config.wait_for.is_empty();
-    let registry = (complete && config.source.agent == AgentSource::Registry)
-        .then(|| registry::Order::from_config(config).err());
-    s3.into_iter().chain(registry).flatten()
+pub fn refusal(config: &Config) -> Option<Error> {
+    s3_config::url(config.s3.as_ref()?).err()
 }
 
-/// Logs what a start would warn of, once `targets` are in the tree; `keyring` says whether this
-/// bake has one, which the image is to trust.
+/// What a start would refuse, unless its environment (a unit's drop-in) says more.
+pub fn incomplete(config: &Config) -> Option<Error> {
+    // What is still to come may name the digest.
+    let complete = config.s3.is_none() && config.wait_for.is_empty();
+    let registry = complete && config.source.agent == AgentSource::Registry;
+    registry.then(|| registry::Order::from_config(config).err())?
+}
+
+/// Logs what a start would warn of, once `targets`, which `items` are made of, are in the tree.
 ///
 /// # Errors
-/// What every start would refuse; or the image would not trust the keyring.
-pub fn judge(tree: &Tree, targets: &[Target], keyring: bool) -> Result<()> {
-    let settings = settings(|path| {
-        let path = tree.follow(path.as_ref()).ok()?;
-        if let Some(bytes) = targets.iter().find_map(|target| target.bytes(&path)) {
-            return Some(bytes.to_vec());
+/// What every start would refuse; or the image would not trust the keyring that is among `items`.
+pub fn judge(tree: &Tree, targets: &[Target], items: &[Item]) -> Result<()> {
+    let content = |path: &Path| {
+        let path = tree.follow(path).ok()?;
+        let staged = targets.iter().find_map(|target| target.bytes(&path));
+        staged.map_or_else(|| read_regular_nofollow(&path).ok(), |b| Some(b.to_vec()))
+    };
+    let settings = settings(|path| content(path.as_ref()));
+    let keyring = items
+        .iter()
+        .find(|item| item.path == Path::new(keyring::PATH));
+    let named = settings.get(KEYRING).map(|raw| content(raw.text.as_ref()));
+    match (keyring.map(|item| &item.content), named) {
+        // Under another name it may be the same.
+        (Some(Content::File { bytes, .. }), named) if named != Some(Some(bytes.to_vec())) => {
+            return Err(distrusted(&settings));
         }
-        read_regular_nofollow(&path).ok()
-    });
-    if keyring {
-        trusted(&settings)?;
+        (None, Some(None)) => return Err(missing(&settings)),
+        _ => {}
     }
     let (config, warnings) = Config::of_image(settings, tree.root());
     let refused = config.relative_wait();
-    if let Some(error) = refused.into_iter().chain(refusals(&config)).next() {
+    if let Some(error) = refused.or_else(|| refusal(&config)) {
         return Err(Error::caused("no start from the image would go on", error));
     }
-    for warning in warnings {
+    let incomplete = incomplete(&config).map(|error| error.to_string());
+    for warning in warnings.into_iter().chain(incomplete) {
         log::warn!("{}: {warning}", tree.root().dir().display());
     }
     Ok(())
 }
 
-/// Whether the image's configuration names the keyring that `bake` puts there.
-fn trusted(settings: &Settings) -> Result<()> {
-    if (settings.get(KEYRING)).is_some_and(|raw| raw.text == keyring::PATH) {
-        return Ok(());
-    }
-    let otherwise = settings.names().find(|(name, _)| *name == KEYRING);
-    let why = match otherwise {
-        Some((_, origin)) => format!(
+/// Where `ECS_INIT_KEYRING` is set.
+fn origin(settings: &Settings) -> Option<Origin> {
+    let mut names = settings.names();
+    names.find(|(name, _)| *name == KEYRING).map(|(_, at)| at)
+}
+
+/// The image's configuration does not name the keyring that `bake` puts there.
+fn distrusted(settings: &Settings) -> Error {
+    Error::new(match origin(settings) {
+        Some(origin) => format!(
             "{origin}: it sets {KEYRING} otherwise, and the image would not trust the keyring that \
              the tar was verified by: take the line out, or bake without --keyring and {KEYRING}"
         ),
@@ -79,6 +94,14 @@ fn trusted(settings: &Settings) -> Result<()> {
             FILES[0],
             keyring::PATH
         ),
-    };
-    Err(Error::new(why))
+    })
+}
+
+/// It names one that is not there.
+fn missing(settings: &Settings) -> Error {
+    let origin = origin(settings).map_or_else(String::new, |origin| format!("{origin}: "));
+    Error::new(format!(
+        "{origin}the file that {KEYRING} names is not in the image, and no start from it would go \
+         on: take the line out, or give --keyring"
+    ))
 }

@@ -1,6 +1,7 @@
 //! `/var/lib/ecs/ecs-init.manifest.json`: what was put into the tree. The same order gives the
 //! same bytes: there is no time in it, and every list is sorted.
 
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -131,20 +132,30 @@ impl Previous {
         self.0["init"].as_str()?.parse().ok()
     }
 
-    /// Whether it put the file there that is at this path of the tree now.
+    /// Whether it put the file or link there that is at this path of the tree now.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn put(&self, path: &str, tree: &Tree) -> Result<bool> {
-        let files = self.0["files"].as_array().into_iter().flatten();
-        let digest = files
-            .filter(|file| file["path"] == path)
-            .find_map(|file| file["sha256"].as_str());
-        let (Some(digest), Ok(file)) = (digest, open_regular_nofollow(&tree.entry(path.as_ref())?))
-        else {
+    pub(super) fn put(&self, path: &Path, tree: &Tree) -> Result<bool> {
+        let place = tree.entry(path)?;
+        if let Ok(target) = fs::read_link(&place) {
+            return Ok(self.has("links", path, "target", &target.to_string_lossy()));
+        }
+        let Ok(file) = open_regular_nofollow(&place) else {
             return Ok(false);
         };
-        Ok(sha256_of(file).doing(|| format!("read {path}"))? == digest)
+        let digest = sha256_of(file).doing(|| format!("read {}", place.display()))?;
+        Ok(self.has("files", path, "sha256", &digest))
+    }
+
+    /// Whether it added this line to the file at `path`.
+    pub(super) fn added(&self, path: &Path, line: &str) -> bool {
+        self.has("lines", path, "line", line)
+    }
+
+    fn has(&self, list: &str, path: &Path, key: &str, value: &str) -> bool {
+        let mut all = self.0[list].as_array().into_iter().flatten();
+        all.any(|one| one["path"] == *path.to_string_lossy() && one[key] == value)
     }
 
     /// Where its tar came from.

@@ -1,5 +1,6 @@
 //! What an init would take in place of our service.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::fill::exists;
@@ -61,14 +62,15 @@ fn entries(init: Init, tree: &Tree) -> Result<Vec<Item>> {
         };
         let path = tree.follow(&item.path)?;
         let bytes = read_regular_nofollow(&path).doing(|| format!("read {}", path.display()))?;
-        let text = String::from_utf8_lossy(&bytes);
-        for (index, line) in text.split('\n').enumerate() {
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let line = String::from_utf8_lossy(line);
             let id = line.trim_start().split_once(':').map(|(id, _)| id);
             let same = id.is_some_and(|id| !id.is_empty() && ours.split(':').next() == Some(id));
-            if !same || line == ours {
+            if !same || line == *ours {
                 continue;
             }
-            if !line.contains(BINARY) {
+            // What is no UTF-8 is none of our writing.
+            if !line.contains(BINARY) || matches!(line, Cow::Owned(_)) {
                 return Err(Error::new(format!(
                     "{}:{}: this entry has the identifier of ours, {}, and init takes only one \
                      such: give it another, or delete it",
@@ -77,9 +79,12 @@ fn entries(init: Init, tree: &Tree) -> Result<Vec<Item>> {
                     id.unwrap_or_default()
                 )));
             }
-            let (path, text) = (item.path.clone(), line.to_owned().into());
-            let content = Content::NoLine { text };
-            gone.push(Item { path, content });
+            log::warn!(
+                "{}:{}: bake takes this entry out, which has the identifier of ours: {line}",
+                path.display(),
+                index + 1
+            );
+            gone.push(Item::line(&item.path, line.into_owned()).taken_away());
         }
     }
     Ok(gone)

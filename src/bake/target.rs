@@ -74,8 +74,7 @@ impl<'a> Target<'a> {
                     meta.is_file()
                         && meta.mode() & 0o7777 == *mode
                         && meta.len() == bytes.len() as u64
-                        // Somebody else's file he may change again.
-                        && (meta.uid() == 0 || meta.uid() == tree.owner())
+                        && fits(meta, tree)
                 };
                 if there.as_ref().is_some_and(same) && fs::read(&path).doing(doing)? == **bytes {
                     return Ok(None);
@@ -165,6 +164,7 @@ impl<'a> Target<'a> {
             let meta = file.metadata().doing(doing)?;
             if meta.mode() & 0o7777 == TAR_MODE
                 && meta.len() == verified.len()
+                && fits(&meta, tree)
                 && sha256_of(file).doing(doing)? == verified.sha256()
             {
                 return Ok(None);
@@ -275,6 +275,11 @@ fn with_line(mut old: Vec<u8>, line: &str, before: Option<&str>) -> Option<Vec<u
     let added = line.bytes().chain([b'\n']);
     old.splice(place..place, added);
     Some(old)
+}
+
+/// Whether it is nobody's who could change it again.
+fn fits(meta: &fs::Metadata, tree: &Tree) -> bool {
+    meta.uid() == 0 || meta.uid() == tree.owner()
 }
 
 fn whole(part: Part, mode: u32) -> io::Result<Part> {

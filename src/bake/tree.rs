@@ -20,6 +20,20 @@ pub struct Tree {
     dir: PathBuf,
 }
 
+/// Nobody else bakes the tree as long as it lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Lock(Option<File>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Not by closing it alone: a child that somebody forks meanwhile holds it open, too.
+        if let Some(Err(error)) = self.0.as_ref().map(File::unlock) {
+            log::warn!("the tree's lock cannot be let go: {error}");
+        }
+    }
+}
+
 impl Tree {
     /// The tree at this directory.
     ///
@@ -39,17 +53,17 @@ impl Tree {
     ///
     /// # Errors
     /// Another is at work.
-    pub fn lock(&self) -> Result<Option<File>> {
+    pub fn lock(&self) -> Result<Lock> {
         let dir = self.dir.display();
         let lock = File::open(&self.dir).doing(|| format!("open the tree {dir}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(lock)),
+            Ok(()) => Ok(Lock(Some(lock))),
             Err(TryLockError::WouldBlock) => Err(Error::new(format!(
                 "another bake is at work in {dir}: wait for its end"
             ))),
             Err(TryLockError::Error(error)) => {
                 log::warn!("{dir}: cannot be locked, and no other bake may work in it: {error}");
-                Ok(None)
+                Ok(Lock(None))
             }
         }
     }

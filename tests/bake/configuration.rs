@@ -15,7 +15,6 @@ fn what_every_start_refuses_is_not_baked() {
     for (line, why) in [
         ("ECS_INIT_WAIT_FOR=rel", "'rel' is no absolute path"),
         ("ECS_INIT_CONFIG_S3=s3//typo", "is no s3://bucket/key"),
-        ("ECS_INIT_AGENT_SOURCE=registry", "has no digest"),
     ] {
         let mut bench = Bench::new();
         bench.order.settings = lines(line);
@@ -35,6 +34,54 @@ fn what_comes_at_the_start_may_name_the_digest() {
     let later = "ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_WAIT_FOR=/etc/ecs/ecs.config";
     bench.order.settings = lines(later);
     bench.bake().unwrap();
+}
+
+/// A unit's drop-in may name it.
+#[test]
+fn an_order_without_a_digest_is_warned_of_only() {
+    let mut bench = Bench::new();
+    bench.order.settings = lines("ECS_INIT_AGENT_SOURCE=registry");
+    bench.bake().unwrap();
+}
+
+#[test]
+fn a_keyring_that_is_not_in_the_image_is_not_named() {
+    let mut bench = Bench::new();
+    bench.order.keyring = None;
+    fs::remove_file(bench.dir.path().join("agent.tar.asc")).unwrap();
+    bench.order.settings = lines("A=1\nECS_INIT_KEYRING=/etc/nope");
+    let bake = |bench: &Bench| bench.bake_with(&[("ECS_INIT_ALLOW_UNSIGNED", "true")]);
+    let error = bake(&bench).unwrap_err().to_string();
+    let why = "/etc/ecs/ecs.config:2: the file that ECS_INIT_KEYRING names is not in the image";
+    assert!(error.contains(why), "{error}");
+    bench.write("etc/nope", "somebody's own");
+    bake(&bench).unwrap();
+}
+
+#[test]
+fn the_same_keyring_under_another_name_will_do() {
+    let mut bench = Bench::new();
+    bench.order.settings = lines("ECS_INIT_KEYRING=/etc/ecs/mine.asc");
+    bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
+    fs::create_dir_all(bench.at("etc/ecs")).unwrap();
+    let keys = bench.order.keyring.as_ref().unwrap();
+    fs::copy(keys, bench.at("etc/ecs/mine.asc")).unwrap();
+    bench.bake().unwrap();
+}
+
+/// The earlier one may be somebody's own, and a line may name it.
+#[test]
+fn a_keyring_that_is_ordered_no_more_stays() {
+    let mut bench = Bench::new();
+    bench.bake().unwrap();
+    bench.order.keyring = None;
+    fs::remove_file(bench.dir.path().join("agent.tar.asc")).unwrap();
+    bench
+        .bake_with(&[("ECS_INIT_ALLOW_UNSIGNED", "true")])
+        .unwrap();
+    let text = fs::read_to_string(bench.at("var/lib/ecs/ecs.config")).unwrap();
+    assert!(text.contains("ECS_INIT_KEYRING="), "{text}");
+    assert!(bench.at("etc/ecs/ecs-init.keyring").exists());
 }
 
 #[test]

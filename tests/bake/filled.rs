@@ -248,6 +248,11 @@ fn a_file_that_somebody_else_could_change_again_is_replaced() {
     chown(&program, Some(1234), None).unwrap();
     assert!(!bench.bake().unwrap().unchanged);
     assert_eq!(fs::metadata(&program).unwrap().uid(), 0);
+    // What was verified must be what stays.
+    let tar = bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar");
+    chown(&tar, Some(1234), None).unwrap();
+    assert!(!bench.bake().unwrap().unchanged);
+    assert_eq!(fs::metadata(&tar).unwrap().uid(), 0);
 }
 
 /// Our line alone would take the host's other services away.

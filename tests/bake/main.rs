@@ -16,4 +16,5 @@ mod rivals;
 #[path = "../acquire/signing.rs"]
 mod signing;
 mod sources;
+mod superseded;
 mod twice;

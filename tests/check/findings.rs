@@ -83,7 +83,7 @@ fn what_an_instance_leaves_behind() {
     superfluous(fetched, fetched, "A=b", &["S3", "delete"]);
     let json = r#"{"Credentials": {"SecretAccessKey": "hushhush"}}"#;
     for (path, content) in [
-        ("/root/.aws/credentials", ""),
+        ("/root/.aws/credentials", "[default]\n"),
         ("/root/.aws/config", "[default]\nAWS_SESSION_TOKEN = x\n"),
         ("/root/.aws/config", "aws_secret_access_key=x"),
         ("/root/.aws/cli/cache/0.json", json),
@@ -91,7 +91,11 @@ fn what_an_instance_leaves_behind() {
         superfluous(path, path, content, &["root's AWS credentials", "delete"]);
     }
     let image = Image::baked();
-    image.write("/root/.aws/config", "[default]\nregion = eu-west-1\n");
+    let comment = "[default]\n# no aws_secret_access_key here\nregion = eu-west-1\n";
+    image.write("/root/.aws/config", comment);
+    image.write("/root/.aws/credentials", "\n");
+    let model = r#"{"shapes": {"accessToken": {}}}"#;
+    image.write("/root/.aws/models/sso/service-2.json", model);
     assert_eq!(image.lines(), NOTHING);
 }
 

@@ -87,10 +87,12 @@ lines() { # FILE PATH
     inside "$2"
     [ -z "$(tail -c 1 "$at")" ] || echo >> "$at"
     while IFS= read -r line; do
-        ! grep -qxF -e "$line" "$at" || continue
-        id=${line%%:*}
-        if [ -n "$id" ]; then
-            grep -v "^$id:" "$at" > "$at.new" || :
+        # Of one name inittab has one entry.
+        entries=0 id=${line%%:*}
+        [ -z "$id" ] || entries=$(grep -c "^[[:blank:]]*$id:" "$at") || :
+        ! { [ "$entries" -le 1 ] && grep -qxF -e "$line" "$at"; } || continue
+        if [ "$entries" -gt 0 ]; then
+            grep -v "^[[:blank:]]*$id:" "$at" > "$at.new" || :
             cat "$at.new" > "$at"
         fi
         first=$(grep -n '^[^#]*:shutdown:' "$at" | sed -n '1s/:.*//p')
@@ -101,11 +103,11 @@ lines() { # FILE PATH
     done < "$1"
 }
 
-# Of one name inittab has one entry: ours replaces an older one of ours, and no other.
+# An entry of our name is replaced if it is one of ours, and otherwise the end.
 names_free() { # FILE
     while IFS=: read -r id _; do
         [ -n "$id" ] || continue
-        other=$(grep -n "^$id:" "$at" | grep -v /usr/libexec/amazon-ecs-init) || continue
+        other=$(grep -n "^[[:blank:]]*$id:" "$at" | grep -v /usr/libexec/amazon-ecs-init) || continue
         die "$at:$other: ours is named $id, too; give this one another name"
     done < "$1"
 }

@@ -138,7 +138,8 @@ impl Report<'_> {
         // That one cannot be read is said where it is looked through.
         let settings = image::settings(|path| self.tree.read(path).ok());
         let (config, mut warnings) = Config::of_image(settings, self.tree.root());
-        warnings.extend(image::refusals(&config).map(|error| error.to_string()));
+        let refused = [image::refusal(&config), image::incomplete(&config)];
+        warnings.extend(refused.into_iter().flatten().map(|error| error.to_string()));
         for warning in warnings {
             // Most begin with the file and the line.
             let in_file = |path| Some((path, warning.strip_prefix(path)?.strip_prefix(':')?));
