@@ -82,7 +82,7 @@ fn fill(
         .map(|(path, mode)| Item::directory(path, mode))
         .collect();
     let previous = Previous::read(&tree.entry(manifest::PATH.as_ref())?);
-    let gone = [superseded(&previous, &items, tree)?, rivals(init, tree)?].concat();
+    let gone = superseded(&previous, &items, rivals(init, tree)?, tree)?;
     let gone = unwanted(gone, &items, tree)?;
     // What is in the way is found before anything is fetched.
     let targets = Target::of_all(directories.iter().chain(&items).chain(&gone), tree)?;

@@ -11,19 +11,25 @@ use super::{Content, Init, Item};
 use crate::error::{Context, Result};
 use crate::sys::file::read_regular_nofollow;
 
-/// What takes it away: each thing that is as the earlier bake's manifest says it was put there.
-/// What was changed since is somebody's own, and stays with a warning.
+/// What takes it away, in addition to what is `gone` already: each thing that is as the earlier
+/// bake's manifest says it was put there. What was changed since is somebody's own, and stays with
+/// a warning.
 ///
 /// # Errors
 /// The tree cannot be read.
-pub fn superseded(previous: &Previous, wanted: &[Item], tree: &Tree) -> Result<Vec<Item>> {
-    let mut gone = Vec::new();
+pub fn superseded(
+    previous: &Previous,
+    wanted: &[Item],
+    mut gone: Vec<Item>,
+    tree: &Tree,
+) -> Result<Vec<Item>> {
     // A manifest may have been written by anybody: only where a service of ours has its place is
     // anything taken away.
     let service = previous.init().map(Init::items).unwrap_or_default();
     let is_line = |item: &&Item| matches!(item.content, Content::Line { .. });
     if let Some(line) = service.iter().find(is_line) {
-        gone.extend(lines(previous, &line.path, wanted, tree)?);
+        let other = lines(previous, &line.path, wanted.iter().chain(&gone), tree)?;
+        gone.extend(other);
     }
     for old in service
         .iter()
@@ -39,22 +45,28 @@ pub fn superseded(previous: &Previous, wanted: &[Item], tree: &Tree) -> Result<V
     Ok(gone)
 }
 
-/// The lines of a file that start this program, and are not wanted.
-fn lines(previous: &Previous, file: &Path, wanted: &[Item], tree: &Tree) -> Result<Vec<Item>> {
+/// The lines of a file that start this program, and of which the order says nothing.
+fn lines<'i>(
+    previous: &Previous,
+    file: &Path,
+    order: impl Iterator<Item = &'i Item> + Clone,
+    tree: &Tree,
+) -> Result<Vec<Item>> {
     let path = tree.follow(file)?;
     if !path.is_file() {
         return Ok(Vec::new());
     }
     let bytes = read_regular_nofollow(&path).doing(|| format!("read {}", path.display()))?;
-    let is_wanted = |line: &str| {
-        let same =
-            |item: &Item| matches!(&item.content, Content::Line { text, .. } if text == line);
-        wanted.iter().any(same)
+    let ordered = |line: &str| {
+        order.clone().any(|item| match &item.content {
+            Content::Line { text, .. } | Content::NoLine { text } => text == line,
+            _ => false,
+        })
     };
     let mut gone = Vec::new();
     let text = String::from_utf8_lossy(&bytes);
     for (index, line) in text.split('\n').enumerate() {
-        if !line.contains(BINARY) || line.starts_with('#') || is_wanted(line) {
+        if !line.contains(BINARY) || line.starts_with('#') || ordered(line) {
             continue;
         }
         if previous.added(file, line) {
