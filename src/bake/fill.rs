@@ -1,6 +1,5 @@
 //! The steps of `bake`: look, fetch, write beside, put there.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::agent::{self, Agent};
@@ -11,7 +10,7 @@ use super::order::Order;
 use super::rivals::rivals;
 use super::superseded::superseded;
 use super::target::Target;
-use super::tree::Tree;
+use super::tree::{Tree, exists};
 use super::{Content, Init, Item, binary, image, keyring, lasting, settings};
 use crate::acquire::cache;
 use crate::config::{Config, Origin, Setting};
@@ -220,14 +219,4 @@ fn stale(agent: &Agent, previous: &Previous) -> Vec<String> {
         names.extend([old.to_owned(), signature(old)]);
     }
     names
-}
-
-pub(super) fn exists(path: &Path) -> Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        other => other
-            .map(|_| true)
-            .doing(|| format!("look at {}", path.display())),
-    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::tree::exists;
 use crate::acquire::cache::part;
 use crate::error::{Context, Error, Result};
 use crate::sys::file::sync_directory;
@@ -49,7 +50,7 @@ impl Journal {
     /// What `put` or the file system answered.
     pub fn put(&mut self, path: &Path, put: impl FnOnce() -> io::Result<()>) -> Result<()> {
         let doing = || format!("put {} there", path.display());
-        if there(path).doing(doing)? {
+        if exists(path)? {
             // A second name for what is there: it stays until the new entry takes the first.
             let kept = part::name_beside(path).doing(doing)?;
             fs::hard_link(path, &kept).doing(|| format!("keep the old {}", path.display()))?;
@@ -68,7 +69,7 @@ impl Journal {
     /// What the file system answered.
     pub fn remove(&mut self, path: &Path) -> Result<()> {
         let doing = || format!("remove {}", path.display());
-        if there(path).doing(doing)? {
+        if exists(path)? {
             let kept = part::name_beside(path).doing(doing)?;
             fs::rename(path, &kept).doing(doing)?;
             let path = path.to_owned();
@@ -142,14 +143,5 @@ impl Change {
                 }
             }
         }
-    }
-}
-
-/// Whether anything, be it a link to nothing, has this name.
-fn there(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
     }
 }

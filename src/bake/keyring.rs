@@ -3,8 +3,7 @@
 use std::fs;
 
 use super::Item;
-use super::fill::exists;
-use super::tree::Tree;
+use super::tree::{Tree, exists};
 use crate::config::Config;
 use crate::config::settings::FILES;
 use crate::error::{Context, Result};

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::fill::exists;
 use super::init::{BINARY, UNIT};
-use super::tree::Tree;
+use super::tree::{Tree, exists};
 use super::{Content, Init, Item};
 use crate::error::{Context, Error, Result};
 use crate::sys::file::read_regular_nofollow;

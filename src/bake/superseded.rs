@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use super::fill::exists;
 use super::init::BINARY;
 use super::manifest::Previous;
-use super::tree::Tree;
+use super::tree::{Tree, exists};
 use super::{Content, Init, Item};
 use crate::error::{Context, Result};
 use crate::sys::file::read_regular_nofollow;

@@ -20,6 +20,18 @@ pub struct Tree {
     dir: PathBuf,
 }
 
+/// Whether anything, be it a link to nothing, has this name on this machine.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn exists(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e).doing(|| format!("look at {}", path.display())),
+    }
+}
+
 /// Nobody else bakes the tree as long as it lives.
 #[derive(Debug)]
 #[must_use]

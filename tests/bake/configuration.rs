@@ -36,14 +36,6 @@ fn what_comes_at_the_start_may_name_the_digest() {
     bench.bake().unwrap();
 }
 
-/// A unit's drop-in may name it.
-#[test]
-fn an_order_without_a_digest_is_warned_of_only() {
-    let mut bench = Bench::new();
-    bench.order.settings = lines("ECS_INIT_AGENT_SOURCE=registry");
-    bench.bake().unwrap();
-}
-
 #[test]
 fn a_keyring_that_is_not_in_the_image_is_not_named() {
     let mut bench = Bench::new();

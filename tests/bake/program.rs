@@ -69,14 +69,17 @@ fn a_tree_for_another_architecture() {
 fn what_a_start_would_warn_of_is_said() {
     let bench = Bench::new();
     let order = "--arch arm64 --tar agent.tar --binary program --init none \
-                 --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none";
+                 --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none \
+                 --config ECS_INIT_AGENT_SOURCE=registry";
     let done = run(&bench, &order.split_whitespace().collect::<Vec<_>>());
     let said = stderr(&done);
     assert_eq!(done.status.code(), Some(0), "{said}");
     let warned: Vec<_> = said.lines().filter(|l| l.contains("level=warn")).collect();
-    assert_eq!(warned.len(), 2, "{said}");
+    assert_eq!(warned.len(), 3, "{said}");
     assert!(warned[0].contains("/etc/ecs/ecs.config:2: "), "{said}");
     assert!(warned[1].contains("ECS_INIT_MIROR"), "{said}");
+    // A unit's drop-in may name it.
+    assert!(warned[2].contains("has no digest"), "{said}");
 }
 
 /// systemd takes the administrator's unit.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 
 use ecs_init::bake::check;
+use ecs_init::host::ROTATING_CREDENTIALS;
 use ecs_init::root::Root;
 
 use super::{AGENT_DB, Image, TAR, THEIRS, make};
@@ -82,20 +83,22 @@ fn what_an_instance_leaves_behind() {
     let fetched = "/var/lib/ecs/ecs.config.s3";
     superfluous(fetched, fetched, "A=b", &["S3", "delete"]);
     let json = r#"{"Credentials": {"SecretAccessKey": "hushhush"}}"#;
+    let aws = |file: &str| format!("{ROTATING_CREDENTIALS}/{file}");
     for (path, content) in [
-        ("/root/.aws/credentials", "[default]\n"),
-        ("/root/.aws/config", "[default]\nAWS_SESSION_TOKEN = x\n"),
-        ("/root/.aws/config", "aws_secret_access_key=x"),
-        ("/root/.aws/cli/cache/0.json", json),
+        ("credentials", "[default]\n"),
+        ("config", "[default]\nAWS_SESSION_TOKEN = x\n"),
+        ("config", "aws_secret_access_key=x"),
+        ("cli/cache/0.json", json),
     ] {
-        superfluous(path, path, content, &["root's AWS credentials", "delete"]);
+        let path = aws(path);
+        superfluous(&path, &path, content, &["root's AWS credentials", "delete"]);
     }
     let image = Image::baked();
     let comment = "[default]\n# no aws_secret_access_key here\nregion = eu-west-1\n";
-    image.write("/root/.aws/config", comment);
-    image.write("/root/.aws/credentials", "\n");
+    image.write(&aws("config"), comment);
+    image.write(&aws("credentials"), "\n");
     let model = r#"{"shapes": {"accessToken": {}}}"#;
-    image.write("/root/.aws/models/sso/service-2.json", model);
+    image.write(&aws("models/sso/service-2.json"), model);
     assert_eq!(image.lines(), NOTHING);
 }
 
