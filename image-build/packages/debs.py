@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import installing
-import standins
-from story import UNIT, WANTED, Tree, check, succeeded
+import fake_packages
+from checks import UNIT, WANTED, Tree, check, succeeded
 
 
 def dpkg(tree: Tree, *arguments):
@@ -23,12 +23,12 @@ def version(tree: Tree, arch: str) -> str:
     )
 
 
-def whole_life(tree: Tree, arch: str, binary: Path, work: Path, first: Path, second: Path) -> None:
+def lifecycle(tree: Tree, arch: str, binary: Path, work: Path, first: Path, second: Path) -> None:
     """Over Amazon's package, where nobody asked for it to be enabled."""
     if arch != installing.output("dpkg", "--print-architecture"):
         # The package's scripts are run by the tree's own shell, of this machine.
         succeeded(f"{tree.name}: the tree takes {arch}", dpkg(tree, "--add-architecture", arch))
-    amazon = standins.deb(work, arch, "1.105.1-1")
+    amazon = fake_packages.deb(work, arch, "1.105.1-1")
     succeeded(f"{tree.name}: Amazon's 1.105.1-1 installs", dpkg(tree, "-i", amazon))
     tree.configure()
     tree.enabled("Amazon's", False)
@@ -71,7 +71,7 @@ def stays_ours(tree: Tree, arch: str, work: Path) -> None:
     """apt, asked to upgrade all from an archive with a newer package of Amazon's, keeps ours."""
     archive = work / f"archive-{arch}"
     archive.mkdir()
-    newer = standins.deb(archive, arch, "9.9.9-1")
+    newer = fake_packages.deb(archive, arch, "9.9.9-1")
     fields = installing.output("dpkg-deb", "--field", newer)
     digest = installing.output("sha256sum", newer).split()[0]
     (archive / "Packages").write_text(

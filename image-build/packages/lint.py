@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import installing
-from story import check
+from checks import check
 
 
 def deb(file: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import installing
-import standins
-from story import CONFIG, UNIT, WANTED, Tree, check, succeeded
+import fake_packages
+from checks import CONFIG, UNIT, WANTED, Tree, check, succeeded
 
 
 def rpm(tree: Tree, *arguments):
@@ -18,10 +18,10 @@ def query(tree: Tree) -> list[str]:
     return sorted(rpm(tree, "-q", "-a", "--qf", form).stdout.splitlines())
 
 
-def whole_life(tree: Tree, name: str, arch: str, binary: Path, work: Path, first: Path, second: Path) -> None:
+def lifecycle(tree: Tree, name: str, arch: str, binary: Path, work: Path, first: Path, second: Path) -> None:
     """Over Amazon's package `name`: it has one for Amazon Linux, one for all others."""
     versions = [f"amazon-ecs-init 1:{file.name.split('-')[-1].rsplit('.', 2)[0]}" for file in (first, second)]
-    amazon = standins.rpm(work, name, arch, "1.105.1")
+    amazon = fake_packages.rpm(work, name, arch, "1.105.1")
     succeeded(f"{tree.name}: Amazon's 1.105.1 installs", rpm(tree, "-U", "--nodeps", amazon))
     tree.configure()
 
@@ -60,7 +60,7 @@ def stays_ours(tree: Tree, arch: str, work: Path) -> None:
     for name in ["amazon-ecs-init", "ecs-init"]:
         newer = work / f"{name}-9.9.9.{arch}.rpm"
         if not newer.is_file():
-            standins.rpm(work, name, arch, "9.9.9")
+            fake_packages.rpm(work, name, arch, "9.9.9")
         refused = rpm(tree, "-U", newer)
         check(f"{tree.name}: {name} 9.9.9 of Amazon's is refused", refused.returncode, refused.stdout)
     check(f"{tree.name}: ours stays", query(tree) == before, query(tree))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import installing
 from harness import archives, signing
-from story import Tree, check, succeeded
+from checks import Tree, check, succeeded
 
 #: What `/sbin/init` is, and what else speaks for the init (`bake` and install.sh look for it).
 TREES = {

@@ -1,9 +1,8 @@
-"""Debian packages of another suite or architecture, without touching the machine's own apt.
+"""Downloads Debian packages of another suite or architecture with a private apt configuration.
 
-apt itself resolves, downloads and checks the archive's signatures; it is only
-given a configuration of its own (lists, cache, an empty package state). The
-archive's address is taken from the machine's sources, so a local mirror is
-used where there is one.
+apt resolves dependencies, downloads, and checks the archive's signatures. It runs with its own
+lists, cache and empty package state, so the machine's apt state does not change. The archive's
+address comes from the machine's sources, so a configured local mirror is used.
 """
 
 import fcntl
@@ -15,19 +14,19 @@ import subprocess
 import time
 from pathlib import Path
 
-#: Tried in this order; the first suite that has every package wins. The guests
-#: want a stable suite, a later one is only for when the first has moved away.
+#: Tried in this order; the first suite that has every package wins. The later suites are
+#: fallbacks for the time when the stable one has left the archive.
 SUITES = ("trixie", "forky", "sid")
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class ArchiveError(Exception):
-    """A package or the archive itself could not be had."""
+    """A package, or the archive itself, is not available."""
 
 
-def patiently(fetch) -> None:
-    """What fetches from an archive, three times."""
+def with_retries(fetch) -> None:
+    """Calls `fetch` up to three times while it raises ArchiveError."""
     for pause in (5, 20):
         try:
             return fetch()
@@ -37,39 +36,39 @@ def patiently(fetch) -> None:
 
 
 def cache_root() -> Path:
-    """Where downloads and built images live between runs."""
+    """The directory that keeps downloads and built images between runs."""
     if path := os.environ.get("ECS_INIT_CACHE"):
         return Path(path)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ecs-init"
 
 
-def _codename() -> str:
-    """This machine's suite."""
+def codename() -> str:
+    """This machine's suite, for example `bookworm`."""
     for line in Path("/etc/os-release").read_text().splitlines():
         if line.startswith("VERSION_CODENAME="):
             return line.split("=", 1)[1].strip('"')
-    raise ArchiveError("/etc/os-release names no suite: this is no Debian")
+    raise ArchiveError("/etc/os-release has no VERSION_CODENAME: a Debian machine is required")
 
 
 def machine_archive() -> str:
-    """The address of the main archive in the machine's own apt sources."""
-    codename = _codename()
+    """The URL of the main archive in the machine's apt sources."""
+    suite = codename()
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
          "Created-By: Packages"],
         capture_output=True, text=True, check=True).stdout
     for line in listed.splitlines():
         fields = line.split()
-        if len(fields) == 3 and fields[1:] == [codename, "main"]:
+        if len(fields) == 3 and fields[1:] == [suite, "main"]:
             return fields[0]
     raise ArchiveError(
-        f"no main archive of {codename} in the machine's apt sources; "
-        "the guests are made of Debian packages: add a Debian archive and its keyring")
+        f"the machine's apt sources have no main archive of {suite}; "
+        "the guests are built from Debian packages: add a Debian archive and its keyring")
 
 
 class Suite:
-    """One suite of one architecture, as a private apt sees it."""
+    """One suite for one architecture, with its own apt configuration."""
 
     def __init__(self, suite: str, arch: str, work: Path):
         self.suite, self.arch = suite, arch
@@ -99,7 +98,7 @@ class Suite:
             "APT::Update::Error-Mode": "any",
         }
         lines = [f'{key} "{value}";' for key, value in conf.items()]
-        # The machine's hooks speak of the machine's packages.
+        # The machine's hooks are for the machine's own packages.
         lines += [f'APT::Architectures {{ "{arch}"; }};',
                   "#clear DPkg::Post-Invoke;", "#clear APT::Update::Post-Invoke;",
                   "#clear APT::Update::Post-Invoke-Success;"]
@@ -107,7 +106,7 @@ class Suite:
         self.conf.write_text("\n".join(lines) + "\n")
 
     def _apt(self, *args: str, cwd: Path | None = None) -> str:
-        # -c is read last, so it wins over the machine's own settings.
+        # -c is read last and overrides the machine's settings.
         done = subprocess.run([args[0], "-c", str(self.conf), *args[1:]], cwd=cwd,
                               capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
@@ -116,29 +115,29 @@ class Suite:
         return done.stdout
 
     def update(self) -> None:
-        # A suite that only hiccups must not give way to a later one.
-        patiently(lambda: self._apt("apt-get", "update", "-q"))
+        # A transient failure must not select a later suite.
+        with_retries(lambda: self._apt("apt-get", "update", "-q"))
 
     def depends(self, package: str) -> list[str]:
-        """The packages a metapackage names directly."""
+        """The direct dependencies of a metapackage."""
         out = self._apt("apt-cache", "depends", package)
         return [line.split(":", 1)[1].strip() for line in out.splitlines()
                 if line.strip().startswith("Depends:")]
 
     def image(self, kernel: str) -> str:
-        """The kernel image that a metapackage stands for."""
+        """The kernel image package that a metapackage depends on."""
         for package in self.depends(kernel):
             if package.startswith("linux-image-"):
                 return package
-        raise ArchiveError(f"{kernel} ({self.suite}, {self.arch}) names no kernel image")
+        raise ArchiveError(f"{kernel} ({self.suite}, {self.arch}) depends on no kernel image")
 
     def closure(self, *packages: str) -> list[str]:
-        """The packages and all they depend on, by name."""
+        """The names of the packages and of all their dependencies."""
         out = self._apt("apt-get", "install", "--simulate", "-q", *packages)
         return [line.split()[1] for line in out.splitlines() if line.startswith("Inst ")]
 
     def download(self, packages: list[str]) -> list[Path]:
-        """The packages' files, kept in the cache; apt checks their digests."""
+        """The paths of the packages' files in the cache; apt checks their digests."""
         out = self._apt("apt-get", "download", "--print-uris", "-q", *packages)
         wanted = [line.split()[1] for line in out.splitlines() if line.startswith("'")]
         if any(not (self.dir / name).is_file() for name in wanted):
@@ -153,18 +152,18 @@ class Suite:
 
 def fetch(arch: str, kernel: str | None, packages: tuple[str, ...],
           suites: tuple[str, ...] = SUITES) -> dict:
-    """The guest's packages: those an earlier run took, or else from the archive.
+    """The guest's packages: the ones that an earlier run chose, else the archive's current ones.
 
-    `kernel` is a metapackage, of which only the image itself is taken; None for
-    a root that needs none. Returns
+    `kernel` is a metapackage, of which only the kernel image is taken; None for a root that needs
+    no kernel. Returns
     `{"suite", "arch", "kernel": path, "packages": [path …], "sha256": {name: digest}}`.
-    `ECS_INIT_REFRESH=1` in the environment asks the archive again.
+    `ECS_INIT_REFRESH=1` in the environment makes it choose again.
     """
     work = cache_root() / "debs"
     work.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(repr((suites, kernel, packages)).encode()).hexdigest()[:12]
     manifest = work / f"manifest-{arch}-{key}.json"
-    # Several stages and several runs may want the same packages at once.
+    # Several stages and several runs may need the same packages at the same time.
     with (work / f"lock-{arch}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if manifest.is_file() and not os.environ.get("ECS_INIT_REFRESH"):
@@ -198,15 +197,14 @@ def _take(arch: str, kernel: str | None, packages: tuple[str, ...], suites: tupl
 def install_on_machine(packages: list[str]) -> None:
     """Installs packages on this machine, from its suite or that suite's backports.
 
-    The machine's own sources stay as they are: backports are added for this
-    one call only.
+    Backports are added for this call only; the machine's apt sources do not change.
     """
-    codename = _codename()
+    own = codename()
     work = cache_root() / "apt-machine"
     (work / "lists/partial").mkdir(parents=True, exist_ok=True)
     address = machine_archive()
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    suites = (codename, f"{codename}-updates", f"{codename}-backports")
+    suites = (own, f"{own}-updates", f"{own}-backports")
     (work / "sources.list").write_text(
         "".join(f"deb {signed}{address} {suite} main\n" for suite in suites))
     options = ["-q", "-o", f"Dir::Etc::SourceList={work}/sources.list",
@@ -221,5 +219,5 @@ def install_on_machine(packages: list[str]) -> None:
         if done.returncode:
             raise ArchiveError(f"apt-get {words[0]}: {done.stderr.strip()}")
 
-    patiently(lambda: apt("update"))
-    patiently(lambda: apt("install", "-y", "-t", f"{codename}-backports", *packages))
+    with_retries(lambda: apt("update"))
+    with_retries(lambda: apt("install", "-y", "-t", f"{own}-backports", *packages))

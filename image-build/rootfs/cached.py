@@ -1,4 +1,4 @@
-"""Directories that are built once and kept: whole or not at all, one builder at a time."""
+"""Content-addressed cache of directories: built once, atomically, by one builder at a time."""
 
 import fcntl
 import os
@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: Seconds after which what older inputs gave is removed, if nobody used it.
-KEPT = 86400
+#: A directory of older inputs is removed when it has not been used for this many seconds.
+MAX_UNUSED = 86400
 
 
 def directory(place: Path, name: str, digest: str, build: Callable[[Path], None]) -> Path:
-    """`place/name-digest`, by `build` in an empty directory if it is not there."""
+    """The path `place/name-digest`. If it does not exist, `build` fills an empty directory that is
+    then renamed to it."""
     place.mkdir(parents=True, exist_ok=True)
     final = place / f"{name}-{digest}"
     with (place / f".lock-{name}").open("w") as lock:
@@ -24,9 +25,9 @@ def directory(place: Path, name: str, digest: str, build: Callable[[Path], None]
                 made.mkdir()
                 build(made)
                 made.rename(final)
-        # The time of the last use.
+        # The modification time records the last use.
         os.utime(final)
         for old in place.glob(f"{name}-*"):
-            if old != final and old.stat().st_mtime < time.time() - KEPT:
+            if old != final and old.stat().st_mtime < time.time() - MAX_UNUSED:
                 shutil.rmtree(old, ignore_errors=True)
     return final

@@ -1,4 +1,4 @@
-"""What a dynamic ELF file asks for: its interpreter and its libraries."""
+"""Reads the interpreter and the needed libraries of a dynamic ELF file."""
 
 import struct
 from pathlib import Path
@@ -8,8 +8,8 @@ DT_NEEDED, DT_STRTAB = 1, 5
 
 
 def needs(path: Path) -> tuple[str | None, list[str]]:
-    """The interpreter's path, if any, and the sonames needed. (None, []) for
-    what is no 64-bit little-endian ELF file."""
+    """The interpreter's path, if any, and the sonames of DT_NEEDED. (None, []) if the file is not
+    a 64-bit little-endian ELF file."""
     data = path.read_bytes()
     if data[:6] != b"\x7fELF\x02\x01":
         return None, []

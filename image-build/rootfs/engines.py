@@ -1,4 +1,4 @@
-"""The Docker Engines that the cases run on, each from the Debian suite that has it."""
+"""The Docker Engines that the cases run on, and the Debian suites that provide them."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,9 @@ import archive
 
 @dataclass(frozen=True)
 class Engine:
-    """One Engine: the suites that have it, in the order they are tried.
+    """One Engine, and the suites that provide it, in the order they are tried.
 
-    `store` says whether images live in containerd's store, and not in dockerd's
-    own (the graph drivers).
+    `store`: images are kept in containerd's image store instead of dockerd's graph drivers.
     """
 
     name: str
@@ -19,14 +18,14 @@ class Engine:
 
     @property
     def daemon(self) -> dict:
-        """What stands in its daemon.json."""
+        """The contents of daemon.json."""
         return {"features": {"containerd-snapshotter": True}} if self.store else {}
 
 
-#: What the guests have; every case runs on it.
+#: The guests' Engine; every case runs on it.
 OWN = Engine("26.1", archive.SUITES)
 
-#: The oldest that a Debian still has, the newest, and the guests' own with the other image store.
+#: The oldest and the newest Engine in Debian, and the guests' Engine, with either image store.
 ENGINES = {engine.name: engine for engine in (
     OWN,
     Engine("20.10", ("bookworm",)),

@@ -1,6 +1,6 @@
-"""What a guest boots from, built once for every set of inputs and kept.
+"""Builds what a guest boots from, and caches it by a digest of its inputs.
 
-`python3 guest.py ARCH SORT DRIVER` builds it and prints where it is.
+`python3 guest.py ARCH SORT DRIVER` builds it and prints its path.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ import tree  # noqa: E402
 
 @dataclass(frozen=True)
 class Guest:
-    """One architecture and sort: kernel, initramfs, root image, root directory."""
+    """The guest of one architecture and sort: kernel, initramfs, root image, root directory."""
 
     arch: str
     sort: str
@@ -57,9 +57,9 @@ def _digest(taken: dict, sort: str, driver: Path) -> str:
 
 
 def build(arch: str, sort: str, driver: Path) -> Guest:
-    """Fetches and builds what is not in the cache yet."""
+    """The guest, fetched and built if it is not in the cache."""
     if sort not in ("full", "bare"):
-        raise ValueError(f"{sort}: neither full nor bare")
+        raise ValueError(f"unknown sort {sort!r}: full or bare")
     debian = tree.ARCHITECTURES[arch][0]
     taken = archive.fetch(debian, f"linux-image-cloud-{debian}", tree.PACKAGES)
     digest = _digest(taken, sort, driver)
@@ -79,7 +79,7 @@ def build(arch: str, sort: str, driver: Path) -> Guest:
 
 
 def root(engine: engines.Engine, driver: Path) -> Path:
-    """A full x86_64 root alone, for namespaces, with the Engine and the C library of its suite."""
+    """A full x86_64 root directory for namespaces, with this Engine and its suite's C library."""
     debian = tree.ARCHITECTURES["x86_64"][0]
     taken = archive.fetch(debian, None, tree.PACKAGES, engine.suites)
     digest = _digest(taken, "full", driver)

@@ -1,4 +1,4 @@
-"""Root file system and initramfs, byte for byte the same from the same input."""
+"""Builds root file systems and initramfs archives reproducibly: same input, same bytes."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ UUID = "00000000-0000-0000-0000-000000000001"
 
 
 def ext4(tree: Path, to: Path, free: int = 32, journal: bool = False) -> None:
-    """An ext4 image of a directory, with about `free` megabytes left, made without
-    mounting anything. A journal is for an image that outlives a boot."""
+    """Makes an ext4 image of a directory with about `free` megabytes of free space, without
+    mounting it. An image that is booted more than once needs a journal."""
     size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file()
                and not path.is_symlink())
     megabytes = (size >> 20) * 11 // 10 + free
@@ -23,11 +23,12 @@ def ext4(tree: Path, to: Path, free: int = 32, journal: bool = False) -> None:
 
 
 def initramfs(driver: Path, modules: list[tuple[str, bytes]], to: Path) -> None:
-    """A cpio archive (newc, cpio(5)): the driver as /init, and /modules in order."""
+    """Makes a cpio archive (newc, cpio(5)) with the driver as /init, and the kernel modules in
+    /modules, named in load order."""
     entries = [("init", 0o100755, driver.read_bytes()), ("modules", 0o040755, b"")]
     entries += [(f"modules/{number:03}-{name}.ko", 0o100644, data)
                 for number, (name, data) in enumerate(modules)]
-    # The kernel gives process 1 the console's descriptors if it finds one.
+    # The kernel opens /dev/console as stdin, stdout and stderr of process 1.
     with to.open("wb") as out:
         out.write(_entry(1, "dev", 0o040755, b""))
         out.write(_entry(2, "dev/console", 0o020600, b"", device=(5, 1)))

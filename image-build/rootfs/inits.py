@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Root trees with a real init system and a dockerd that this init starts.
+"""Builds root trees with a real init system that starts dockerd, and without ecs-init.
 
-Each is what a user's image is before `ecs-init bake` fills it: Debian packages,
-and in `files/INIT` what an administrator writes by hand. Nothing of ecs-init.
+A tree models a user's image before `ecs-init bake`: Debian packages, and the configuration that
+an administrator writes by hand (`files/INIT`).
 
-`inits.py ARCH INIT` makes one and prints where it is.
+`inits.py ARCH INIT` builds a tree and prints its path.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ import image  # noqa: E402
 import install  # noqa: E402
 import kernel  # noqa: E402
 import runlevels  # noqa: E402
-import tree as picked  # noqa: E402
+import tree as minimal  # noqa: E402
 
-#: What scripts, packages and people expect of a Debian.
+#: Tools that Debian's scripts and packages rely on.
 BASE = ("docker.io", "base-files", "dpkg", "dash", "bash", "coreutils", "sed", "grep", "mawk",
         "findutils", "hostname", "util-linux", "mount", "iproute2", "procps", "debianutils",
         "libc-bin", "kmod")
@@ -39,7 +39,7 @@ SYSV = ("initscripts", "ifupdown", "orphan-sysvinit-scripts")
 
 @dataclass(frozen=True)
 class Init:
-    """Its packages, the directories in `files` that it is given, and what else is to do."""
+    """An init system: its packages, the directories in `files` to copy, and further steps."""
 
     packages: tuple[str, ...]
     files: tuple[str, ...]
@@ -56,20 +56,20 @@ INITS = {
                      (runlevels.sysv, runlevels.inittab)),
     "busybox": Init(("docker.io", "base-files", "libc-bin", "busybox-static"), ("busybox",),
                     (runlevels.busybox,)),
-    # None: process 1 is a static program, as whoever builds an appliance writes it.
-    "none": Init(picked.PACKAGES, ()),
+    # No init system: process 1 is a static program, as in a custom appliance.
+    "none": Init(minimal.PACKAGES, ()),
 }
 
-#: Megabytes that an image has free, for containers and what the next boots write.
+#: Free space of an image in megabytes, for containers and for what later boots write.
 FREE = 512
 
 
 def tree(arch: str, init: str) -> Path:
-    """The tree of one init, built if it is not in the cache. Read only: see `copy`."""
-    if init not in INITS or arch not in picked.ARCHITECTURES:
-        raise ValueError(f"no tree for {init} on {arch}: inits {' '.join(INITS)}; "
-                         f"architectures {' '.join(picked.ARCHITECTURES)}")
-    taken = archive.fetch(picked.ARCHITECTURES[arch][0], None, INITS[init].packages)
+    """The tree of one init, built if it is not in the cache. Do not write into it: see `copy`."""
+    if init not in INITS or arch not in minimal.ARCHITECTURES:
+        raise ValueError(f"no tree for {init} on {arch}; inits: {' '.join(INITS)}; "
+                         f"architectures: {' '.join(minimal.ARCHITECTURES)}")
+    taken = archive.fetch(minimal.ARCHITECTURES[arch][0], None, INITS[init].packages)
     given = [_static("pid1", arch)] if init == "none" else [
         HERE / "files" / name for name in ("common", *INITS[init].files)]
 
@@ -96,17 +96,17 @@ def _installed(init: Init, debs: list[str], given: list[Path], root: Path) -> No
 
 
 def _minimal(arch: str, debs: list[str], pid1: Path, root: Path) -> None:
-    """No shell, no package database: dockerd, what it needs, and process 1."""
+    """A root without shell and package database: dockerd, its dependencies, and process 1."""
     with tempfile.TemporaryDirectory(dir=root.parent) as temporary:
-        picked.unpack(debs, Path(temporary, "packages"))
-        picked.build(arch, "full", Path(temporary, "packages"), pid1, root, at="usr/sbin/init")
+        minimal.unpack(debs, Path(temporary, "packages"))
+        minimal.build(arch, "full", Path(temporary, "packages"), pid1, root, at="usr/sbin/init")
     (root / "etc/hostname").write_text("host\n")
 
 
 def _static(program: str, arch: str) -> Path:
-    """A program of the guest crate; cargo does nothing where nothing changed."""
+    """The path of a program of the guest crate, built by cargo if it is out of date."""
     crate = HERE.parents[1] / "qemu-tests/guest"
-    # The crate's own target directory, whoever builds.
+    # Always the crate's own target directory.
     env = {k: v for k, v in os.environ.items() if k not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
     subprocess.run([HERE.parent / "toolchain/cargo-musl", arch, "build", "--release", "--locked",
                     "--quiet"], cwd=crate, env=env, check=True)
@@ -114,8 +114,8 @@ def _static(program: str, arch: str) -> Path:
 
 
 def copy(source: Path, to: Path) -> None:
-    """A tree of one's own. What lies below /usr shares its bytes with the source:
-    replace such a file, do not write into it."""
+    """Copies a tree. Files below /usr are hard links to the source: replace them, do not write
+    into them."""
     to.mkdir(parents=True)
     for entry in sorted(source.iterdir()):
         shared = ["--link"] if entry.name == "usr" else ["--reflink=auto"]
@@ -124,22 +124,22 @@ def copy(source: Path, to: Path) -> None:
 
 
 def disk(source: Path, to: Path) -> None:
-    """An ext4 image of a tree: sparse, with a journal, and with room to live in."""
+    """Makes a sparse ext4 image of a tree, with a journal and FREE megabytes of free space."""
     image.ext4(source, to, free=FREE, journal=True)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """What QEMU starts a tree's image with."""
+    """The kernel and initramfs with which QEMU boots a tree's image."""
 
     kernel: Path
     initramfs: Path
 
 
 def boot(arch: str, driver: Path) -> Kernel:
-    """The kernel and the initramfs: modules, and `driver` as its /init."""
-    debian = picked.ARCHITECTURES[arch][0]
-    taken = archive.fetch(debian, f"linux-image-cloud-{debian}", picked.PACKAGES)
+    """The kernel, and an initramfs with its modules and `driver` as /init."""
+    debian = minimal.ARCHITECTURES[arch][0]
+    taken = archive.fetch(debian, f"linux-image-cloud-{debian}", minimal.PACKAGES)
 
     def make(done: Path) -> None:
         with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
@@ -153,7 +153,7 @@ def boot(arch: str, driver: Path) -> Kernel:
 
 
 def _digest(text: str, *inputs: Path) -> str:
-    """Of a text, these files and directories, and the code here."""
+    """A digest of a text, of these files and directories, and of the code in this directory."""
     state = hashlib.sha256(text.encode())
     for top in (*sorted(HERE.glob("*.py")), *inputs):
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
@@ -169,6 +169,6 @@ if __name__ == "__main__":
     try:
         _arch, _init = sys.argv[1:]
         print(tree({"amd64": "x86_64", "arm64": "aarch64"}.get(_arch, _arch), _init))
-    except ValueError as wrong:
-        print(f"{wrong}\nusage: inits.py ARCH INIT", file=sys.stderr)
+    except ValueError as error:
+        print(f"{error}\nusage: inits.py ARCH INIT", file=sys.stderr)
         sys.exit(2)

@@ -1,9 +1,8 @@
-"""A tree of Debian packages as their maintainer scripts would have left it.
+"""Installs Debian packages into a tree without running their maintainer scripts.
 
-The scripts themselves cannot run: half of the trees are of another
-architecture. What they do that a host needs is little, and stands here: the
-users, the alternatives, the copied configuration, and dpkg's own records, by
-which a package that is installed later finds what it depends on.
+The scripts cannot run: half of the trees are of another architecture. This module does the part
+of their work that a host needs: users, alternatives, copied configuration, and dpkg's database,
+in which a package that is installed later looks up its dependencies.
 """
 
 import shlex
@@ -13,15 +12,15 @@ from pathlib import Path
 
 from archive import ArchiveError
 
-#: Not worth their room in an image, as in Debian's own container images.
-LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
+#: Left out to save space, as in Debian's container images.
+EXCLUDED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
             "usr/share/lintian", "usr/share/zsh", "usr/share/bash-completion",
             "usr/lib/*/gconv")
 
-#: The groups that docker.io's and ifupdown's scripts make; below them numbers are free.
+#: The groups that the scripts of docker.io and ifupdown make. Lower IDs are free for others.
 GROUPS = {"docker": 999, "netdev": 998}
 
-#: update-alternatives(1): name in /etc/alternatives, link, and what it leads to.
+#: update-alternatives(1): name in /etc/alternatives, link, target.
 ALTERNATIVES = (
     ("awk", "usr/bin/awk", "/usr/bin/mawk"),
     *((f"{family}{verb}", f"usr/sbin/{family}{verb}", f"/usr/sbin/{family}-nft{verb}")
@@ -30,19 +29,19 @@ ALTERNATIVES = (
 
 
 def unpack(debs: list[str], root: Path) -> dict[str, list[str]]:
-    """Unpacks packages, merged-/usr, everything owned as the packages say.
+    """Unpacks packages into a merged-/usr tree, with the packages' file owners.
 
-    Returns the paths of each.
+    Returns the paths that each package contains.
     """
     listed = {}
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)
         (root / name).symlink_to(f"usr/{name}")
-    left_out = [f"--exclude=./{path}" for path in LEFT_OUT]
+    excluded = [f"--exclude=./{path}" for path in EXCLUDED]
     for deb in debs:
-        # dpkg-deb -x would put a directory in a symlink's place.
+        # dpkg-deb -x would replace a symlink by a directory.
         data = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
-        done = subprocess.run(["tar", "-xv", "--keep-directory-symlink", "--wildcards", *left_out,
+        done = subprocess.run(["tar", "-xv", "--keep-directory-symlink", "--wildcards", *excluded,
                                "-C", root], stdin=data.stdout, stdout=subprocess.PIPE, text=True,
                               check=True)
         listed[deb] = [line.rstrip("/")[1:] or "/." for line in done.stdout.splitlines()]
@@ -52,7 +51,7 @@ def unpack(debs: list[str], root: Path) -> dict[str, list[str]]:
 
 
 def configure(listed: dict[str, list[str]], root: Path) -> None:
-    """What every tree needs after the unpacking."""
+    """Does what the maintainer scripts of every tree's packages do."""
     for path in ("etc/alternatives", "root", "tmp", "opt", "srv", "mnt", "proc", "sys", "dev",
                  "run", "var/lib/docker", "var/log", "var/tmp",
                  "var/lib/dpkg/info", "var/lib/dpkg/updates"):
@@ -74,14 +73,14 @@ def configure(listed: dict[str, list[str]], root: Path) -> None:
         (root / link).symlink_to(f"/etc/alternatives/{name}")
     shutil.copyfile(root / "usr/share/libc-bin/nsswitch.conf", root / "etc/nsswitch.conf")
     shutil.copyfile(root / "usr/share/base-files/profile", root / "etc/profile")
-    # Empty: systemd gives every boot's host an ID, and takes it for no first boot.
+    # Empty: systemd generates an ID at each boot and does not treat it as the first boot.
     (root / "etc/machine-id").touch()
     users(root)
     _records(listed, root)
 
 
 def users(root: Path) -> None:
-    """passwd(5), group(5) and shadow(5): Debian's own, and what packages declare."""
+    """Writes passwd(5), group(5) and shadow(5): Debian's base users and those of sysusers.d(5)."""
     masters = root / "usr/share/base-passwd"
     groups = {name: int(gid) for name, _, gid, *_ in _table(masters / "group.master")}
     users = {name: rest for name, _, *rest in _table(masters / "passwd.master")}
@@ -116,13 +115,13 @@ def _table(path: Path) -> list[list[str]]:
 
 
 def _words(line: str) -> list[str]:
-    """The six fields of a line of sysusers.d(5), "-" for what is not said."""
+    """The six fields of a line of sysusers.d(5), with "-" for missing ones."""
     words = shlex.split(line)
     return (words + ["-"] * 6)[:6]
 
 
 def _records(listed: dict[str, list[str]], root: Path) -> None:
-    """dpkg's records: these packages are installed."""
+    """Records in dpkg's database that these packages are installed."""
     status = []
     for deb, paths in listed.items():
         control = subprocess.run(["dpkg-deb", "-f", deb], check=True, capture_output=True,

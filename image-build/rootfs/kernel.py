@@ -1,4 +1,4 @@
-"""The guest's kernel and its modules, from a kernel package without depmod's files."""
+"""Extracts the kernel and its modules from a kernel package, without depmod's files."""
 
 import lzma
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archive import ArchiveError
 
-#: What a host with dockerd, both makes of iptables and ecs-init's rules loads.
+#: The modules that dockerd, iptables-nft, iptables-legacy and ecs-init's rules need.
 MODULES = """
     virtio_blk virtio_net virtio_mmio virtio_rng virtio_console overlay
     bridge br_netfilter veth dummy
@@ -29,15 +29,15 @@ def unpack(deb: str, to: Path) -> Path:
     subprocess.run(["dpkg-deb", "-x", deb, to], check=True)
     images = sorted((to / "boot").glob("vmlinu[xz]-*"))
     if not images:
-        raise ArchiveError(f"{deb} holds no kernel")
+        raise ArchiveError(f"{deb} contains no kernel")
     return images[0]
 
 
 def modules(tree: Path) -> list[tuple[str, bytes]]:
-    """The modules wanted and those they need, ready to load, in order."""
+    """The names and contents of MODULES and of their dependencies, in load order."""
     base = next(iter([*tree.glob("usr/lib/modules/*"), *tree.glob("lib/modules/*")]), None)
     if base is None:
-        raise ArchiveError("the kernel's package holds no modules")
+        raise ArchiveError("the kernel package contains no modules")
     found = {}
     for path in base.rglob("*.ko*"):
         found[_name(path.name.split(".")[0])] = path
@@ -49,10 +49,10 @@ def modules(tree: Path) -> list[tuple[str, bytes]]:
         if name in order or name in builtin:
             return
         if name not in found:
-            raise ArchiveError(f"kernel module {name}, for {wanted_by}, is not in the package")
+            raise ArchiveError(f"kernel module {name}, needed by {wanted_by}, is not in the package")
         data = _read(found[name])
         for soft in _words(data, rb"softdep=pre:"):
-            # Often an alias (a cipher, say) that something built in serves.
+            # A soft dependency may be an alias, such as a cipher, that a built-in module provides.
             if _name(soft) in found:
                 load(soft, name)
         for needed in _words(data, rb"depends="):
@@ -82,7 +82,7 @@ def _read(path: Path) -> bytes:
 
 
 def _words(data: bytes, key: bytes) -> list[str]:
-    """The words of one key of .modinfo, up to the next key within it."""
+    """The words in the value of one .modinfo key."""
     words = []
     for match in re.finditer(rb"\0" + re.escape(key) + rb"([^\0]+)\0", data):
         for word in re.split(r"[ ,]+", match[1].decode().strip()):

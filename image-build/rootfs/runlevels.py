@@ -1,7 +1,7 @@
-"""Which of Debian's boot scripts run when: the links that update-rc.d(8) would make.
+"""Enables Debian's boot scripts: makes the links that update-rc.d(8) would make.
 
-In the order of their LSB headers. Those are left out that have nothing to do in
-a guest: its clock, its modules, file systems of a network.
+The order follows the scripts' LSB headers. Scripts that a guest does not need (hardware clock,
+modules, network file systems) are left out.
 """
 
 import re
@@ -14,7 +14,7 @@ STOP = ("sendsigs", "urandom", "umountfs", "umountroot")
 
 
 def sysv(root: Path, services: tuple[str, ...] = ("docker",)) -> None:
-    """`/etc/rc?.d` for sysv-rc: `services` run in the levels 2 to 5."""
+    """Fills `/etc/rc?.d` for sysv-rc; `services` run in runlevels 2 to 5."""
     _links(root, "S", "S", BOOT)
     for level in "2345":
         _links(root, level, "S", services)
@@ -30,7 +30,7 @@ def _links(root: Path, level: str, kind: str, scripts: tuple[str, ...]) -> None:
 
 
 def openrc(root: Path) -> None:
-    """`/etc/runlevels`, as the package's own script makes them of `/etc/rc?.d`."""
+    """Fills `/etc/runlevels` as OpenRC's maintainer script does from `/etc/rc?.d`."""
     for level, scripts in (("sysinit", (*BOOT, "cgroups")), ("default", ("docker",)),
                            ("off", ("sendsigs", "umountfs", "umountroot", "savecache"))):
         for script in scripts:
@@ -38,21 +38,21 @@ def openrc(root: Path) -> None:
 
 
 def inittab(root: Path) -> None:
-    """Debian's own, without the logins: a guest has no terminal to wait for."""
+    """Writes Debian's /etc/inittab without login entries: a guest has no terminal."""
     lines = (root / "usr/share/sysvinit/inittab").read_text().splitlines(keepends=True)
     login = re.compile(r"^[^#].*/(getty|sulogin)\b")
     (root / "etc/inittab").write_text("".join(line for line in lines if not login.match(line)))
 
 
 def runit(root: Path) -> None:
-    """runit's stages 1 and 3 run sysv-rc's scripts; dockerd is a service of runit's own."""
+    """Runs sysv-rc's scripts in runit's stages 1 and 3; dockerd is a runit service."""
     sysv(root, services=())
     (root / "etc/runit/runsvdir/default/getty-tty1").unlink()
-    # Stage 2 looks there for services of packages.
+    # Stage 2 looks for the packages' services here.
     (root / "usr/share/runit/sv.src").mkdir(parents=True, exist_ok=True)
 
 
-#: Debian's busybox-static makes no links; an image of busybox has them.
+#: Links to BusyBox: Debian's busybox-static does not make them, a BusyBox image has them.
 APPLETS = {
     "bin": "sh ash cat chgrp chmod chown cp cut date dd df dmesg du echo env false find grep gzip "
            "head hostname id kill ln ls mkdir mknod mount mv ps pwd rm rmdir sed sleep sort stat "

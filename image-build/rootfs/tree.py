@@ -1,10 +1,10 @@
-"""A guest's root directory, picked from Debian's packages.
+"""Builds a guest's minimal root directory from files of Debian packages.
 
-Not an installation: no package database, no scripts, only the programs named
-here and the libraries they turn out to need. Two sorts:
+There is no package database and no script runs: only the programs listed here and the libraries
+they need are copied. Two sorts:
 
-- `full`: dockerd and its companions, iptables in both makes, nft, ip
-- `bare`: dockerd and its companions and nothing else. No shell, no iptables
+- `full`: dockerd and its helper programs, iptables-nft, iptables-legacy, nft and ip
+- `bare`: dockerd and its helper programs only: no shell, no iptables
 """
 
 import os
@@ -43,7 +43,7 @@ def unpack(debs: list[str], to: Path) -> None:
         (to / "usr" / name).mkdir(parents=True, exist_ok=True)
         (to / name).symlink_to(f"usr/{name}")
     for deb in debs:
-        # dpkg-deb -x would put a directory in a symlink's place.
+        # dpkg-deb -x would replace a symlink by a directory.
         data = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", to],
                        stdin=data.stdout, check=True)
@@ -52,7 +52,7 @@ def unpack(debs: list[str], to: Path) -> None:
 
 
 class Tree:
-    """A root directory in the making, and where its files come from."""
+    """A root directory under construction, and the directory its files are copied from."""
 
     def __init__(self, arch: str, source: Path, root: Path):
         self.debian, self.triplet, self.loader = ARCHITECTURES[arch]
@@ -67,27 +67,27 @@ class Tree:
             (root / path).write_text(text)
 
     def program(self, path: str) -> None:
-        """A program below /usr, and the libraries it needs."""
+        """Copies a program below /usr, and the libraries it needs."""
         source = self.source / "usr" / path
         if not source.is_file():
             raise ArchiveError(f"/usr/{path} is in none of the packages {' '.join(PACKAGES)}")
-        self._take(source, self.root / "usr" / path)
+        self._copy(source, self.root / "usr" / path)
 
-    def _take(self, source: Path, target: Path) -> None:
+    def _copy(self, source: Path, target: Path) -> None:
         if target.exists():
             return
         shutil.copyfile(source, target)
         target.chmod(0o755)
         interpreter, needed = elf.needs(source)
         if interpreter and not (self.root / self.loader).exists():
-            self._take((self.source / self.loader).resolve(), self.root / self.loader)
+            self._copy((self.source / self.loader).resolve(), self.root / self.loader)
         for soname in needed:
             library = self.source / "usr/lib" / self.triplet / soname
             if soname == Path(self.loader).name:
                 continue
             if not library.exists():
-                raise ArchiveError(f"{soname}, which {source.name} needs, is in no package taken")
-            self._take(library.resolve(), self.root / "usr/lib" / self.triplet / soname)
+                raise ArchiveError(f"{soname}, needed by {source.name}, is in none of the packages")
+            self._copy(library.resolve(), self.root / "usr/lib" / self.triplet / soname)
 
     def link(self, name: str, target: str) -> None:
         (self.root / name).symlink_to(target)
@@ -95,7 +95,7 @@ class Tree:
 
 def build(arch: str, sort: str, source: Path, process1: Path, root: Path,
           at: str = "usr/sbin/driver") -> None:
-    """Makes the tree of one sort from unpacked packages; `process1` is a static program."""
+    """Builds the tree of one sort from unpacked packages; `process1` is a static program."""
     tree = Tree(arch, source, root)
     for program in ENGINE:
         tree.program(program)
@@ -114,11 +114,11 @@ def build(arch: str, sort: str, source: Path, process1: Path, root: Path,
                 tree.link(f"usr/sbin/{family}-legacy{verb}", "xtables-legacy-multi")
         for name in ("protocols", "services"):
             shutil.copyfile(source / "etc" / name, root / "etc" / name)
-    _settle(root)
+    _normalize(root)
 
 
-def _settle(root: Path) -> None:
-    """The same times and modes whoever builds it."""
+def _normalize(root: Path) -> None:
+    """Sets fixed times and modes, so that the result is reproducible."""
     for directory, names, files in os.walk(root, topdown=False):
         for name in [*names, *files]:
             path = Path(directory, name)
