@@ -1,9 +1,8 @@
-//! One error for the whole program: what was being done, why it failed, and with which code the
-//! process ends.
+//! The program's error type and its exit codes.
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 /// The exit-code table. The reference's codes where it has them.
 ///
@@ -38,110 +37,139 @@ impl Exit {
     }
 }
 
-/// The cause of an [`Error`], whatever its type.
-pub type Cause = Box<dyn StdError + Send + Sync + 'static>;
-
-/// What was being done, why it failed, how the process ends.
-#[derive(Debug)]
-pub struct Error {
-    message: String,
-    cause: Option<Cause>,
-    exit: Exit,
-    stopped: bool,
+/// What kind of failure an [`Error`] is. Callers decide by it; messages are for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// SIGTERM or SIGINT arrived. Not a failure: the process exits with 0.
+    Interrupted,
+    /// May succeed if tried again: a timeout, a reset connection, HTTP 503.
+    Transient,
+    /// What is needed does not exist or cannot be reached: no such host, no socket, HTTP 404.
+    Unavailable,
+    /// The peer or the kernel understood the request and refused it: HTTP 403, EPERM.
+    Rejected,
+    /// A signature, digest or certificate did not verify.
+    Untrusted,
+    /// A value, a file or an answer has content that cannot be used.
+    InvalidInput,
+    /// The command line is wrong: exit code 1.
+    Usage,
+    /// The agent reported that it can never run on this host: exit code 5.
+    AgentTerminal,
+    /// A system call on this host failed: disk full, no permission.
+    Io,
 }
 
-/// The program's result.
+impl Kind {
+    /// The exit code of a process that ends with an error of this kind.
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Kind::Interrupted => Exit::Success,
+            Kind::Usage => Exit::Usage,
+            Kind::AgentTerminal => Exit::AgentTerminal,
+            _ => Exit::Failure,
+        }
+    }
+}
+
+/// The source of an [`Error`]: any error type.
+pub type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+/// What failed, on what, and why. The only error type that crosses a module border; a typed detail
+/// that a caller needs is its source: see [`Error::find`].
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    context: String,
+    source: Option<Source>,
+}
+
+/// A result with the program's error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// A failure (exit 255) that explains itself.
-    pub fn new(message: impl Into<String>) -> Self {
+    /// An error without a source.
+    pub fn new(kind: Kind, context: impl Into<String>) -> Self {
         Error {
-            message: message.into(),
-            cause: None,
-            exit: Exit::Failure,
-            stopped: false,
+            kind,
+            context: context.into(),
+            source: None,
         }
     }
 
-    /// A failure while doing something, and its cause.
-    pub fn caused(doing: impl Into<String>, cause: impl Into<Cause>) -> Self {
-        let cause = cause.into();
-        // What an inner error decided about the end of the process stays decided.
-        let (exit, stopped) = match cause.downcast_ref::<Error>() {
-            Some(inner) => (inner.exit, inner.stopped),
-            None => (Exit::Failure, cause.downcast_ref::<Stopped>().is_some()),
-        };
+    /// An error with the error that caused it.
+    pub fn with_source(kind: Kind, context: impl Into<String>, source: impl Into<Source>) -> Self {
         Error {
-            message: doing.into(),
-            cause: Some(cause),
-            exit,
-            stopped,
+            source: Some(source.into()),
+            ..Error::new(kind, context)
         }
     }
 
-    /// A wrong command line (exit 1).
-    pub fn usage(message: impl Into<String>) -> Self {
-        Error {
-            exit: Exit::Usage,
-            ..Error::new(message)
-        }
-    }
-
-    /// SIGTERM or SIGINT arrived while something was under way. Not a failure: verbs end with 0.
+    /// SIGTERM or SIGINT arrived.
     #[must_use]
-    pub fn stopped() -> Self {
-        Error {
-            stopped: true,
-            ..Error::new("stopped by a signal")
-        }
+    pub fn interrupted() -> Self {
+        Error::new(Kind::Interrupted, Interrupted.to_string())
     }
 
-    /// Whether this is the way out after a SIGTERM or SIGINT, not a failure.
+    /// A wrong command line.
+    pub fn usage(context: impl Into<String>) -> Self {
+        Error::new(Kind::Usage, context)
+    }
+
+    /// What kind of failure this is.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
-    /// The same error with another exit code.
+    /// Whether SIGTERM or SIGINT ended the work.
     #[must_use]
-    pub fn with_exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
-        self
+    pub fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
     }
 
-    /// How the process ends.
+    /// The same error with another kind.
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Error { kind, ..self }
+    }
+
+    /// The exit code of the process.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.kind.exit()
     }
 
-    /// The first cause in the chain that is a `T`.
+    /// The first error in the chain that is a `T`.
     #[must_use]
     pub fn find<T: StdError + 'static>(&self) -> Option<&T> {
-        let mut next: Option<&(dyn StdError + 'static)> = Some(self);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<T>() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        chain(self).find_map(|error| error.downcast_ref::<T>())
     }
 }
 
-/// Prints the whole chain on one line: `what: why: why`.
+/// The errors from `error` down to its deepest source.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        (*error).source()
+    })
+}
+
+/// Prints the whole chain on one line: `context: source: source`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        let mut next = self.cause.as_deref().map(|c| c as &dyn StdError);
-        while let Some(cause) = next {
-            // An `Error` prints its own causes; going on below it would say them twice.
-            write!(f, ": {cause}")?;
-            if cause.is::<Error>() {
+        f.write_str(&self.context)?;
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        for source in chain(&**source) {
+            write!(f, ": {source}")?;
+            // An `Error` prints the rest of the chain itself.
+            if source.is::<Error>() {
                 break;
             }
-            next = cause.source();
         }
         Ok(())
     }
@@ -149,81 +177,79 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_deref().map(|c| c as _)
+        self.source.as_deref().map(|source| source as _)
     }
 }
 
-/// The cause that a waiting read or sleep gives up with after a SIGTERM or SIGINT. Transports
-/// carry it through `std::io::Error`; [`Context::doing`] recognises it at any depth.
+/// The error that a read or a sleep returns after SIGTERM or SIGINT. Transports carry it inside
+/// `std::io::Error`; [`Context::context`] finds it at any depth.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopped;
+pub struct Interrupted;
 
-impl fmt::Display for Stopped {
+impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stopped by a signal")
+        f.write_str("interrupted by a signal")
     }
 }
 
-impl StdError for Stopped {}
+impl StdError for Interrupted {}
 
-/// Whether `Stopped` lies somewhere below this error.
-fn is_stop(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(e) = next {
-        if e.is::<Stopped>() {
-            return true;
-        }
-        // `io::Error` hides a custom payload from `source()`: its source is the payload's source.
-        if let Some(io) = e.downcast_ref::<std::io::Error>()
-            && let Some(inner) = io.get_ref()
-            && is_stop(inner)
-        {
-            return true;
-        }
-        next = e.source();
-    }
-    false
+/// Whether [`Interrupted`] is in the chain of this error.
+fn is_interrupt(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| {
+        // `io::Error::source` skips its payload and returns the payload's source.
+        let payload = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        error.is::<Interrupted>() || payload.is_some_and(|payload| is_interrupt(payload))
+    })
 }
 
-/// Says what was being done when a result turned out an error.
+/// The kind of a foreign error: an [`Error`] keeps its own, anything else is a failure of this host.
+fn kind_of(error: &(dyn StdError + 'static)) -> Kind {
+    if is_interrupt(error) {
+        return Kind::Interrupted;
+    }
+    chain(error)
+        .find_map(|error| error.downcast_ref::<Error>())
+        .map_or(Kind::Io, Error::kind)
+}
+
+/// Adds what was being done to an error.
 pub trait Context<T> {
-    /// Wraps the error: `doing` becomes its message, the error its cause.
+    /// Wraps the error: `context` becomes its message, the error its source.
     ///
     /// # Errors
-    /// The wrapped one; exit code and "stopped" are kept.
-    fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T>;
+    /// The wrapped error. An [`Error`] keeps its kind, [`Interrupted`] at any depth becomes
+    /// [`Kind::Interrupted`], any other error becomes [`Kind::Io`].
+    fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T>;
 }
 
 impl<T, E: StdError + Send + Sync + 'static> Context<T> for Result<T, E> {
-    fn doing<S: Into<String>>(self, doing: impl FnOnce() -> S) -> Result<T> {
-        self.map_err(|e| {
-            let stopped = (&e as &dyn Any)
-                .downcast_ref::<Error>()
-                .map_or_else(|| is_stop(&e), Error::is_stopped);
-            let mut error = Error::caused(doing(), e);
-            error.stopped = stopped;
-            error
-        })
+    fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|source| Error::with_source(kind_of(&source), context(), source))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
-    fn the_chain_is_one_line_and_says_nothing_twice() {
-        let e: Result<(), io::Error> = Err(io::Error::other("no such device"));
-        let e = e.doing(|| "read a").doing(|| "start").unwrap_err();
-        assert_eq!(e.to_string(), "start: read a: no such device");
+    fn display_prints_each_source_once() {
+        let error: Result<(), io::Error> = Err(io::Error::other("no such device"));
+        let error = error.context(|| "read a").context(|| "start").unwrap_err();
+        assert_eq!(error.to_string(), "start: read a: no such device");
     }
 
     #[test]
-    fn exit_code_and_stop_survive_wrapping() {
-        let e: Result<()> = Err(Error::usage("bad verb"));
-        assert_eq!(e.doing(|| "parse").unwrap_err().exit(), Exit::Usage);
-        let e: Result<(), io::Error> = Err(io::Error::other(Stopped));
-        assert!(e.doing(|| "wait").unwrap_err().is_stopped());
+    fn context_keeps_kind_and_interrupt() {
+        let error: Result<()> = Err(Error::usage("bad verb"));
+        let error = error.context(|| "parse").unwrap_err();
+        assert_eq!((error.kind(), error.exit()), (Kind::Usage, Exit::Usage));
+        let error: Result<(), io::Error> = Err(io::Error::other(Interrupted));
+        assert!(error.context(|| "wait").unwrap_err().is_interrupted());
+        let error: Result<(), io::Error> = Err(io::ErrorKind::StorageFull.into());
+        assert_eq!(error.context(|| "write").unwrap_err().kind(), Kind::Io);
     }
 }

@@ -4,7 +4,7 @@
 //! Amazon ECS agent. A value goes one way through the house:
 //!
 //! ```text
-//! Config ─▶ Acquired ─▶ Verified ─▶ Loaded ─▶ rules in place ─▶ container ─▶ Outcome
+//! Config ─▶ UnverifiedTar ─▶ Verified ─▶ Loaded ─▶ rules in place ─▶ container ─▶ Outcome
 //! config    acquire     verify      image     network           agent         supervise
 //! ```
 //!
@@ -40,25 +40,27 @@
 //! Decisions are pure functions from data to data, tested without root, Docker or a clock; effects
 //! are at the edges, each in one place, tested against the real thing.
 
-pub mod acquire;
 pub mod agent;
+mod agent_image;
 pub mod bake;
+pub mod cache;
 pub mod cli;
 pub mod command;
 pub mod config;
 pub mod docker;
 pub mod error;
+pub mod fetch;
 pub mod host;
 pub mod http;
 pub mod image;
-pub mod interface;
 pub mod logging;
 pub mod network;
-pub mod root;
+mod startup;
 pub mod supervise;
 #[allow(unsafe_code)]
 pub mod sys;
 #[doc(hidden)]
 pub mod testing;
+pub mod types;
 pub mod utc;
 pub mod verify;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use ecs_init::cli::{self, Command};
 use ecs_init::config::{self, Config};
 use ecs_init::error::{Exit, Result};
+use ecs_init::supervise::respawn_delay;
 use ecs_init::{command, logging};
 
 fn main() -> ExitCode {
@@ -33,7 +34,7 @@ fn run(command: &Command) -> Exit {
     config::tell(warnings);
     let end = ended(command::dispatch(command, &config));
     if let Command::Run { respawned: true } = command {
-        command::rest(end);
+        respawn_delay::respawn_delay(end);
     }
     end
 }
@@ -42,7 +43,7 @@ fn run(command: &Command) -> Exit {
 fn ended(result: Result<()>) -> Exit {
     match result {
         Ok(()) => Exit::Success,
-        Err(error) if error.is_stopped() => {
+        Err(error) if error.is_interrupted() => {
             log::info!("{error}");
             Exit::Success
         }

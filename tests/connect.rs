@@ -17,13 +17,13 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// The error that a connect ends with.
 fn error(engine: &Engine, limit: Duration) -> Error {
-    Docker::connect(&engine.socket(), limit, None).unwrap_err()
+    Docker::connect(&engine.socket(), limit, &Stop::never()).unwrap_err()
 }
 
 #[test]
 fn the_version_is_agreed_on_once() {
     let engine = Engine::start(|call, _| usual(call));
-    let docker = engine.connect(None);
+    let docker = engine.connect(&Stop::never());
     assert_eq!(docker.version().to_string(), "1.41");
     docker.container("a").unwrap();
     docker.container("a").unwrap();
@@ -36,7 +36,7 @@ fn a_ping_that_names_no_version_leaves_it_to_the_other_answer() {
         "ping" => answer(200, "OK"),
         _ => usual(call),
     });
-    assert_eq!(engine.connect(None).version().to_string(), "1.41");
+    assert_eq!(engine.connect(&Stop::never()).version().to_string(), "1.41");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_dockerd_that_starts_is_waited_for() {
         ("agree", 0) => answer(500, ""),
         _ => usual(call),
     });
-    engine.connect(None);
+    engine.connect(&Stop::never());
     let want = ["ping", "ping", "ping", "agree", "ping", "agree"];
     assert_eq!(engine.calls(), want);
 }
@@ -76,7 +76,7 @@ fn a_socket_that_is_not_there_yet_is_waited_for() {
     // First nothing, then a socket that nobody listens to, then an Engine.
     let connecting = {
         let socket = socket.clone();
-        thread::spawn(move || Docker::connect(&socket, LONG, None).map(drop))
+        thread::spawn(move || Docker::connect(&socket, LONG, &Stop::never()).map(drop))
     };
     drop(UnixListener::bind(&socket).unwrap());
     std::fs::remove_file(&socket).unwrap();
@@ -88,7 +88,7 @@ fn a_socket_that_is_not_there_yet_is_waited_for() {
 fn the_wait_has_an_end_and_names_what_to_look_at() {
     let dir = TempDir::new("connect");
     let socket = dir.path().join("s");
-    let error = Docker::connect(&socket, Duration::from_millis(1), None).unwrap_err();
+    let error = Docker::connect(&socket, Duration::from_millis(1), &Stop::never()).unwrap_err();
     let message = error.to_string();
     let want = format!("dockerd at {} did not answer within 1ms", socket.display());
     assert!(message.starts_with(&want), "{message}");
@@ -124,8 +124,8 @@ fn the_order_to_stop_ends_the_wait() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(ours));
     drop(theirs);
-    let error = Docker::connect(&dir.path().join("s"), LONG, Some(&stop)).unwrap_err();
-    assert!(error.is_stopped(), "{error}");
+    let error = Docker::connect(&dir.path().join("s"), LONG, &stop).unwrap_err();
+    assert!(error.is_interrupted(), "{error}");
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn a_client_without_stop_goes_on_after_the_order() {
     let engine = Engine::start(|call, _| usual(call));
     let (ours, theirs) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(ours));
-    let docker = engine.connect(Some(&stop));
+    let docker = engine.connect(&stop);
     drop(theirs);
-    assert!(docker.ping().unwrap_err().is_stopped());
+    assert!(docker.ping().unwrap_err().is_interrupted());
     docker.without_stop().ping().unwrap();
 }

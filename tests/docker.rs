@@ -28,7 +28,7 @@ fn a_container_lives_its_life() {
         return;
     }
     let dockerd = Dockerd::start("");
-    let docker = dockerd.connect(None);
+    let docker = dockerd.connect(&Stop::never());
     docker.ping().unwrap();
     let data = TempDir::new("data");
     let spec = |script: &str| spec(script, data.path());
@@ -89,7 +89,7 @@ fn a_running_container_is_stopped_and_removed() {
     let dockerd = Dockerd::start("");
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(ours));
-    let docker = dockerd.connect(Some(&stop));
+    let docker = dockerd.connect(&stop);
     load(&docker);
     let data = TempDir::new("data");
     let polite = "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done";
@@ -114,7 +114,7 @@ fn a_running_container_is_stopped_and_removed() {
     docker.start_container(&id).unwrap();
     theirs.write_all(b"!").unwrap();
     let error = docker.wait_container(&id).unwrap_err();
-    assert!(error.is_stopped(), "{error}");
+    assert!(error.is_interrupted(), "{error}");
     let docker = docker.without_stop();
     assert!(docker.container(&id).unwrap().unwrap().state.running);
     docker.remove_container(&id).unwrap();
@@ -127,7 +127,7 @@ fn a_bad_archive_is_told_in_dockerds_words() {
         return;
     }
     let dockerd = Dockerd::start("");
-    let docker = dockerd.connect(None);
+    let docker = dockerd.connect(&Stop::never());
 
     let junk = vec![b'x'; 3 << 20];
     let error = docker.load_image(&mut junk.as_slice(), junk.len() as u64);
@@ -157,7 +157,7 @@ fn dockerd_is_waited_for_and_missed_when_it_goes() {
     let mut dockerd = Dockerd::not_started("");
     let socket = dockerd.socket();
     let waiting = thread::spawn(move || {
-        ecs_init::docker::Docker::connect(&socket, Duration::from_secs(120), None)
+        ecs_init::docker::Docker::connect(&socket, Duration::from_secs(120), &Stop::never())
     });
     dockerd.order("start");
     let docker = waiting.join().unwrap().unwrap();
@@ -169,6 +169,6 @@ fn dockerd_is_waited_for_and_missed_when_it_goes() {
     let error = docker.reconnect_within(Duration::ZERO).unwrap_err();
     assert!(error.to_string().contains("did not answer"), "{error}");
     dockerd.order("start");
-    dockerd.connect(None).ping().unwrap();
+    dockerd.connect(&Stop::never()).ping().unwrap();
     docker.reconnect().unwrap().ping().unwrap();
 }

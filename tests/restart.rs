@@ -28,7 +28,7 @@ fn with_dockerd(option: &str, event: impl FnOnce(&mut Dockerd, UnixStream)) -> (
     let mut dockerd = Dockerd::start(option);
     let (ours, theirs) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(ours));
-    let docker = dockerd.connect(Some(&stop));
+    let docker = dockerd.connect(&stop);
     load(&docker);
     let data = TempDir::new("data");
     let spec = spec(TWO_RUNS, data.path());
@@ -81,7 +81,7 @@ fn a_real_agent_is_told_to_end() {
         return;
     }
     let (outcome, data) = with_dockerd("", |_, order| drop(order));
-    assert_eq!(outcome, Outcome::Stopped);
+    assert_eq!(outcome, Outcome::Interrupted);
     assert!(data.path().join("term").exists(), "it had its grace");
 }
 
@@ -111,7 +111,7 @@ fn an_agent_that_outlives_dockerd_is_kept() {
         return;
     }
     let id = |dockerd: &Dockerd| {
-        let docker = dockerd.connect(None);
+        let docker = dockerd.connect(&Stop::never());
         let container = docker.container(CONTAINER).unwrap().unwrap();
         assert!(container.state.running);
         container.id
@@ -134,7 +134,7 @@ fn an_agent_that_outlives_dockerd_is_kept() {
             assert_eq!(id(dockerd), before, "after {signal}");
             drop(order);
         });
-        assert_eq!(outcome, Outcome::Stopped);
+        assert_eq!(outcome, Outcome::Interrupted);
         assert!(data.path().join("term").exists(), "it had its grace");
     }
 }

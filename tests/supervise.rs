@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use ecs_init::docker::Lost;
 use ecs_init::docker::spec::ContainerSpec;
-use ecs_init::error::{Error, Result};
+use ecs_init::error::{Error, Kind, Result};
 use ecs_init::supervise::notify::Notify;
 use ecs_init::supervise::{Load, Outcome, identity, run, run_with};
 use ecs_init::sys::signal::Stop;
@@ -42,13 +42,14 @@ fn story(
     let engine = Engine::start(replies);
     let (mut sleeps, mut loads) = (Vec::new(), Vec::new());
     let outcome = run_with(
-        &engine.connect(None),
+        &engine.connect(&Stop::never()),
         &spec(),
         &Notify::default(),
         |_, which| {
             let fine = load(loads.len());
             loads.push(which);
-            fine.then_some(()).ok_or_else(|| Error::new("no such file"))
+            fine.then_some(())
+                .ok_or_else(|| Error::new(Kind::InvalidInput, "no such file"))
         },
         |pause| {
             sleeps.push(pause.as_secs_f64());
@@ -188,12 +189,13 @@ fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
     let engine = Engine::start(replies);
     let mut loads = Vec::new();
     let outcome = run_with(
-        &engine.connect(None),
+        &engine.connect(&Stop::never()),
         &spec(),
         &Notify::default(),
         |_, which| {
             loads.push(which);
-            Err(Error::caused(
+            Err(Error::with_source(
+                Kind::InvalidInput,
                 "load",
                 Lost(std::io::ErrorKind::BrokenPipe.into()),
             ))
@@ -323,13 +325,13 @@ fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_ag
             usual(call)
         });
         let outcome = run(
-            &engine.connect(Some(&stop)),
+            &engine.connect(&stop),
             &spec(),
             &stop,
             &Notify::default(),
             |_, _| unreachable!(),
         );
-        assert_eq!(outcome.unwrap(), Outcome::Stopped, "{step}");
+        assert_eq!(outcome.unwrap(), Outcome::Interrupted, "{step}");
         let calls = engine.calls();
         assert_eq!(calls.last().unwrap(), "stop?t=10", "{step}");
         // What was asked of dockerd after the order is the stop, and never another start.
@@ -442,13 +444,13 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         _ => usual(call),
     });
     let outcome = run(
-        &engine.connect(Some(&stop)),
+        &engine.connect(&stop),
         &spec(),
         &stop,
         &Notify::default(),
         |_, _| unreachable!(),
     );
-    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    assert_eq!(outcome.unwrap(), Outcome::Interrupted);
     let mut want = ONE_RUN.to_vec();
     want.push("stop?t=10");
     assert_eq!(engine.calls()[2..], want);
@@ -469,16 +471,16 @@ fn systemd_hears_when_the_agent_runs_and_when_it_does_not() {
     let engine = Engine::start(replies);
     let mut sleeps = 0;
     let outcome = run_with(
-        &engine.connect(None),
+        &engine.connect(&Stop::never()),
         &spec(),
         &Notify::new(path.to_str()),
         |_, _| unreachable!(),
         |_| {
             sleeps += 1;
-            (sleeps < 3).then_some(()).ok_or_else(Error::stopped)
+            (sleeps < 3).then_some(()).ok_or_else(Error::interrupted)
         },
     );
-    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    assert_eq!(outcome.unwrap(), Outcome::Interrupted);
     // All of it has been sent: nothing is waited for.
     socket.set_nonblocking(true).unwrap();
     let mut heard = Vec::new();
@@ -508,17 +510,17 @@ fn the_order_to_stop_ends_a_pause_and_a_load_too() {
         "stop?t=10" => answer(404, ""),
         _ => usual(call),
     };
-    let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::stopped()));
+    let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::interrupted()));
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {
         let engine = Engine::start(replies);
         let outcome = run_with(
-            &engine.connect(None),
+            &engine.connect(&Stop::never()),
             &spec(),
             &Notify::default(),
             |_, _| load(),
             |_| sleep(),
         );
-        assert_eq!(outcome.unwrap(), Outcome::Stopped);
+        assert_eq!(outcome.unwrap(), Outcome::Interrupted);
         assert_eq!(engine.calls().last().unwrap(), "stop?t=10");
     }
 }

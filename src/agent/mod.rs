@@ -6,7 +6,7 @@ mod mounts;
 
 use crate::config::{Config, Selinux};
 use crate::docker::spec::{ContainerSpec, HostConfig, LogConfig, Mount};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
@@ -79,7 +79,10 @@ fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Opt
             ));
             Ok(None)
         }
-        Some(_) => Err(Error::new(apparmor::refusal(profile, ""))),
+        Some(_) => Err(Error::new(
+            Kind::InvalidInput,
+            apparmor::refusal(profile, ""),
+        )),
     }
 }
 

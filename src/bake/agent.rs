@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::Previous;
 use super::order::{Order, Whence};
-use crate::acquire::cache::part::Part;
-use crate::acquire::cache::{self, Cache};
-use crate::acquire::search::Manners;
-use crate::acquire::{Acquired, Custody, Download, Found, Search, Source, imds};
-use crate::config::{AgentVersion, Config};
-use crate::error::{Context, Error, Result};
-use crate::host::Architecture;
+use crate::cache::part::Part;
+use crate::cache::{self, Cache};
+use crate::config::Config;
+use crate::error::{Context, Error, Kind, Result};
+use crate::fetch::search::Manners;
+use crate::fetch::{Download, Found, Search, imds};
 use crate::image::{self, Archive};
 use crate::sys::file::open_regular;
 use crate::sys::signal::Stop;
+use crate::types::AgentVersion;
+use crate::types::Architecture;
+use crate::types::{FileTrust, TarSource, UnverifiedTar};
 use crate::verify::Gate;
 
 /// A tar that may be put into the tree: it is verified, and the agent's for the architecture.
@@ -81,7 +83,7 @@ impl Agent {
             part.file().flush()?;
             Ok(part)
         };
-        copy().doing(|| format!("copy the tar into {}", dir.display()))
+        copy().context(|| format!("copy the tar into {}", dir.display()))
     }
 }
 
@@ -96,21 +98,24 @@ pub fn acquire(
     config: &Config,
     dir: &Path,
     previous: &Previous,
-    stop: Option<&Stop>,
+    stop: &Stop,
 ) -> Result<Agent> {
     let gate = Gate::new(config)?;
     let wanted = order.architecture;
     if let Whence::Tar { tar, signature } = &order.whence {
         let signature = match signature {
             Some(path) => Some(cache::read_signature(path)?.ok_or_else(|| {
-                Error::new(format!("there is no signature {} (--sig)", path.display()))
+                Error::new(
+                    Kind::InvalidInput,
+                    format!("there is no signature {} (--sig)", path.display()),
+                )
             })?),
             None => cache::read_signature(&cache::beside(tar))?,
         };
-        let file = open_regular(tar).doing(|| format!("open the tar {}", tar.display()))?;
+        let file = open_regular(tar).context(|| format!("open the tar {}", tar.display()))?;
         // A user's download, as the umask made it; [`Agent::staged`] copies what was verified.
-        let acquired =
-            Acquired::new(file, signature, Source::File(tar.clone())).in_custody(Custody::Copied);
+        let acquired = UnverifiedTar::new(file, signature, TarSource::File(tar.clone()))
+            .with_trust(FileTrust::Copied);
         let name = tar.file_name().map(|name| name.to_string_lossy());
         let version = order.version.clone();
         let version = version.or_else(|| cache::version(name.as_deref()?));
@@ -135,16 +140,19 @@ pub fn acquire(
     };
     let version = &config.source.version;
     if let Some(named) = cache::other_version(&agent.origin, version) {
-        return Err(Error::new(format!(
-            "the name of {} (ECS_INIT_AGENT_TAR) says {named}, and the order {version}",
-            agent.origin
-        )));
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "the name of {} (ECS_INIT_AGENT_TAR) says {named}, and the order {version}",
+                agent.origin
+            ),
+        ));
     }
     agent.version.clone_from(&order.version);
     Ok(agent)
 }
 
-fn found(config: &Config, wanted: Architecture, dir: &Path, stop: Option<&Stop>) -> Result<Found> {
+fn found(config: &Config, wanted: Architecture, dir: &Path, stop: &Stop) -> Result<Found> {
     let region = || imds::region(config, stop);
     let cache = Cache::lying_in(dir.to_owned(), &config.root);
     Search::new(config, wanted, Manners::new(config), stop, region).next(&cache)
@@ -157,17 +165,18 @@ fn fetched(gate: &Gate, download: Download, wanted: Architecture) -> Result<Agen
 }
 
 /// The one door there is.
-fn admit(gate: &Gate, acquired: Acquired, wanted: Architecture) -> Result<Agent> {
+fn admit(gate: &Gate, acquired: UnverifiedTar, wanted: Architecture) -> Result<Agent> {
     let signature = acquired.signature().map(<[u8]>::to_vec);
     let verified = gate.open_to(acquired)?;
     let origin = match verified.source() {
-        Source::Url(url) => url.clone(),
-        Source::File(path) | Source::Cache(path) | Source::Update(path) => {
+        TarSource::Url(url) => url.clone(),
+        TarSource::File(path) | TarSource::Cache(path) | TarSource::Update(path) => {
             let name = path.file_name().unwrap_or_default();
             name.to_string_lossy().into_owned()
         }
     };
-    let archive = image::check(verified, wanted).map_err(|unfit| Error::new(unfit.to_string()))?;
+    let archive = image::check(verified, wanted)
+        .map_err(|unfit| Error::new(Kind::InvalidInput, unfit.to_string()))?;
     Ok(Agent {
         archive,
         signature,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context, Error, Result};
-use crate::host::Architecture;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Architecture;
 
 /// Reads the file that was named; else this program's own file, or the one beside it for another
 /// architecture. It must be made for `architecture`.
@@ -21,7 +21,7 @@ pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>>
         let name = architecture.name();
         format!("take {} as ecs-init for {name}", path.display())
     };
-    let bytes = fs::read(&path).doing(|| format!("{}; name it with --binary", doing()))?;
+    let bytes = fs::read(&path).context(|| format!("{}; name it with --binary", doing()))?;
     let wanted = machine(architecture);
     match elf_machine(&bytes) {
         Some(machine) if machine == wanted => Ok(bytes),
@@ -30,8 +30,11 @@ pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>>
                 || "it is no 64-bit little-endian ELF file".to_owned(),
                 |other| format!("it is for ELF machine {other}, not {wanted}"),
             );
-            let why = Error::new(format!("{what}; name another with --binary"));
-            Err(Error::caused(doing(), why))
+            let why = Error::new(
+                Kind::InvalidInput,
+                format!("{what}; name another with --binary"),
+            );
+            Err(Error::with_source(Kind::InvalidInput, doing(), why))
         }
     }
 }
@@ -61,10 +64,13 @@ fn beside(architecture: Architecture) -> Result<PathBuf> {
     let places = called().into_iter().chain(std::env::current_exe());
     let mut places = places.map(|path| path.with_file_name(name));
     places.find(|path| path.is_file()).ok_or_else(|| {
-        Error::new(format!(
-            "{name}, this program for {}, is not beside this one: name it with --binary",
-            architecture.name()
-        ))
+        Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{name}, this program for {}, is not beside this one: name it with --binary",
+                architecture.name()
+            ),
+        )
     })
 }
 

@@ -12,7 +12,7 @@ use super::superseded::superseded;
 use super::target::Target;
 use super::tree::{Tree, exists};
 use super::{Content, Init, Item, binary, image, keyring, lasting, settings};
-use crate::acquire::cache;
+use crate::cache;
 use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
 use crate::host::{DIRECTORIES, EBS_DIRECTORY};
@@ -33,7 +33,7 @@ pub struct Baked {
 ///
 /// # Errors
 /// What stopped it; and what could not be undone, if anything could not.
-pub fn run(order: &Order, config: &Config, stop: Option<&Stop>) -> Result<Baked> {
+pub fn run(order: &Order, config: &Config, stop: &Stop) -> Result<Baked> {
     let tree = Tree::open(&order.root)?;
     // Until all is kept or undone.
     let _lock = tree.lock()?;
@@ -51,7 +51,7 @@ fn fill(
     tree: &Tree,
     order: &Order,
     config: &Config,
-    stop: Option<&Stop>,
+    stop: &Stop,
     journal: &mut Journal,
 ) -> Result<Baked> {
     lasting::check(tree)?;
@@ -120,15 +120,15 @@ fn fill(
     // What a killed one left lies beside its places, be they to be written again or not.
     for item in &swept {
         if let Some(dir) = item.parent().filter(|dir| dir.is_dir()) {
-            cache::part::sweep(dir).doing(|| format!("sweep {}", dir.display()))?;
+            cache::part::sweep(dir).context(|| format!("sweep {}", dir.display()))?;
         }
     }
     let mut staged = Vec::new();
     for target in targets {
         staged.push(target.stage(&mut agent, journal)?);
     }
-    if stop.is_some_and(Stop::requested) {
-        return Err(Error::stopped());
+    if stop.requested() {
+        return Err(Error::interrupted());
     }
     for staged in staged {
         staged.place(journal)?;
@@ -171,7 +171,7 @@ fn configured(order: &Order, config: &Config) -> Result<Config> {
         source.version = version.clone();
     }
     if let Some(path) = &order.keyring {
-        let path = std::path::absolute(path).doing(|| format!("find {}", path.display()))?;
+        let path = std::path::absolute(path).context(|| format!("find {}", path.display()))?;
         source.keyring = Some(Setting::new(path, Origin::CommandLine));
     }
     match &order.whence {

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::target::Target;
 use super::tree::Tree;
 use super::{Content, Item, keyring};
-use crate::acquire::s3_config;
 use crate::config::settings::FILES;
 use crate::config::{AgentSource, Config, Origin, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::fetch::s3_config;
 use crate::image::registry;
 use crate::sys::file::read_regular_nofollow;
 
@@ -66,7 +66,11 @@ pub fn judge(tree: &Tree, targets: &[Target], items: &[Item]) -> Result<()> {
     let (config, warnings) = Config::of_image(settings, tree.root());
     let refused = config.relative_wait();
     if let Some(error) = refused.or_else(|| refusal(&config)) {
-        return Err(Error::caused("no start from the image would go on", error));
+        return Err(Error::with_source(
+            Kind::InvalidInput,
+            "no start from the image would go on",
+            error,
+        ));
     }
     let incomplete = incomplete(&config).map(|error| error.to_string());
     for warning in warnings.into_iter().chain(incomplete) {
@@ -83,25 +87,31 @@ fn origin(settings: &Settings) -> Option<Origin> {
 
 /// The image's configuration does not name the keyring that `bake` puts there.
 fn distrusted(settings: &Settings) -> Error {
-    Error::new(match origin(settings) {
-        Some(origin) => format!(
-            "{origin}: it sets {KEYRING} otherwise, and the image would not trust the keyring that \
+    Error::new(
+        Kind::InvalidInput,
+        match origin(settings) {
+            Some(origin) => format!(
+                "{origin}: it sets {KEYRING} otherwise, and the image would not trust the keyring that \
              the tar was verified by: take the line out, or bake without --keyring and {KEYRING}"
-        ),
-        None => format!(
-            "{}: the line {KEYRING}={} would not be read: end the line before it, which goes on by \
+            ),
+            None => format!(
+                "{}: the line {KEYRING}={} would not be read: end the line before it, which goes on by \
              a backslash or an open quote",
-            FILES[0],
-            keyring::PATH
-        ),
-    })
+                FILES[0],
+                keyring::PATH
+            ),
+        },
+    )
 }
 
 /// It names one that is not there.
 fn missing(settings: &Settings) -> Error {
     let origin = origin(settings).map_or_else(String::new, |origin| format!("{origin}: "));
-    Error::new(format!(
-        "{origin}the file that {KEYRING} names is not in the image, and no start from it would go \
+    Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{origin}the file that {KEYRING} names is not in the image, and no start from it would go \
          on: take the line out, or give --keyring"
-    ))
+        ),
+    )
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::Item;
 use crate::error::Result;
-use crate::root::Root;
+use crate::types::Root;
 pub(super) use items::{BINARY, UNIT};
 
 /// An init system that ecs-init has a service for.

@@ -6,8 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::tree::exists;
-use crate::acquire::cache::part;
-use crate::error::{Context, Error, Result};
+use crate::cache::part;
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::sync_directory;
 
 /// One change.
@@ -38,10 +38,10 @@ impl Journal {
             self.directory(above, 0o755)?;
         }
         let doing = || format!("make the directory {}", path.display());
-        DirBuilder::new().mode(mode).create(path).doing(doing)?;
+        DirBuilder::new().mode(mode).create(path).context(doing)?;
         self.0.push(Change::Made(path.to_owned()));
         // What the umask took away.
-        fs::set_permissions(path, Permissions::from_mode(mode)).doing(doing)
+        fs::set_permissions(path, Permissions::from_mode(mode)).context(doing)
     }
 
     /// Lets `put` give `path` its new entry, in place of what is there.
@@ -52,13 +52,13 @@ impl Journal {
         let doing = || format!("put {} there", path.display());
         if exists(path)? {
             // A second name for what is there: it stays until the new entry takes the first.
-            let kept = part::name_beside(path).doing(doing)?;
-            fs::hard_link(path, &kept).doing(|| format!("keep the old {}", path.display()))?;
+            let kept = part::name_beside(path).context(doing)?;
+            fs::hard_link(path, &kept).context(|| format!("keep the old {}", path.display()))?;
             let path = path.to_owned();
             self.0.push(Change::Kept { path, kept });
-            return put().doing(doing);
+            return put().context(doing);
         }
-        put().doing(doing)?;
+        put().context(doing)?;
         self.0.push(Change::New(path.to_owned()));
         Ok(())
     }
@@ -70,8 +70,8 @@ impl Journal {
     pub fn remove(&mut self, path: &Path) -> Result<()> {
         let doing = || format!("remove {}", path.display());
         if exists(path)? {
-            let kept = part::name_beside(path).doing(doing)?;
-            fs::rename(path, &kept).doing(doing)?;
+            let kept = part::name_beside(path).context(doing)?;
+            fs::rename(path, &kept).context(doing)?;
             let path = path.to_owned();
             self.0.push(Change::Kept { path, kept });
         }
@@ -87,7 +87,7 @@ impl Journal {
         dirs.sort();
         dirs.dedup();
         for dir in dirs {
-            sync_directory(dir).doing(|| format!("write {}", dir.display()))?;
+            sync_directory(dir).context(|| format!("write {}", dir.display()))?;
         }
         Ok(())
     }
@@ -116,7 +116,8 @@ impl Journal {
         if left.is_empty() {
             return error;
         }
-        Error::caused(
+        Error::with_source(
+            Kind::InvalidInput,
             format!("the tree could not be left as it was ({})", left.join("; ")),
             error,
         )

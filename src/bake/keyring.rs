@@ -27,7 +27,7 @@ pub fn items(config: &Config, tree: &Tree) -> Result<Vec<Item>> {
         }
         return Ok(Vec::new());
     };
-    let bytes = fs::read(&**path).doing(|| format!("read the keyring {}", path.display()))?;
+    let bytes = fs::read(&**path).context(|| format!("read the keyring {}", path.display()))?;
     // In the image's own configuration; the user's wins over it.
     let line = Item::line(FILES[0], format!("ECS_INIT_KEYRING={PATH}"));
     Ok(vec![Item::file(PATH, 0o644, bytes), line])

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::tree::Tree;
-use crate::acquire::cache;
-use crate::error::{Context, Error, Result};
+use crate::cache;
+use crate::error::{Context, Error, Kind, Result};
 
 /// What builders empty, and what a host mounts a tmpfs on (file-hierarchy(7); `/var/volatile` is
 /// Yocto's).
@@ -32,13 +32,16 @@ pub fn check(tree: &Tree) -> Result<()> {
                     continue;
                 }
                 let doing = || format!("read {}", link.display());
-                let target = fs::read_link(&link).doing(doing)?;
-                return Err(Error::new(format!(
-                    "{} is a link to {}, and what lies in {fleeting} is gone when the image boots: \
+                let target = fs::read_link(&link).context(doing)?;
+                return Err(Error::new(
+                    Kind::InvalidInput,
+                    format!(
+                        "{} is a link to {}, and what lies in {fleeting} is gone when the image boots: \
                      make it a real directory",
-                    link.display(),
-                    target.display()
-                )));
+                        link.display(),
+                        target.display()
+                    ),
+                ));
             }
         }
     }

@@ -11,14 +11,14 @@ use super::agent::Agent;
 use super::order::Order;
 use super::tree::Tree;
 use super::{Content, Init, Item};
-use crate::acquire::cache;
-use crate::acquire::{Acquired, Source};
+use crate::cache;
 use crate::command::VERSION;
-use crate::config::AgentVersion;
 use crate::error::{Context, Result};
-use crate::host::Architecture;
 use crate::image::Archive;
 use crate::sys::file::open_regular_nofollow;
+use crate::types::AgentVersion;
+use crate::types::Architecture;
+use crate::types::{TarSource, UnverifiedTar};
 use crate::verify::{Provenance, sha256_of};
 
 /// The longest manifest that is read, in bytes.
@@ -58,7 +58,7 @@ pub fn write(
                 // What not everybody may read gives nothing away here, where everybody may.
                 if mode & 0o004 != 0 {
                     file["size"] = bytes.len().into();
-                    file["sha256"] = sha256_of(&**bytes).doing(|| "write the manifest")?.into();
+                    file["sha256"] = sha256_of(&**bytes).context(|| "write the manifest")?.into();
                 }
                 files.push(file);
             }
@@ -144,7 +144,7 @@ impl Previous {
         let Ok(file) = open_regular_nofollow(&place) else {
             return Ok(false);
         };
-        let digest = sha256_of(file).doing(|| format!("read {}", place.display()))?;
+        let digest = sha256_of(file).context(|| format!("read {}", place.display()))?;
         Ok(self.has("files", path, "sha256", &digest))
     }
 
@@ -171,7 +171,7 @@ impl Previous {
     /// Its tar in the cache's directory `dir`, unverified, if it is said to be the one that is
     /// ordered now. `latest` never is: tomorrow's is another. Nor is a file whose name did not tell
     /// its version: whoever ordered it may have been wrong.
-    pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<Acquired> {
+    pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<UnverifiedTar> {
         let wanted = order.version.as_ref()?;
         let known = self.origin().contains("://")
             || cache::version(self.origin()).is_some_and(|named| named == *wanted);
@@ -182,6 +182,6 @@ impl Previous {
         let path = dir.join(self.tar().filter(|_| same)?);
         let file = open_regular_nofollow(&path).ok()?;
         let signature = cache::read_signature(&cache::beside(&path)).ok()?;
-        Some(Acquired::new(file, signature, Source::Cache(path)))
+        Some(UnverifiedTar::new(file, signature, TarSource::Cache(path)))
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Init;
-use crate::config::AgentVersion;
-use crate::host::Architecture;
+use crate::types::AgentVersion;
+use crate::types::Architecture;
 
 /// What is to be put into a tree, and from where. The build's environment says the rest: proxies,
 /// endpoints, permissions; see [`crate::config::Config::of_environment`].

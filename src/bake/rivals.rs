@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::init::{BINARY, UNIT};
 use super::tree::{Tree, exists};
 use super::{Content, Init, Item};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::read_regular_nofollow;
 
 /// Where the administrator's unit lies, which systemd takes and not the one below `/usr`
@@ -60,7 +60,7 @@ fn entries(init: Init, tree: &Tree) -> Result<Vec<Item>> {
             continue;
         };
         let path = tree.follow(&item.path)?;
-        let bytes = read_regular_nofollow(&path).doing(|| format!("read {}", path.display()))?;
+        let bytes = read_regular_nofollow(&path).context(|| format!("read {}", path.display()))?;
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let line = String::from_utf8_lossy(line);
             let id = line.trim_start().split_once(':').map(|(id, _)| id);
@@ -70,13 +70,16 @@ fn entries(init: Init, tree: &Tree) -> Result<Vec<Item>> {
             }
             // What is no UTF-8 is none of our writing.
             if !line.contains(BINARY) || matches!(line, Cow::Owned(_)) {
-                return Err(Error::new(format!(
-                    "{}:{}: this entry has the identifier of ours, {}, and init takes only one \
+                return Err(Error::new(
+                    Kind::InvalidInput,
+                    format!(
+                        "{}:{}: this entry has the identifier of ours, {}, and init takes only one \
                      such: give it another, or delete it",
-                    path.display(),
-                    index + 1,
-                    id.unwrap_or_default()
-                )));
+                        path.display(),
+                        index + 1,
+                        id.unwrap_or_default()
+                    ),
+                ));
             }
             log::warn!(
                 "{}:{}: bake takes this entry out, which has the identifier of ours: {line}",

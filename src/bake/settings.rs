@@ -7,7 +7,7 @@ use super::order::{Order, Settings};
 use super::tree::Tree;
 use crate::config::file;
 use crate::config::settings::FILES;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::read_regular_nofollow;
 
 /// The user's configuration.
@@ -29,29 +29,35 @@ pub fn wanted(order: &Order, tree: &Tree) -> Result<Option<Vec<u8>>> {
     let old = match read_regular_nofollow(&there) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         // A device or a pipe, too, which is not to be replaced.
-        read => read.doing(|| format!("read {}", there.display()))?,
+        read => read.context(|| format!("read {}", there.display()))?,
     };
     if old.is_empty() || old == text.as_bytes() || order.force {
         return Ok(Some(text.into_bytes()));
     }
-    Err(Error::new(format!(
-        "{} is there already and differs: replace it with --force, or leave out --config and \
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{} is there already and differs: replace it with --force, or leave out --config and \
          --config-file",
-        there.display()
-    )))
+            there.display()
+        ),
+    ))
 }
 
 /// A file of settings, every line of which says something.
 fn read(path: &Path) -> Result<String> {
     let doing = || format!("read {} (--config-file)", path.display());
-    let text = fs::read_to_string(path).doing(doing)?;
+    let text = fs::read_to_string(path).context(doing)?;
     if let Some(bad) = file::parse(&text).find_map(Result::err) {
-        return Err(Error::new(format!(
-            "{}:{}: it is not used: {}",
-            path.display(),
-            bad.line,
-            bad.why
-        )));
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{}:{}: it is not used: {}",
+                path.display(),
+                bad.line,
+                bad.why
+            ),
+        ));
     }
     Ok(text)
 }

@@ -55,7 +55,7 @@ fn lines<'i>(
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let bytes = read_regular_nofollow(&path).doing(|| format!("read {}", path.display()))?;
+    let bytes = read_regular_nofollow(&path).context(|| format!("read {}", path.display()))?;
     let ordered = |line: &str| {
         order.clone().any(|item| match &item.content {
             Content::Line { text, .. } | Content::NoLine { text } => text == line,

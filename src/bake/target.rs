@@ -10,8 +10,8 @@ use super::agent::Agent;
 use super::journal::Journal;
 use super::tree::Tree;
 use super::{Content, Item, settings};
-use crate::acquire::cache::part::{self, Part};
-use crate::error::{Context, Error, Result};
+use crate::cache::part::{self, Part};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::open_regular_nofollow;
 use crate::verify::sha256_of;
 
@@ -59,7 +59,7 @@ impl<'a> Target<'a> {
         let doing = || format!("look at {}", path.display());
         let there = match fs::symlink_metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            meta => Some(meta.doing(doing)?),
+            meta => Some(meta.context(doing)?),
         };
         let is_directory = there.as_ref().is_some_and(fs::Metadata::is_dir);
         let matter = match &item.content {
@@ -76,7 +76,7 @@ impl<'a> Target<'a> {
                         && meta.len() == bytes.len() as u64
                         && fits(meta, tree)
                 };
-                if there.as_ref().is_some_and(same) && fs::read(&path).doing(doing)? == **bytes {
+                if there.as_ref().is_some_and(same) && fs::read(&path).context(doing)? == **bytes {
                     return Ok(None);
                 }
                 Matter::File {
@@ -87,17 +87,17 @@ impl<'a> Target<'a> {
             }
             Content::Link { target } => {
                 let link = there.as_ref().is_some_and(fs::Metadata::is_symlink);
-                if link && fs::read_link(&path).doing(doing)? == *target {
+                if link && fs::read_link(&path).context(doing)? == *target {
                     return Ok(None);
                 }
                 Matter::Link(target)
             }
             Content::Line { .. } | Content::NoLine { .. } => {
                 let old = match &there {
-                    Some(meta) if meta.is_file() => fs::read(&path).doing(doing)?,
+                    Some(meta) if meta.is_file() => fs::read(&path).context(doing)?,
                     Some(_) => {
                         let why = format!("{} is no regular file: move it", path.display());
-                        return Err(Error::new(why));
+                        return Err(Error::new(Kind::InvalidInput, why));
                     }
                     None => Vec::new(),
                 };
@@ -115,10 +115,13 @@ impl<'a> Target<'a> {
         };
         // A directory is never replaced, nor is anything else by one.
         if there.is_some() && (is_directory || matches!(matter, Matter::Directory(_))) {
-            return Err(Error::new(format!(
-                "{} is in the way of what is to lie there: move it",
-                path.display()
-            )));
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "{} is in the way of what is to lie there: move it",
+                    path.display()
+                ),
+            ));
         }
         Ok(Some(Target { path, matter }))
     }
@@ -161,17 +164,17 @@ impl<'a> Target<'a> {
         let verified = agent.archive().verified();
         if let Ok(file) = open_regular_nofollow(&path) {
             let doing = || format!("read {}", path.display());
-            let meta = file.metadata().doing(doing)?;
+            let meta = file.metadata().context(doing)?;
             if meta.mode() & 0o7777 == TAR_MODE
                 && meta.len() == verified.len()
                 && fits(&meta, tree)
-                && sha256_of(file).doing(doing)? == verified.sha256()
+                && sha256_of(file).context(doing)? == verified.sha256()
             {
                 return Ok(None);
             }
         } else if path.is_dir() {
             let why = format!("{} is a directory: move it", path.display());
-            return Err(Error::new(why));
+            return Err(Error::new(Kind::InvalidInput, why));
         }
         let matter = Matter::Tar;
         Ok(Some(Target { path, matter }))
@@ -216,13 +219,13 @@ impl<'a> Target<'a> {
                     }
                     whole(part, mode)
                 };
-                Ready::File(file().doing(doing)?)
+                Ready::File(file().context(doing)?)
             }
             Matter::Tar => {
                 let part = agent.staged(dir)?;
-                Ready::File(whole(part, TAR_MODE).doing(doing)?)
+                Ready::File(whole(part, TAR_MODE).context(doing)?)
             }
-            Matter::Link(target) => Ready::Link(NewLink::make(target, &path).doing(doing)?),
+            Matter::Link(target) => Ready::Link(NewLink::make(target, &path).context(doing)?),
             Matter::Nothing => Ready::Gone,
         };
         Ok(Staged { path, ready })

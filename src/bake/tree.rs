@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Root;
 
 /// As many links does Linux follow on one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -28,7 +28,7 @@ pub fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e).doing(|| format!("look at {}", path.display())),
+        Err(e) => Err(e).context(|| format!("look at {}", path.display())),
     }
 }
 
@@ -53,9 +53,13 @@ impl Tree {
     /// If there is no such directory.
     pub fn open(dir: &Path) -> Result<Tree> {
         let doing = || format!("open the tree {}", dir.display());
-        let real = fs::canonicalize(dir).doing(doing)?;
+        let real = fs::canonicalize(dir).context(doing)?;
         if !real.is_dir() {
-            return Err(Error::caused(doing(), Error::new("it is no directory")));
+            return Err(Error::with_source(
+                Kind::InvalidInput,
+                doing(),
+                Error::new(Kind::InvalidInput, "it is no directory"),
+            ));
         }
         Ok(Tree { dir: real })
     }
@@ -67,12 +71,13 @@ impl Tree {
     /// Another is at work.
     pub fn lock(&self) -> Result<Lock> {
         let dir = self.dir.display();
-        let lock = File::open(&self.dir).doing(|| format!("open the tree {dir}"))?;
+        let lock = File::open(&self.dir).context(|| format!("open the tree {dir}"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Lock(Some(lock))),
-            Err(TryLockError::WouldBlock) => Err(Error::new(format!(
-                "another bake is at work in {dir}: wait for its end"
-            ))),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                Kind::InvalidInput,
+                format!("another bake is at work in {dir}: wait for its end"),
+            )),
             Err(TryLockError::Error(error)) => {
                 log::warn!("{dir}: cannot be locked, and no other bake may work in it: {error}");
                 Ok(Lock(None))
@@ -118,7 +123,7 @@ impl Tree {
 
     fn resolve(&self, path: &Path, follow: bool) -> Result<PathBuf> {
         self.walk(path, follow)
-            .doing(|| format!("find {} in {}", path.display(), self.dir.display()))
+            .context(|| format!("find {} in {}", path.display(), self.dir.display()))
     }
 
     fn walk(&self, path: &Path, follow: bool) -> io::Result<PathBuf> {

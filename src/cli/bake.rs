@@ -7,12 +7,13 @@ use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
 
 use super::{Command, wrong};
-use crate::acquire::cache;
 use crate::bake::order::{Order, Settings, Whence};
-use crate::config::{AgentVersion, file, value};
+use crate::cache;
+use crate::config::{file, value};
 use crate::error::{Error, Result};
-use crate::host::Architecture;
 use crate::http::url::redact;
+use crate::types::AgentVersion;
+use crate::types::Architecture;
 
 /// What `bake --help` says.
 pub(super) const HELP: &str = "\

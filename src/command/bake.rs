@@ -2,17 +2,17 @@
 
 use crate::bake::{self, Order};
 use crate::config::Config;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::signal::Stop;
 
 /// All of it, or nothing. `config` is the build's environment, and no file's.
 pub fn run(config: &Config, order: &Order) -> Result<()> {
     // These signals end a download, and never come between two steps of the placing.
-    let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
+    let stop = Stop::install().context(|| "take SIGTERM and SIGINT")?;
     let root = order.root.display();
     // Obeyed, but not done: a script must not go on and make an image of it.
-    let failed = |error: Error| Error::new(format!("bake {root}: {error}"));
-    let baked = bake::run(order, config, Some(&stop)).map_err(failed)?;
+    let failed = |error: Error| Error::new(Kind::InvalidInput, format!("bake {root}: {error}"));
+    let baked = bake::run(order, config, &stop).map_err(failed)?;
     log::info!(
         "{root}: {}: agent {} for {}, started by {}",
         if baked.unchanged {

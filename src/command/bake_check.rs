@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::bake::check;
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Root;
 
 /// One line for each thing on stdout; fails if there is one.
 pub fn run(dir: &Path) -> Result<()> {
@@ -18,12 +18,15 @@ pub fn run(dir: &Path) -> Result<()> {
     }
     std::io::stdout()
         .write_all((lines.join("\n") + "\n").as_bytes())
-        .doing(|| "print what was found")?;
+        .context(|| "print what was found")?;
     match findings.len() {
         0 => Ok(()),
-        many => Err(Error::new(format!(
-            "{} must not become an image so: {many} to mend, named on stdout",
-            dir.display()
-        ))),
+        many => Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{} must not become an image so: {many} to mend, named on stdout",
+                dir.display()
+            ),
+        )),
     }
 }

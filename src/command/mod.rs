@@ -2,17 +2,11 @@
 
 mod bake;
 mod bake_check;
-mod foreign_state;
-mod guard;
 mod post_stop;
 mod pre_start;
-mod provide;
-mod registry;
 mod reload_cache;
-mod rest;
 mod rules;
 mod run;
-mod settle;
 mod start;
 mod stop;
 mod verify;
@@ -21,9 +15,8 @@ use crate::cli::Command;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::Result;
+use crate::startup::resolve_config;
 use crate::sys::signal::Stop;
-
-pub use rest::rest;
 
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -34,7 +27,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What failed, and how the process ends for it.
 pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
     match command {
-        Command::PreStart => pre_start::run(&settle::settle(config, None)?, None),
+        Command::PreStart => pre_start::run(
+            &resolve_config::resolve_config(config, &Stop::never())?,
+            &Stop::never(),
+        ),
         Command::Start => start::run(config),
         Command::Stop => stop::run(config),
         Command::PostStop => {
@@ -53,6 +49,6 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
 }
 
 /// dockerd, waited for as long as the configuration says.
-fn docker(config: &Config, stop: Option<&Stop>) -> Result<Docker> {
+fn docker(config: &Config, stop: &Stop) -> Result<Docker> {
     Docker::connect(&config.docker_socket, config.docker_wait, stop)
 }

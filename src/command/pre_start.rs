@@ -5,15 +5,15 @@ use crate::error::Result;
 use crate::sys::signal::Stop;
 use crate::{host, network};
 
-use super::foreign_state;
-use super::provide::Provider;
+use crate::agent_image::AgentImage;
+use crate::startup::instance_check;
 
 /// Directories, GPUs, AppArmor, network, image. Doing it twice is the same as once.
-pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
+pub fn run(config: &Config, stop: &Stop) -> Result<()> {
     for missing in host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
-    foreign_state::point_out(config, stop)?;
+    instance_check::warn_if_foreign(config, stop)?;
     if config.agent.gpu {
         host::gpu::prepare(&config.root, host::gpu::PATIENCE, stop)?;
     }
@@ -29,5 +29,5 @@ pub fn run(config: &Config, stop: Option<&Stop>) -> Result<()> {
     let docker = super::docker(config, stop)?;
     let bridge = docker.default_bridge()?;
     let _in_place = network::apply(&config.root, &config.network, bridge.as_ref())?;
-    Provider::new(config, stop)?.ready(&docker)
+    AgentImage::new(config, stop)?.ready(&docker)
 }

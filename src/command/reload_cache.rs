@@ -1,10 +1,11 @@
 //! `reload-cache`: the cached image is loaded anew, or pulled anew.
 
-use crate::acquire::s3_config;
 use crate::config::Config;
 use crate::error::Result;
+use crate::fetch::s3_config;
+use crate::sys::signal::Stop;
 
-use super::provide::Provider;
+use crate::agent_image::AgentImage;
 
 /// Downloads it first if there is none.
 pub fn run(config: &Config) -> Result<()> {
@@ -12,6 +13,6 @@ pub fn run(config: &Config) -> Result<()> {
     for missing in crate::host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
-    let docker = super::docker(config, None)?;
-    Provider::new(config, None)?.reload(&docker)
+    let docker = super::docker(config, &Stop::never())?;
+    AgentImage::new(config, &Stop::never())?.reload(&docker)
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::{Context, Result};
-use crate::interface::Interface;
 use crate::network;
+use crate::sys::signal::Stop;
+use crate::types::Interface;
 
 /// Writes nothing but its output.
 pub fn run(config: &Config) -> Result<()> {
@@ -19,12 +20,12 @@ pub fn run(config: &Config) -> Result<()> {
     });
     std::io::stdout()
         .write_all(text.as_bytes())
-        .doing(|| "print the rules")
+        .context(|| "print the rules")
 }
 
 /// Docker's answer if it gives one at once, else its usual bridge.
 fn bridge(config: &Config) -> Option<Interface> {
-    let asked = Docker::connect(&config.docker_socket, Duration::ZERO, None)
+    let asked = Docker::connect(&config.docker_socket, Duration::ZERO, &Stop::never())
         .and_then(|docker| docker.default_bridge());
     match asked {
         Ok(bridge) => bridge,

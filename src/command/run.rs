@@ -5,15 +5,16 @@ use crate::error::{Context, Result};
 use crate::supervise::lock::Lock;
 use crate::sys::signal::Stop;
 
-use super::{post_stop, pre_start, settle, start};
+use super::{post_stop, pre_start, start};
+use crate::startup::resolve_config;
 
 /// pre-start, start, and post-stop whatever came of them.
 pub fn run(config: &Config) -> Result<()> {
-    let stop = Stop::install().doing(|| "take SIGTERM and SIGINT")?;
+    let stop = Stop::install().context(|| "take SIGTERM and SIGINT")?;
     // Held to the end: a second one would take the first one's rules away on its way out.
     let _lock = Lock::take(&config.root)?;
-    let config = &settle::settle(config, Some(&stop))?;
-    let end = pre_start::run(config, Some(&stop)).and_then(|()| start::supervise(config, &stop));
+    let config = &resolve_config::resolve_config(config, &stop)?;
+    let end = pre_start::run(config, &stop).and_then(|()| start::supervise(config, &stop));
     post_stop::run(config);
     end
 }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::Result;
 use crate::supervise::{self, lock};
+use crate::sys::signal::Stop;
 
 /// How long dockerd is waited for, if the configuration does not say less. Under a dockerd that
 /// is down there is hardly an agent; but there can be one (live-restore, a dockerd that crashed),
@@ -20,7 +21,7 @@ const DOCKER_WAIT: Duration = Duration::from_secs(5);
 pub fn run(config: &Config) -> Result<()> {
     let ended = lock::end_supervisor(&config.root);
     let wait = config.docker_wait.min(DOCKER_WAIT);
-    let stopped = Docker::connect(&config.docker_socket, wait, None)
+    let stopped = Docker::connect(&config.docker_socket, wait, &Stop::never())
         .and_then(|docker| supervise::stop_agent(&docker));
     if let (Err(error), Err(_)) = (&ended, &stopped) {
         log::error!("{error}");

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::acquire::{Acquired, Source};
 use crate::config::Config;
 use crate::error::{Context, Result};
+use crate::types::{TarSource, UnverifiedTar};
 use crate::verify;
 
 /// Prints what held; fails if it did not. Permissions to do without a signature do not count
@@ -15,12 +15,12 @@ use crate::verify;
 pub fn run(config: &Config, tar: &Path, signature: Option<&Path>) -> Result<()> {
     let beside = PathBuf::from(format!("{}.asc", tar.display()));
     let signature = signature.unwrap_or(&beside);
-    let file = File::open(tar).doing(|| format!("open the tar {}", tar.display()))?;
+    let file = File::open(tar).context(|| format!("open the tar {}", tar.display()))?;
     let bytes =
-        fs::read(signature).doing(|| format!("read the signature {}", signature.display()))?;
-    let acquired = Acquired::new(file, Some(bytes), Source::File(tar.to_owned()));
+        fs::read(signature).context(|| format!("read the signature {}", signature.display()))?;
+    let acquired = UnverifiedTar::new(file, Some(bytes), TarSource::File(tar.to_owned()));
     let gate = verify::Gate::new(config)?;
     let verified = verify::signature(acquired, gate.keyring(), SystemTime::now())
-        .doing(|| format!("verify {}", tar.display()))?;
-    writeln!(std::io::stdout(), "{verified}").doing(|| "print what held")
+        .context(|| format!("verify {}", tar.display()))?;
+    writeln!(std::io::stdout(), "{verified}").context(|| "print what held")
 }

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 pub use s3::{Keys, S3Layer, S3Url};
 pub use settings::{Origin, Settings};
-pub use value::{AgentSource, AgentVersion, Firewall, LogLevel, Selinux};
+pub use value::{AgentSource, Firewall, LogLevel, Selinux};
 
-use crate::error::Error;
-use crate::root::Root;
+use crate::error::{Error, Kind};
+use crate::types::{AgentVersion, Root};
 
 /// Our own variables. All begin with `ECS_INIT_`; a name with that beginning which is not here is
 /// pointed out, so that a slip of the pen does not pass for a setting.
@@ -314,10 +314,13 @@ impl Config {
     #[must_use]
     pub fn relative_wait(&self) -> Option<Error> {
         let path = self.wait_for.iter().find(|path| !path.is_absolute())?;
-        Some(Error::new(format!(
-            "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
-            path.display()
-        )))
+        Some(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "ECS_INIT_WAIT_FOR: '{}' is no absolute path",
+                path.display()
+            ),
+        ))
     }
 }
 

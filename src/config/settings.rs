@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::file;
 use super::s3::{self, S3Url};
-use crate::root::Root;
+use crate::types::Root;
 
 /// The image's configuration and the user's, the weaker first.
 pub const FILES: [&str; 2] = ["/var/lib/ecs/ecs.config", "/etc/ecs/ecs.config"];

@@ -1,6 +1,5 @@
 //! Text to values. Each reader takes the text and answers the value or what would have been one.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// A Go boolean (`strconv.ParseBool`): the reference's switches are read with it.
@@ -156,47 +155,6 @@ impl FromStr for AgentSource {
 /// The repository in which Amazon publishes the agent's image.
 pub const AGENT_IMAGE: &str = "public.ecr.aws/ecs/amazon-ecs-agent";
 
-/// Which agent to get. The names under which S3 keeps it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum AgentVersion {
-    /// Whatever the bucket calls `latest` today.
-    #[default]
-    Latest,
-    /// A release, with its `v`: `v1.99.0`.
-    Release(String),
-    /// A build, by the first eight hex digits of its commit.
-    Build(String),
-}
-
-impl FromStr for AgentVersion {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "latest" {
-            return Ok(AgentVersion::Latest);
-        }
-        if text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Ok(AgentVersion::Build(text.to_ascii_lowercase()));
-        }
-        let number =
-            |n: &str| !n.is_empty() && n.len() <= 9 && n.bytes().all(|b| b.is_ascii_digit());
-        let release = text.strip_prefix('v').unwrap_or(text);
-        if release.split('.').count() == 3 && release.split('.').all(number) {
-            return Ok(AgentVersion::Release(format!("v{release}")));
-        }
-        Err("is no agent version (latest, v1.2.3, or a commit's first 8 hex digits)")
-    }
-}
-
-impl fmt::Display for AgentVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AgentVersion::Latest => f.write_str("latest"),
-            AgentVersion::Release(name) | AgentVersion::Build(name) => f.write_str(name),
-        }
-    }
-}
-
 /// `ECS_INIT_SELINUX`: what is done about the labels of the agent's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selinux {
@@ -316,20 +274,6 @@ pub fn log_driver(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions() {
-        let v = |t: &str| t.parse::<AgentVersion>();
-        assert_eq!(v("latest"), Ok(AgentVersion::Latest));
-        assert_eq!(v("1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
-        assert_eq!(v("v1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
-        assert_eq!(v("DEADBEEF"), Ok(AgentVersion::Build("deadbeef".into())));
-        for bad in [
-            "", "v1.2", "1.2.3.4", "v1..3", "../../x", "deadbee", "v1.2.x",
-        ] {
-            assert!(v(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn sources() {

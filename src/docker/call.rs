@@ -8,7 +8,7 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 
 use super::error::{ApiError, Lost};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::transport::was_stopped;
 
 /// How long a call may take.
@@ -75,7 +75,7 @@ impl Call<'_> {
                 let sent = self.run(body, Some(content("application/x-tar")), Some(len));
                 match exact.failed {
                     // Our own end failed: that is the cause, not the connection we then dropped.
-                    Some(e) => Err(Error::caused("read the image", e)),
+                    Some(e) => Err(Error::with_source(Kind::InvalidInput, "read the image", e)),
                     None => sent,
                 }
             }
@@ -97,9 +97,13 @@ impl Call<'_> {
         if let Some(len) = len {
             request = request.header("content-length", len);
         }
-        let request = request
-            .body(body)
-            .map_err(|e| Error::caused(format!("make the request {}", self.path), e))?;
+        let request = request.body(body).map_err(|e| {
+            Error::with_source(
+                Kind::InvalidInput,
+                format!("make the request {}", self.path),
+                e,
+            )
+        })?;
         let config = self.agent.configure_request(request);
         let request = match self.patience {
             Patience::Within(time) => config.timeout_global(Some(time)),
@@ -130,10 +134,13 @@ impl Call<'_> {
             .read_to_end(&mut bytes)
             .map_err(lost)?;
         if bytes.len() as u64 > self.limit {
-            return Err(Error::new(format!(
-                "dockerd's answer to {} is longer than {} bytes",
-                self.path, self.limit
-            )));
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "dockerd's answer to {} is longer than {} bytes",
+                    self.path, self.limit
+                ),
+            ));
         }
         Ok(bytes)
     }
@@ -167,15 +174,19 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A refusal as an error.
 pub(super) fn refused(status: StatusCode, body: &[u8]) -> Error {
     let cause = ApiError::from_body(status.as_u16(), body);
-    Error::caused(format!("dockerd answered {}", cause.status), cause)
+    Error::with_source(
+        Kind::InvalidInput,
+        format!("dockerd answered {}", cause.status),
+        cause,
+    )
 }
 
 /// A failed exchange as an error: the order to stop is told from a lost connection.
 pub(super) fn lost(e: io::Error) -> Error {
     if was_stopped(&e) {
-        Error::stopped()
+        Error::interrupted()
     } else {
-        Error::caused("no answer from dockerd", Lost(e))
+        Error::with_source(Kind::InvalidInput, "no answer from dockerd", Lost(e))
     }
 }
 
@@ -184,8 +195,13 @@ pub(super) fn lost(e: io::Error) -> Error {
 /// # Errors
 /// If it is not what the Engine API documents.
 pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
-    serde_json::from_slice(json)
-        .map_err(|e| Error::caused("dockerd's answer is not what the Engine API documents", e))
+    serde_json::from_slice(json).map_err(|e| {
+        Error::with_source(
+            Kind::InvalidInput,
+            "dockerd's answer is not what the Engine API documents",
+            e,
+        )
+    })
 }
 
 /// One segment of a path or one value of a query, percent-encoded (RFC 3986, 2.1).

@@ -11,7 +11,7 @@ use super::call::{self, Patience, Payload, WORK, encode};
 use super::frames::unframe;
 use super::spec::ContainerSpec;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::signal::{Woken, wait};
 
 /// A container that was created.
@@ -91,12 +91,12 @@ impl Docker {
     pub fn create_container(&self, name: &str, spec: &ContainerSpec) -> Result<Created> {
         let doing = || format!("create the container {name}");
         // Maps with text for keys and plain data: this cannot fail, and is told if it does.
-        let body = serde_json::to_vec(spec).doing(doing)?;
+        let body = serde_json::to_vec(spec).context(doing)?;
         let path = format!("/containers/create?name={}", encode(name));
         self.call(Method::POST, &path, WORK, SMALL)
             .succeed(Payload::Json(&body))
             .and_then(|json| call::parse(&json))
-            .doing(doing)
+            .context(doing)
     }
 
     /// Starts a container. One that runs already is no error.
@@ -107,7 +107,7 @@ impl Docker {
         let path = format!("/containers/{}/start", encode(id));
         let call = self.call(Method::POST, &path, WORK, SMALL);
         accept(call.answer(Payload::Nothing), &[StatusCode::NOT_MODIFIED])
-            .doing(|| format!("start the container {id}"))
+            .context(|| format!("start the container {id}"))
     }
 
     /// Waits, however long, until a container does not run; its exit status.
@@ -132,16 +132,17 @@ impl Docker {
         let path = format!("/containers/{}/wait", encode(id));
         let call = self.call(Method::POST, &path, Patience::Endless, SMALL);
         let doing = || format!("wait for the container {id}");
-        let body = call.succeed(Payload::Nothing).doing(doing)?;
+        let body = call.succeed(Payload::Nothing).context(doing)?;
         // The head of the answer comes at once, the body at the end: a body that is cut short is
         // a lost connection, too.
         let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
             let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is cut short");
-            return Err(call::lost(cut)).doing(doing);
+            return Err(call::lost(cut)).context(doing);
         };
         match answer.error.map(|e| e.message).filter(|m| !m.is_empty()) {
             None => Ok(answer.status_code),
-            Some(message) => Err(Error::caused(
+            Some(message) => Err(Error::with_source(
+                Kind::InvalidInput,
                 doing(),
                 ApiError {
                     status: 200,
@@ -159,10 +160,10 @@ impl Docker {
         let doing = || format!("look at the container {id}");
         self.get(&format!("/containers/{}/json", encode(id)), LARGE)
             .find()
-            .doing(doing)?
+            .context(doing)?
             .map(|json| call::parse(&json))
             .transpose()
-            .doing(doing)
+            .context(doing)
     }
 
     /// Stops a container: SIGTERM, and SIGKILL after `grace` (whole seconds). One that does not
@@ -180,7 +181,7 @@ impl Docker {
             call.answer(Payload::Nothing),
             &[StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND],
         )
-        .doing(|| format!("stop the container {id}"))
+        .context(|| format!("stop the container {id}"))
     }
 
     /// Removes a container by id or name, with its anonymous volumes, whether it runs or not.
@@ -192,13 +193,13 @@ impl Docker {
         let doing = || format!("remove the container {id}");
         let path = format!("/containers/{}?force=1&v=1", encode(id));
         let call = self.call(Method::DELETE, &path, WORK, SMALL);
-        let (status, body) = call.answer(Payload::Nothing).doing(doing)?;
+        let (status, body) = call.answer(Payload::Nothing).context(doing)?;
         match status {
             StatusCode::NOT_FOUND => Ok(()),
             // Somebody else removes it already.
             StatusCode::CONFLICT => self.await_removal(id, call::refused(status, &body)),
             _ if status.is_success() => Ok(()),
-            _ => Err(call::refused(status, &body)).doing(doing),
+            _ => Err(call::refused(status, &body)).context(doing),
         }
     }
 
@@ -207,16 +208,17 @@ impl Docker {
         let start = Instant::now();
         while self.container(id)?.is_some() {
             if start.elapsed() > LIMIT {
-                return Err(Error::caused(
+                return Err(Error::with_source(
+                    Kind::InvalidInput,
                     format!("the container {id} was not gone after {LIMIT:?}"),
                     conflict,
                 ));
             }
             let pause = Some(Duration::from_millis(200));
-            let woken = wait(None, self.stop.as_ref(), pause)
-                .doing(|| format!("wait for the end of the container {id}"))?;
-            if woken == Woken::Stopped {
-                return Err(Error::stopped());
+            let woken = wait(None, &self.stop, pause)
+                .context(|| format!("wait for the end of the container {id}"))?;
+            if woken == Woken::Interrupted {
+                return Err(Error::interrupted());
             }
         }
         Ok(())
@@ -235,16 +237,16 @@ impl Docker {
             encode(id)
         );
         let call = self.get(&path, MOST);
-        let response = call.send(Payload::Nothing).doing(doing)?;
+        let response = call.send(Payload::Nothing).context(doing)?;
         let status = response.status();
         let mut log = Vec::new();
         (response.into_body().into_reader())
             .take(MOST)
             .read_to_end(&mut log)
             .map_err(call::lost)
-            .doing(doing)?;
+            .context(doing)?;
         if !status.is_success() {
-            return Err(call::refused(status, &log)).doing(doing);
+            return Err(call::refused(status, &log)).context(doing);
         }
         // A terminal's output has no frames (Engine API, "Stream format").
         Ok(if tty { log } else { unframe(&log) })

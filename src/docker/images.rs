@@ -9,7 +9,7 @@ use ureq::http::{Method, StatusCode};
 use super::call::{self, Patience, Payload, WORK};
 use super::error::one_line;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// An image (`GET /images/{name}/json`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -56,7 +56,7 @@ impl Docker {
             Patience::Stalled(UNPACKING),
             LARGE,
         );
-        let response = call.send(Payload::Tar(archive, len)).doing(doing)?;
+        let response = call.send(Payload::Tar(archive, len)).context(doing)?;
         let status = response.status();
         // What came before a connection was lost may hold the reason.
         let mut answer = Vec::new();
@@ -65,12 +65,14 @@ impl Docker {
             .read_to_end(&mut answer)
             .map_err(call::lost);
         if !status.is_success() {
-            return Err(call::refused(status, &answer)).doing(doing);
+            return Err(call::refused(status, &answer)).context(doing);
         }
         let said = read_messages(&answer)
-            .map_err(|e| Error::caused("dockerd did not take the archive", e))
-            .doing(doing)?;
-        end.doing(doing)?;
+            .map_err(|e| {
+                Error::with_source(Kind::InvalidInput, "dockerd did not take the archive", e)
+            })
+            .context(doing)?;
+        end.context(doing)?;
         Ok(said)
     }
 
@@ -82,10 +84,10 @@ impl Docker {
         let doing = || format!("look for the image {name}");
         self.get(&format!("/images/{}/json", encode_name(name)), SMALL)
             .find()
-            .doing(doing)?
+            .context(doing)?
             .map(|json| call::parse(&json))
             .transpose()
-            .doing(doing)
+            .context(doing)
     }
 
     /// Removes an image that has lost its last name and that no container is made of. Whether
@@ -102,7 +104,7 @@ impl Docker {
         // Without `force`: a name that it gets in between, or a container, keeps it.
         let path = format!("/images/{}", encode_reference(id));
         let call = self.call(Method::DELETE, &path, WORK, LARGE);
-        let (status, body) = call.answer(Payload::Nothing).doing(doing)?;
+        let (status, body) = call.answer(Payload::Nothing).context(doing)?;
         match status {
             StatusCode::NOT_FOUND => Ok(false),
             StatusCode::CONFLICT => {
@@ -111,7 +113,7 @@ impl Docker {
                 Ok(false)
             }
             _ if status.is_success() => Ok(true),
-            _ => Err(call::refused(status, &body)).doing(doing),
+            _ => Err(call::refused(status, &body)).context(doing),
         }
     }
 }

@@ -39,7 +39,7 @@ pub use containers::Container;
 pub use error::{ApiError, Lost};
 pub use version::ApiVersion;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::http::transport::{NoResolver, UnixConnector};
 use crate::sys::signal::{Stop, Woken, wait};
 use call::{Call, Patience, Payload};
@@ -49,7 +49,7 @@ use call::{Call, Patience, Payload};
 pub struct Docker {
     agent: Agent,
     socket: PathBuf,
-    stop: Option<Stop>,
+    stop: Stop,
     version: ApiVersion,
 }
 
@@ -65,7 +65,7 @@ impl Docker {
     ///
     /// # Errors
     /// If dockerd did not answer in time, may not be talked to, or speaks no version of ours.
-    pub fn connect(socket: &Path, limit: Duration, stop: Option<&Stop>) -> Result<Docker> {
+    pub fn connect(socket: &Path, limit: Duration, stop: &Stop) -> Result<Docker> {
         Docker::await_daemon(socket, Some(limit), stop)
     }
 
@@ -75,7 +75,7 @@ impl Docker {
     /// # Errors
     /// Those of [`Docker::connect`], save the time-out.
     pub fn reconnect(&self) -> Result<Docker> {
-        Docker::await_daemon(&self.socket, None, self.stop.as_ref())
+        Docker::await_daemon(&self.socket, None, &self.stop)
     }
 
     /// The same, `limit` at most.
@@ -83,15 +83,15 @@ impl Docker {
     /// # Errors
     /// Those of [`Docker::connect`].
     pub fn reconnect_within(&self, limit: Duration) -> Result<Docker> {
-        Docker::await_daemon(&self.socket, Some(limit), self.stop.as_ref())
+        Docker::await_daemon(&self.socket, Some(limit), &self.stop)
     }
 
     /// The same client, which no signal interrupts: for what is to be done after the signal.
     #[must_use]
     pub fn without_stop(&self) -> Docker {
         Docker {
-            agent: agent(&self.socket, None),
-            stop: None,
+            agent: agent(&self.socket, Stop::never()),
+            stop: Stop::never(),
             ..self.clone()
         }
     }
@@ -117,13 +117,13 @@ impl Docker {
         };
         call.succeed(Payload::Nothing)
             .map(drop)
-            .doing(|| "ask dockerd whether it is there")
+            .context(|| "ask dockerd whether it is there")
     }
 
-    fn await_daemon(socket: &Path, limit: Option<Duration>, stop: Option<&Stop>) -> Result<Docker> {
+    fn await_daemon(socket: &Path, limit: Option<Duration>, stop: &Stop) -> Result<Docker> {
         /// How often a waiting is spoken of.
         const NEWS: Duration = Duration::from_secs(15);
-        let agent = agent(socket, stop.cloned());
+        let agent = agent(socket, stop.clone());
         let start = Instant::now();
         let (mut pause, mut news) = (Duration::from_millis(100), start);
         loop {
@@ -136,7 +136,7 @@ impl Docker {
                     return Ok(Docker {
                         agent,
                         socket: socket.to_owned(),
-                        stop: stop.cloned(),
+                        stop: stop.clone(),
                         version,
                     });
                 }
@@ -155,8 +155,10 @@ impl Docker {
                 news = Instant::now() + NEWS;
             }
             let pause_now = left.map_or(pause, |l| l.min(pause));
-            if wait(None, stop, Some(pause_now)).doing(|| "wait for dockerd")? == Woken::Stopped {
-                return Err(Error::stopped());
+            if wait(None, stop, Some(pause_now)).context(|| "wait for dockerd")?
+                == Woken::Interrupted
+            {
+                return Err(Error::interrupted());
             }
             pause = (pause * 2).min(Duration::from_secs(2));
         }
@@ -242,7 +244,7 @@ fn is_not_yet(error: &Error) -> bool {
 }
 
 fn explain(error: Error, socket: &Path, limit: Option<Duration>) -> Error {
-    if error.is_stopped() {
+    if error.is_interrupted() {
         return error;
     }
     let denied = error
@@ -256,10 +258,10 @@ fn explain(error: Error, socket: &Path, limit: Option<Duration>) -> Error {
         ),
         _ => format!("agree with dockerd at {socket} on an API version"),
     };
-    Error::caused(what, error)
+    Error::with_source(Kind::InvalidInput, what, error)
 }
 
-fn agent(socket: &Path, stop: Option<Stop>) -> Agent {
+fn agent(socket: &Path, stop: Stop) -> Agent {
     let config = Agent::config_builder()
         // The socket is local: a proxy of the environment is not meant for it.
         .proxy(None)

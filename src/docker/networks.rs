@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::call::{self, Payload, encode};
 use super::{Docker, LARGE, null_is_default};
-use crate::error::{Context, Error, Result};
-use crate::interface::Interface;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Interface;
 
 impl Docker {
     /// The interface of Docker's default bridge network (`docker0`); `None` if dockerd runs
@@ -21,8 +21,8 @@ impl Docker {
         let json = self
             .get(&path, LARGE)
             .succeed(Payload::Nothing)
-            .doing(doing)?;
-        find(&json).doing(doing)
+            .context(doing)?;
+        find(&json).context(doing)
     }
 }
 
@@ -44,7 +44,9 @@ fn find(json: &[u8]) -> Result<Option<Interface>> {
         .find(|n| option(n, "default_bridge").as_deref() == Some("true"))
         .and_then(|n| option(n, "name"))
         .map(|name| {
-            Interface::new(&name).map_err(|why| Error::new(format!("{name:?} is no bridge: {why}")))
+            Interface::new(&name).map_err(|why| {
+                Error::new(Kind::InvalidInput, format!("{name:?} is no bridge: {why}"))
+            })
         })
         .transpose()
 }

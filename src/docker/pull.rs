@@ -10,7 +10,7 @@ use super::call::{self, Patience, Payload, WORK, encode};
 use super::credentials::RegistryAuth;
 use super::images::{UNPACKING, encode_name, read_messages};
 use super::{Docker, LARGE, SMALL};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 impl Docker {
     /// Lets dockerd pull `repository` by `which`, a tag or a digest. That the image is there then
@@ -54,7 +54,8 @@ impl Docker {
             if line.is_empty() {
                 return Ok(());
             }
-            read_messages(&line).map_err(|e| Error::caused("dockerd could not", e))?;
+            read_messages(&line)
+                .map_err(|e| Error::with_source(Kind::InvalidInput, "dockerd could not", e))?;
             if let Some((got, total)) = layers.after(&line) {
                 progress(got, total);
             }
@@ -76,7 +77,7 @@ impl Docker {
         let call = self.call(Method::POST, &path, WORK, LARGE);
         call.succeed(Payload::Nothing)
             .map(drop)
-            .doing(|| format!("name the image {image} {repository}:{tag}"))
+            .context(|| format!("name the image {image} {repository}:{tag}"))
     }
 
     /// Takes a name (`repository:tag`, `repository@sha256:…`) from an image that has others.
@@ -88,10 +89,10 @@ impl Docker {
         let doing = || format!("take the name {name} from its image");
         let path = format!("/images/{}", encode_name(name));
         let call = self.call(Method::DELETE, &path, WORK, LARGE);
-        match call.answer(Payload::Nothing).doing(doing)? {
+        match call.answer(Payload::Nothing).context(doing)? {
             (StatusCode::NOT_FOUND | StatusCode::CONFLICT, _) => Ok(()),
             (status, _) if status.is_success() => Ok(()),
-            (status, body) => Err(call::refused(status, &body)).doing(doing),
+            (status, body) => Err(call::refused(status, &body)).context(doing),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// An Engine API version, `1.44`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,12 @@ impl FromStr for ApiVersion {
         };
         text.split_once('.')
             .and_then(|(major, minor)| Some(ApiVersion::new(number(major)?, number(minor)?)))
-            .ok_or_else(|| Error::new(format!("{text:?} is not an Engine API version")))
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::InvalidInput,
+                    format!("{text:?} is not an Engine API version"),
+                )
+            })
     }
 }
 
@@ -75,10 +80,13 @@ pub fn negotiate(theirs: Window) -> Result<ApiVersion> {
     } else {
         return Ok(best);
     };
-    Err(Error::new(format!(
-        "dockerd speaks Engine API {} to {}, ecs-init {OLDEST} to {NEWEST}: {hint}",
-        theirs.min, theirs.max
-    )))
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "dockerd speaks Engine API {} to {}, ecs-init {OLDEST} to {NEWEST}: {hint}",
+            theirs.min, theirs.max
+        ),
+    ))
 }
 
 #[cfg(test)]

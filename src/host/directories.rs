@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::{Context, Result};
-use crate::root::Root;
+use crate::types::Root;
 
 /// Where a host outside EC2 has its credentials, which the SSM agent renews ("Amazon ECS external
 /// instances" in the ECS Developer Guide). The agent's container has them from the same place.
@@ -59,7 +59,7 @@ pub fn make_directories(root: &Root) -> Result<Vec<String>> {
 /// What stopped it, with the path.
 pub fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
     let path = root.at(path);
-    make(&path, mode).doing(|| format!("make the directory {}", path.display()))
+    make(&path, mode).context(|| format!("make the directory {}", path.display()))
 }
 
 /// Those above it are everybody's way to what lies there, whatever the mode of this one.

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::root::Root;
+use crate::types::Root;
 
 /// Looks at the files. Who has neither daemon but did join says so with
 /// `ECS_DOMAIN_JOINED_LINUX_INSTANCE=true`.

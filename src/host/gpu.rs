@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::directories::make_directory;
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::signal::{self, Stop, Woken};
+use crate::types::Root;
 
 /// The directory that the agent gets to see.
 pub const DIRECTORY: &str = "/var/lib/ecs/gpu";
@@ -52,13 +52,13 @@ pub fn devices(root: &Root) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Only the order to stop.
-pub fn prepare(root: &Root, patience: Duration, stop: Option<&Stop>) -> Result<()> {
+pub fn prepare(root: &Root, patience: Duration, stop: &Stop) -> Result<()> {
     let devices = wait_for_devices(root, patience, stop)?;
     let written = if devices.is_empty() {
-        Err(Error::new(format!(
-            "no device /dev/nvidia* within {} s",
-            patience.as_secs()
-        )))
+        Err(Error::new(
+            Kind::InvalidInput,
+            format!("no device /dev/nvidia* within {} s", patience.as_secs()),
+        ))
     } else {
         read(root, &devices).and_then(|info| write(root, &info).map(|()| info))
     };
@@ -76,7 +76,7 @@ pub fn prepare(root: &Root, patience: Duration, stop: Option<&Stop>) -> Result<(
     Ok(())
 }
 
-fn wait_for_devices(root: &Root, patience: Duration, stop: Option<&Stop>) -> Result<Vec<PathBuf>> {
+fn wait_for_devices(root: &Root, patience: Duration, stop: &Stop) -> Result<Vec<PathBuf>> {
     let end = Instant::now() + patience;
     loop {
         let found = devices(root);
@@ -85,9 +85,9 @@ fn wait_for_devices(root: &Root, patience: Duration, stop: Option<&Stop>) -> Res
             return Ok(found);
         }
         let woken =
-            signal::wait(None, stop, Some(left.min(PAUSE))).doing(|| "wait for /dev/nvidia*")?;
-        if woken == Woken::Stopped {
-            return Err(Error::stopped());
+            signal::wait(None, stop, Some(left.min(PAUSE))).context(|| "wait for /dev/nvidia*")?;
+        if woken == Woken::Interrupted {
+            return Err(Error::interrupted());
         }
     }
 }
@@ -97,25 +97,36 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
     // The driver knows a GPU's UUID only while someone has its device open.
     let _held: Vec<_> = devices.iter().filter_map(|d| File::open(d).ok()).collect();
     let text =
-        |path: &PathBuf| fs::read_to_string(path).doing(|| format!("read {}", path.display()));
+        |path: &PathBuf| fs::read_to_string(path).context(|| format!("read {}", path.display()));
     let path = root.at("/proc/driver/nvidia/version");
-    let driver_version = driver_version(&text(&path)?)
-        .ok_or_else(|| Error::new(format!("{} names no version", path.display())))?;
+    let driver_version = driver_version(&text(&path)?).ok_or_else(|| {
+        Error::new(
+            Kind::InvalidInput,
+            format!("{} names no version", path.display()),
+        )
+    })?;
     let path = root.at("/proc/driver/nvidia/gpus");
     let mut gpus: Vec<_> = fs::read_dir(&path)
-        .doing(|| format!("list {}", path.display()))?
+        .context(|| format!("list {}", path.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     gpus.sort();
     let mut gpu_ids = Vec::new();
     for gpu in gpus {
         let path = gpu.join("information");
-        let id = uuid(&text(&path)?)
-            .ok_or_else(|| Error::new(format!("{} tells no GPU UUID", path.display())))?;
+        let id = uuid(&text(&path)?).ok_or_else(|| {
+            Error::new(
+                Kind::InvalidInput,
+                format!("{} tells no GPU UUID", path.display()),
+            )
+        })?;
         gpu_ids.push(id);
     }
     if gpu_ids.is_empty() {
-        return Err(Error::new(format!("{} names no GPU", path.display())));
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!("{} names no GPU", path.display()),
+        ));
     }
     Ok(GpuInfo {
         driver_version,
@@ -153,10 +164,10 @@ fn write(root: &Root, info: &GpuInfo) -> Result<()> {
     make_directory(root, DIRECTORY, 0o755)?;
     let path = root.at(INFO);
     let new = path.with_extension("json.new");
-    let json = serde_json::to_vec(info).doing(|| "write the GPUs as JSON")?;
+    let json = serde_json::to_vec(info).context(|| "write the GPUs as JSON")?;
     fs::write(&new, json)
         .and_then(|()| fs::rename(&new, &path))
-        .doing(|| format!("write {}", path.display()))
+        .context(|| format!("write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -200,7 +211,7 @@ mod tests {
     }
 
     fn prepared(root: &Root) -> Option<String> {
-        prepare(root, Duration::ZERO, None).unwrap();
+        prepare(root, Duration::ZERO, &Stop::never()).unwrap();
         fs::read_to_string(root.at(INFO)).ok()
     }
 
@@ -263,7 +274,7 @@ mod tests {
             // The device is the last thing that a driver makes.
             put(&late, "/dev/nvidia1", "");
         });
-        let found = wait_for_devices(&root, Duration::from_secs(600), None).unwrap();
+        let found = wait_for_devices(&root, Duration::from_secs(600), &Stop::never()).unwrap();
         driver.join().unwrap();
         assert!(!found.is_empty());
 
@@ -271,7 +282,7 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(writer);
         let stop = Stop::from(std::os::fd::OwnedFd::from(reader));
-        let end = prepare(&root, Duration::from_secs(600), Some(&stop));
-        assert!(end.unwrap_err().is_stopped());
+        let end = prepare(&root, Duration::from_secs(600), &stop);
+        assert!(end.unwrap_err().is_interrupted());
     }
 }

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
-use crate::error::{Error, Stopped};
+use crate::error::{Error, Interrupted, Kind};
 use crate::sys::resolve::LookupError;
 
 /// Why a request came to nothing. An answer of any status is no failure of the request.
@@ -28,7 +28,7 @@ pub enum Failure {
     /// What came back is no HTTP, or cannot be followed.
     Protocol(String),
     /// SIGTERM or SIGINT came.
-    Stopped,
+    Interrupted,
 }
 
 impl fmt::Display for Failure {
@@ -45,7 +45,7 @@ impl fmt::Display for Failure {
                 }
             }
             Failure::Proxy(_, why) | Failure::Protocol(why) => f.write_str(why),
-            Failure::Stopped => write!(f, "{Stopped}"),
+            Failure::Interrupted => write!(f, "{Interrupted}"),
         }
     }
 }
@@ -70,8 +70,8 @@ impl StdError for Failure {}
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         match failure {
-            Failure::Stopped => Error::stopped(),
-            other => Error::new(other.to_string()),
+            Failure::Interrupted => Error::interrupted(),
+            other => Error::new(Kind::InvalidInput, other.to_string()),
         }
     }
 }
@@ -112,7 +112,7 @@ impl From<io::Error> for Failure {
 fn is_known(cause: &(dyn StdError + Send + Sync + 'static)) -> bool {
     cause.is::<ureq::Error>()
         || cause.is::<rustls::Error>()
-        || cause.is::<Stopped>()
+        || cause.is::<Interrupted>()
         || cause.is::<LookupError>()
         || cause.is::<io::Error>()
 }
@@ -140,8 +140,8 @@ fn boxed(cause: Box<dyn StdError + Send + Sync>) -> Failure {
         }
         Err(cause) => cause,
     };
-    if cause.is::<Stopped>() {
-        Failure::Stopped
+    if cause.is::<Interrupted>() {
+        Failure::Interrupted
     } else {
         Failure::Network(io::Error::other(cause))
     }
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn causes_are_found_at_any_depth() {
-        let inner = io::Error::other(ureq::Error::Io(io::Error::other(Stopped)));
-        assert!(matches!(inner.into(), Failure::Stopped));
+        let inner = io::Error::other(ureq::Error::Io(io::Error::other(Interrupted)));
+        assert!(matches!(inner.into(), Failure::Interrupted));
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let failure = Failure::from(ureq::Error::Io(io::Error::other(tls)));
         assert!(matches!(failure, Failure::Tls(_)));
@@ -185,6 +185,6 @@ mod tests {
 
     #[test]
     fn a_stop_ends_the_program_as_one() {
-        assert!(Error::from(Failure::Stopped).is_stopped());
+        assert!(Error::from(Failure::Interrupted).is_interrupted());
     }
 }

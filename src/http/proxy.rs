@@ -8,7 +8,7 @@ use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use crate::config::{Setting, WebConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The proxies in force.
 #[derive(Debug, Default)]
@@ -93,7 +93,12 @@ fn parse(name: &str, setting: Option<&Setting<String>>) -> Result<Option<Proxy>>
     let Some(setting) = setting else {
         return Ok(None);
     };
-    let wrong = |why: &str| Error::new(format!("{}: {name} {why}", setting.origin));
+    let wrong = |why: &str| {
+        Error::new(
+            Kind::InvalidInput,
+            format!("{}: {name} {why}", setting.origin),
+        )
+    };
     // `host:port` reads as a scheme and its rest; Go takes it for an `http` proxy.
     let url = if setting.contains("://") {
         (**setting).clone()

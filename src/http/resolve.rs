@@ -15,7 +15,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::error::Stopped;
+use crate::error::Interrupted;
 use crate::sys::resolve::{LookupError, lookup};
 use crate::sys::signal::{Interest, Stop, Woken, wait};
 
@@ -25,13 +25,13 @@ const MOST: usize = 16;
 /// Resolves host names; the order to stop interrupts it.
 #[derive(Debug)]
 pub struct StoppableResolver {
-    stop: Option<Stop>,
+    stop: Stop,
 }
 
 impl StoppableResolver {
     /// A resolver that `stop` interrupts.
     #[must_use]
-    pub fn new(stop: Option<Stop>) -> Self {
+    pub fn new(stop: Stop) -> Self {
         StoppableResolver { stop }
     }
 
@@ -50,12 +50,8 @@ impl StoppableResolver {
                 let _ = done.write_all(&[1]);
             })?;
         let time = (!limit.after.is_not_happening()).then(|| *limit.after);
-        match wait(
-            Some((waiting.as_fd(), Interest::Read)),
-            self.stop.as_ref(),
-            time,
-        )? {
-            Woken::Stopped => Err(Error::Io(io::Error::other(Stopped))),
+        match wait(Some((waiting.as_fd(), Interest::Read)), &self.stop, time)? {
+            Woken::Interrupted => Err(Error::Io(io::Error::other(Interrupted))),
             Woken::TimedOut => Err(Error::Timeout(limit.reason)),
             Woken::Ready => match receive.try_recv() {
                 Ok(Ok(found)) => Ok(found),
@@ -108,7 +104,7 @@ mod tests {
             ("http://[::1]:8080/x", "[::1]:8080"),
         ] {
             let uri = url.parse().unwrap();
-            let found = StoppableResolver::new(None)
+            let found = StoppableResolver::new(Stop::never())
                 .resolve(&uri, &config, NextTimeout::default())
                 .unwrap();
             assert_eq!(found.to_vec(), [expected.parse::<SocketAddr>().unwrap()]);
@@ -119,7 +115,7 @@ mod tests {
     fn a_name_is_asked_for_in_a_thread() {
         let config = ureq::Agent::config_builder().build();
         let uri = "http://localhost:8080".parse().unwrap();
-        let found = StoppableResolver::new(None)
+        let found = StoppableResolver::new(Stop::never())
             .resolve(&uri, &config, NextTimeout::default())
             .unwrap();
         let local = |a: &SocketAddr| a.ip().is_loopback() && a.port() == 8080;

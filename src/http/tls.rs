@@ -17,8 +17,8 @@ use ureq::unversioned::transport::{
 };
 
 use crate::config::Setting;
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Root;
 
 /// The certificate bundle is read whole; no real one comes near this.
 const BUNDLE_LIMIT: u64 = 16 << 20;
@@ -34,12 +34,12 @@ pub fn client_config(root: &Root, bundle: Option<&Setting<PathBuf>>) -> Result<A
     };
     if let Some(bundle) = bundle {
         add_bundle(&mut roots, &root.at(bundle.as_path()))
-            .doing(|| format!("the CA bundle of {} cannot be used", bundle.origin))?;
+            .context(|| format!("the CA bundle of {} cannot be used", bundle.origin))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .doing(|| "set TLS up")?
+        .context(|| "set TLS up")?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -48,14 +48,20 @@ pub fn client_config(root: &Root, bundle: Option<&Setting<PathBuf>>) -> Result<A
 
 fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     let here = || path.display().to_string();
-    let file = crate::sys::file::open_regular(path).doing(here)?;
+    let file = crate::sys::file::open_regular(path).context(here)?;
     let mut pem = Vec::new();
-    file.take(BUNDLE_LIMIT).read_to_end(&mut pem).doing(here)?;
+    file.take(BUNDLE_LIMIT)
+        .read_to_end(&mut pem)
+        .context(here)?;
     let mut added = 0;
     for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
         let number = index + 1;
-        let certificate = certificate
-            .map_err(|e| Error::new(format!("{}: its PEM part {number}: {e}", here())))?;
+        let certificate = certificate.map_err(|e| {
+            Error::new(
+                Kind::InvalidInput,
+                format!("{}: its PEM part {number}: {e}", here()),
+            )
+        })?;
         // Distributions' bundles hold the odd certificate that webpki cannot parse; the others
         // are as good without it.
         match roots.add(certificate) {
@@ -64,10 +70,13 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
         }
     }
     if added == 0 {
-        return Err(Error::new(format!(
-            "{}: no certificate in it; it must hold PEM blocks 'BEGIN CERTIFICATE'",
-            here()
-        )));
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{}: no certificate in it; it must hold PEM blocks 'BEGIN CERTIFICATE'",
+                here()
+            ),
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
-use crate::error::Stopped;
+use crate::error::Interrupted;
 use crate::sys::signal::{Interest, Stop, Woken, wait};
 use crate::sys::socket;
 
@@ -25,14 +25,14 @@ use crate::sys::socket;
 pub struct StreamTransport<S> {
     stream: S,
     buffers: LazyBuffers,
-    stop: Option<Stop>,
+    stop: Stop,
     /// The peer takes no more of the request. It may have answered before it hung up.
     deaf: bool,
 }
 
 impl<S> StreamTransport<S> {
     /// A transport over a non-blocking stream.
-    pub fn new(stream: S, buffers: LazyBuffers, stop: Option<Stop>) -> Self {
+    pub fn new(stream: S, buffers: LazyBuffers, stop: Stop) -> Self {
         StreamTransport {
             stream,
             buffers,
@@ -58,7 +58,7 @@ impl<S: Read + Write + AsFd + Send + Sync + 'static> Transport for StreamTranspo
         let mut sent = 0;
         while sent < amount && !self.deaf {
             let limit = remaining(timeout, start).for_write();
-            until_ready(&self.stream, Interest::Write, self.stop.as_ref(), limit)?;
+            until_ready(&self.stream, Interest::Write, &self.stop, limit)?;
             match self.stream.write(&self.buffers.output()[sent..amount]) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
                 Ok(n) => sent += n,
@@ -76,7 +76,7 @@ impl<S: Read + Write + AsFd + Send + Sync + 'static> Transport for StreamTranspo
         let start = Instant::now();
         loop {
             let limit = remaining(timeout, start).for_read();
-            until_ready(&self.stream, Interest::Read, self.stop.as_ref(), limit)?;
+            until_ready(&self.stream, Interest::Read, &self.stop, limit)?;
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(n) => {
                     self.buffers.input_appended(n);
@@ -116,7 +116,7 @@ fn remaining(mut timeout: NextTimeout, start: Instant) -> NextTimeout {
 fn until_ready(
     stream: &impl AsFd,
     interest: Interest,
-    stop: Option<&Stop>,
+    stop: &Stop,
     timeout: NextTimeout,
 ) -> Result<(), Error> {
     let time = match timeout.after {
@@ -127,19 +127,19 @@ fn until_ready(
     match wait(Some((stream.as_fd(), interest)), stop, time)? {
         Woken::Ready => Ok(()),
         Woken::TimedOut => Err(Error::Timeout(timeout.reason)),
-        Woken::Stopped => Err(stopped()),
+        Woken::Interrupted => Err(stopped()),
     }
 }
 
 fn stopped() -> Error {
-    io::Error::other(Stopped).into()
+    io::Error::other(Interrupted).into()
 }
 
 /// Whether it was the order to stop that ended an exchange. `ureq::Error` hides its cause from
 /// `source()`; [`ureq::Error::into_io`] brings it out.
 #[must_use]
 pub fn was_stopped(e: &io::Error) -> bool {
-    (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Stopped>)
+    (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Interrupted>)
 }
 
 fn buffers(details: &ConnectionDetails) -> LazyBuffers {
@@ -155,7 +155,7 @@ pub struct UnixConnector {
     /// The socket.
     pub path: PathBuf,
     /// What interrupts every wait; `None`: nothing does.
-    pub stop: Option<Stop>,
+    pub stop: Stop,
 }
 
 impl<In: Transport> Connector<In> for UnixConnector {
@@ -181,7 +181,7 @@ impl<In: Transport> Connector<In> for UnixConnector {
                         return Err(Error::Timeout(left.reason));
                     }
                     let pause = (*left.after).min(RETRY);
-                    if wait(None, self.stop.as_ref(), Some(pause))? == Woken::Stopped {
+                    if wait(None, &self.stop, Some(pause))? == Woken::Interrupted {
                         return Err(stopped());
                     }
                 }
@@ -211,7 +211,7 @@ impl Resolver for NoResolver {
 #[derive(Debug)]
 pub struct TcpConnector {
     /// What interrupts every wait; `None`: nothing does.
-    pub stop: Option<Stop>,
+    pub stop: Stop,
 }
 
 impl<In: Transport> Connector<In> for TcpConnector {
@@ -259,7 +259,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
 impl TcpConnector {
     fn connect_one(&self, addr: SocketAddr, timeout: NextTimeout) -> Result<TcpStream, Error> {
         let stream = socket::start_connect(addr)?;
-        until_ready(&stream, Interest::Write, self.stop.as_ref(), timeout)?;
+        until_ready(&stream, Interest::Write, &self.stop, timeout)?;
         match stream.take_error()? {
             Some(e) => Err(e.into()),
             None => Ok(stream),

@@ -17,7 +17,7 @@ fn order() -> (Stop, UnixStream) {
     (Stop::from(OwnedFd::from(ours)), theirs)
 }
 
-fn unix_agent(path: PathBuf, stop: Option<Stop>) -> Agent {
+fn unix_agent(path: PathBuf, stop: Stop) -> Agent {
     let config = Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false);
@@ -48,7 +48,10 @@ fn a_request_goes_out_and_its_answer_comes_back() {
         }
         head
     });
-    let mut answer = unix_agent(path, None).get("http://x/a?b").call().unwrap();
+    let mut answer = unix_agent(path, Stop::never())
+        .get("http://x/a?b")
+        .call()
+        .unwrap();
     assert_eq!(answer.body_mut().read_to_string().unwrap(), "hello");
     assert!(server.join().unwrap().starts_with("GET /a?b HTTP/1.1\r\n"));
 }
@@ -66,7 +69,7 @@ fn the_order_to_stop_ends_a_wait_for_an_answer() {
         // Says nothing, until the client hangs up.
         s.read(&mut [0]).unwrap()
     });
-    let agent = unix_agent(path, Some(stop));
+    let agent = unix_agent(path, stop);
     let error = agent.get("http://x/").call().unwrap_err().into_io();
     assert!(was_stopped(&error), "{error}");
     assert_eq!(server.join().unwrap(), 0);
@@ -84,7 +87,7 @@ fn the_order_to_stop_ends_a_write_that_nobody_reads() {
         give.write_all(b"!").unwrap();
         s
     });
-    let agent = unix_agent(path, Some(stop));
+    let agent = unix_agent(path, stop);
     // More than any socket buffer.
     let error = agent.post("http://x/").send(&vec![0; 64 << 20][..]);
     assert!(was_stopped(&error.unwrap_err().into_io()));
@@ -102,7 +105,7 @@ fn an_answer_that_comes_before_the_body_is_sent_is_read() {
         s.write_all(b"HTTP/1.1 507 Full\r\nContent-Length: 4\r\n\r\nfull")
             .unwrap();
     });
-    let answer = unix_agent(path, None)
+    let answer = unix_agent(path, Stop::never())
         .post("http://x/")
         .send(&vec![0; 64 << 20][..]);
     let mut answer = answer.unwrap();
@@ -116,7 +119,7 @@ fn a_time_out_says_which_one_it_was() {
     let dir = TempDir::new("timeout");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
-    let agent = unix_agent(path, None);
+    let agent = unix_agent(path, Stop::never());
     let short = Some(Duration::from_millis(20));
     let request = agent.get("http://x/").config().timeout_global(short);
     let error = request.build().call().unwrap_err();
@@ -151,7 +154,7 @@ fn a_full_queue_is_waited_for_and_the_wait_can_end() {
             }
         }
     }
-    let agent = unix_agent(path, None);
+    let agent = unix_agent(path, Stop::never());
     let short = Some(Duration::from_millis(20));
     let request = agent.get("http://x/").config().timeout_connect(short);
     let error = request.build().call().unwrap_err();
@@ -166,7 +169,7 @@ fn a_full_queue_is_waited_for_and_the_wait_can_end() {
 fn errors_of_the_path_are_the_kernels() {
     let dir = TempDir::new("path");
     let kind = |path: PathBuf| {
-        let error = unix_agent(path, None).get("http://x/").call();
+        let error = unix_agent(path, Stop::never()).get("http://x/").call();
         error.unwrap_err().into_io().kind()
     };
     assert_eq!(kind(dir.path().join("none")), ErrorKind::NotFound);
@@ -211,7 +214,13 @@ fn a_refusing_address_leads_to_the_next() {
             .timeout_connect(Some(Duration::from_secs(30)))
             .build();
         let fixed = Fixed(addrs.to_vec());
-        let agent = Agent::with_parts(config, TcpConnector { stop: None }, fixed);
+        let agent = Agent::with_parts(
+            config,
+            TcpConnector {
+                stop: Stop::never(),
+            },
+            fixed,
+        );
         agent.get("http://several/").call()
     };
     let mut answer = get(&[closed, open]).unwrap();
@@ -229,7 +238,7 @@ fn a_kept_connection_is_open_only_while_the_peer_is_there_and_silent() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let buffers = LazyBuffers::new(1024, 1024);
-        (StreamTransport::new(ours, buffers, None), theirs)
+        (StreamTransport::new(ours, buffers, Stop::never()), theirs)
     };
     let (mut t, peer) = transport();
     assert!(t.is_open());

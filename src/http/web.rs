@@ -16,8 +16,8 @@ use super::transport::TcpConnector;
 use super::url::{parse, redirect};
 use crate::config::Config;
 use crate::error::Result;
-use crate::root::Root;
 use crate::sys::signal::Stop;
+use crate::types::Root;
 
 /// As many hops as a request follows.
 const REDIRECTS: usize = 5;
@@ -68,7 +68,7 @@ impl Web {
     ///
     /// # Errors
     /// A proxy URL or a CA bundle that cannot be used.
-    pub fn new(config: &Config, limits: Limits, stop: Option<Stop>) -> Result<Web> {
+    pub fn new(config: &Config, limits: Limits, stop: Stop) -> Result<Web> {
         let tls = client_config(&config.root, config.web.ca_bundle.as_ref())?;
         Ok(Web {
             agent: agent(limits, stop, TlsConnector::new(tls)),
@@ -80,7 +80,7 @@ impl Web {
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub fn direct(limits: Limits, stop: Option<Stop>) -> Result<Web> {
+    pub fn direct(limits: Limits, stop: Stop) -> Result<Web> {
         Ok(Web {
             agent: agent(
                 limits,
@@ -150,7 +150,7 @@ impl Web {
     }
 }
 
-fn agent(limits: Limits, stop: Option<Stop>, tls: TlsConnector) -> Agent {
+fn agent(limits: Limits, stop: Stop, tls: TlsConnector) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         // Redirects are ours to follow: each hop may need another proxy, and must not leave TLS.

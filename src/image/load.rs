@@ -2,7 +2,7 @@
 
 use super::{Archive, IMAGE};
 use crate::docker::Docker;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// An image that Docker has under the name [`IMAGE`]. Only [`load`], of a verified tar, and
 /// [`super::registry::name`], of what was pulled by an order, make one.
@@ -26,14 +26,17 @@ pub fn load(docker: &Docker, archive: &Archive) -> Result<Loaded> {
     let source = archive.verified().source();
     let (mut reader, length) = archive
         .reader()
-        .doing(|| format!("read the tar from {source} again"))?;
+        .context(|| format!("read the tar from {source} again"))?;
     for said in docker.load_image(&mut reader, length)? {
         log::debug!("dockerd: {}", said.trim_end());
     }
     let image = docker.image(IMAGE)?.ok_or_else(|| {
-        Error::new(format!(
-            "dockerd took the tar from {source} and has no {IMAGE} for it; see dockerd's log"
-        ))
+        Error::new(
+            Kind::InvalidInput,
+            format!(
+                "dockerd took the tar from {source} and has no {IMAGE} for it; see dockerd's log"
+            ),
+        )
     })?;
     Ok(Loaded(image.id))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::IMAGE;
 use super::unfit::Reason;
-use crate::host::Architecture;
+use crate::types::Architecture;
 
 /// The entry that makes a tar a docker-archive (Docker's image specification v1.2, "Combined
 /// Image JSON + Filesystem Changeset Format").

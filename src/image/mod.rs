@@ -21,7 +21,7 @@ pub use load::{Loaded, load};
 pub use reference::Reference;
 pub use unfit::{Reason, Unfit};
 
-use crate::host::Architecture;
+use crate::types::Architecture;
 use crate::verify::{Provenance, Verified};
 use content::Content;
 

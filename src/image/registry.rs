@@ -5,8 +5,8 @@ use super::{IMAGE, Loaded, Reference};
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::docker::images::ImageInfo;
-use crate::error::{Error, Result};
-use crate::host::Architecture;
+use crate::error::{Error, Kind, Result};
+use crate::types::Architecture;
 use crate::verify::AllowUnsigned;
 
 /// What vouches for what is pulled.
@@ -33,9 +33,12 @@ impl Order {
     pub fn from_config(config: &Config) -> Result<Order> {
         let image = &config.source.image;
         let at = &image.origin;
-        let reference: Reference = image
-            .parse()
-            .map_err(|why| Error::new(format!("ECS_INIT_AGENT_IMAGE ({at}) {why}")))?;
+        let reference: Reference = image.parse().map_err(|why| {
+            Error::new(
+                Kind::InvalidInput,
+                format!("ECS_INIT_AGENT_IMAGE ({at}) {why}"),
+            )
+        })?;
         if let Some(digest) = &reference.digest {
             let warrant = Warrant::Digest(digest.clone());
             return Ok(Order { reference, warrant });
@@ -43,24 +46,30 @@ impl Order {
         let tag = (reference.tag.clone()).unwrap_or_else(|| config.source.version.to_string());
         let repository = reference.repository();
         if is_ours(&reference, &tag) {
-            return Err(Error::new(format!(
-                "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and {repository}:{tag} is the name that \
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and {repository}:{tag} is the name that \
                  ecs-init gives to whatever is to run: it would not say what was pulled; name \
                  another tag, or a digest ({repository}@sha256:…)"
-            )));
+                ),
+            ));
         }
         match AllowUnsigned::from_config(&config.source) {
             Some(permission) => Ok(Order {
                 warrant: Warrant::Tag(tag, permission),
                 reference,
             }),
-            None => Err(Error::new(format!(
-                "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and nothing else says which image \
+            None => Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and nothing else says which image \
                  {repository}:{tag} is: look it up where you trust the way to the registry \
                  (docker buildx imagetools inspect {repository}:{tag}), and set \
                  ECS_INIT_AGENT_IMAGE={repository}@sha256:…; or do without, by \
                  ECS_INIT_ALLOW_UNSIGNED=true"
-            ))),
+                ),
+            )),
         }
     }
 
@@ -168,8 +177,12 @@ pub fn find(docker: &Docker, order: &Order) -> Result<Option<Pulled>> {
     let Some(image) = docker.image(&name)? else {
         return Ok(None);
     };
-    (order.fits(&image, Architecture::here()))
-        .map_err(|why| Error::new(format!("{name} is not to be started: {why}")))?;
+    (order.fits(&image, Architecture::here())).map_err(|why| {
+        Error::new(
+            Kind::InvalidInput,
+            format!("{name} is not to be started: {why}"),
+        )
+    })?;
     Ok(Some(Pulled(image.id)))
 }
 

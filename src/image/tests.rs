@@ -8,10 +8,10 @@ use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 use super::{Archive, IMAGE, Reason, Unfit, check};
-use crate::acquire::{Acquired, Source};
 use crate::config::Config;
-use crate::host::Architecture;
 use crate::testing::TempDir;
+use crate::types::Architecture;
+use crate::types::{TarSource, UnverifiedTar};
 use crate::verify::{AllowUnsigned, unsigned};
 
 /// The layer's name as `docker save` has written it since version 25.
@@ -70,7 +70,7 @@ fn checked(tar: &[u8]) -> Result<Archive, Unfit> {
     let path = dir.path().join("agent.tar");
     std::fs::write(&path, tar).unwrap();
     let file = File::open(&path).unwrap();
-    let acquired = Acquired::new(file, None, Source::Cache(path));
+    let acquired = UnverifiedTar::new(file, None, TarSource::Cache(path));
     check(unsigned(acquired, permission).unwrap(), Architecture::Amd64)
 }
 

@@ -5,18 +5,18 @@ use std::fmt;
 use std::io;
 
 use super::IMAGE;
-use crate::acquire::Source;
-use crate::host::Architecture;
+use crate::types::Architecture;
+use crate::types::TarSource;
 
 /// A tar that is not loaded: which, and why.
 #[derive(Debug)]
 pub struct Unfit {
-    source: Source,
+    source: TarSource,
     reason: Reason,
 }
 
 impl Unfit {
-    pub(super) fn new(source: Source, reason: Reason) -> Self {
+    pub(super) fn new(source: TarSource, reason: Reason) -> Self {
         Unfit { source, reason }
     }
 

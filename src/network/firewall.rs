@@ -10,7 +10,7 @@ use super::rule::Family;
 use super::rules::{INPUT, RuleSet};
 use crate::config::{Firewall, NetworkConfig};
 use crate::error::Result;
-use crate::root::Root;
+use crate::types::Root;
 
 /// Whose tables the rules are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub fn legacy_tables(root: &Root) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
+    use crate::error::{Error, Kind};
     use crate::testing::TempDir;
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let without = said(Firewall::Auto, Some("xt_nat"));
         assert!(without.starts_with("nftables (auto: the kernel has no xt_nat"));
         // Who has decided is obeyed, and the kernel is not asked.
-        let unasked = || Err(Error::new("asked"));
+        let unasked = || Err(Error::new(Kind::InvalidInput, "asked"));
         for (setting, variant) in [
             (Firewall::Iptables, Variant::Iptables),
             (Firewall::Nftables, Variant::Nftables),

@@ -16,7 +16,7 @@ use super::netlink::message::{self, Message};
 use super::nft::kernel;
 use super::nft::news::{GROUP, News};
 use super::pace::Pace;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::netlink::{Protocol, Socket};
 use crate::sys::signal::{Interest, Stop, Woken, wait};
 
@@ -37,8 +37,8 @@ impl Guard {
     /// The kernel tells us nothing (EPERM without `CAP_NET_ADMIN`), or there can be no thread.
     pub(super) fn start(wanted: Wanted) -> Result<Guard> {
         let socket = Socket::listen(Protocol::Netfilter, GROUP)
-            .doing(|| "listen to the kernel for changes of the firewall's rules")?;
-        let (order, writer) = io::pipe().doing(|| "make a pipe")?;
+            .context(|| "listen to the kernel for changes of the firewall's rules")?;
+        let (order, writer) = io::pipe().context(|| "make a pipe")?;
         let stop = Stop::from(OwnedFd::from(order));
         let watch = Watch {
             socket,
@@ -49,7 +49,7 @@ impl Guard {
         let thread = thread::Builder::new()
             .name("firewall".to_owned())
             .spawn(move || watch.run(&stop))
-            .doing(|| "start the thread that looks after the firewall's rules")?;
+            .context(|| "start the thread that looks after the firewall's rules")?;
         Ok(Guard {
             order: Some(writer),
             thread: Some(thread),
@@ -119,7 +119,7 @@ impl Watch {
         loop {
             if changed {
                 let pause = self.pace.wait(Instant::now());
-                if stop.sleep(pause).doing(|| WAITING)? == Woken::Stopped {
+                if stop.sleep(pause).context(|| WAITING)? == Woken::Interrupted {
                     return Ok(());
                 }
                 // What came meanwhile is before the look.
@@ -127,7 +127,7 @@ impl Watch {
                 self.look();
             }
             let socket = (self.socket.as_fd(), Interest::Read);
-            if wait(Some(socket), Some(stop), None).doing(|| WAITING)? == Woken::Stopped {
+            if wait(Some(socket), stop, None).context(|| WAITING)? == Woken::Interrupted {
                 return Ok(());
             }
             changed = self.news()?;
@@ -149,7 +149,13 @@ impl Watch {
                 Ok(false) => return Ok(changed),
                 // So much happened that the kernel could not tell all of it.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed = true,
-                Err(error) => return Err(Error::caused("hear of changes of the rules", error)),
+                Err(error) => {
+                    return Err(Error::with_source(
+                        Kind::InvalidInput,
+                        "hear of changes of the rules",
+                        error,
+                    ));
+                }
             }
         }
     }

@@ -21,8 +21,8 @@ pub use rules::RuleSet;
 
 use crate::config::{Firewall, NetworkConfig};
 use crate::error::{Error, Result};
-use crate::interface::Interface;
-use crate::root::Root;
+use crate::types::Interface;
+use crate::types::Root;
 use firewall::{Choice, Variant, Wanted};
 use nft::snapshot::Snapshot;
 

@@ -12,7 +12,7 @@ use super::netlink::attr::{Attributes, Writer};
 use super::netlink::message::{CREATE, DUMP, EXCLUSIVE};
 use super::netlink::talk::{Failure, Request, Talk};
 use super::rules::CREDENTIALS;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::netlink::Protocol;
 
 const DESTINATION: u16 = libc::RTA_DST;
@@ -118,7 +118,7 @@ pub fn undo() -> Result<bool> {
 }
 
 fn open() -> Result<Talk> {
-    Talk::open(Protocol::Route).doing(|| "open a netlink socket for routes")
+    Talk::open(Protocol::Route).context(|| "open a netlink socket for routes")
 }
 
 /// How often to read the routes again if they change while they are read. What then still counts
@@ -164,17 +164,23 @@ fn is_default(body: &[u8]) -> Option<bool> {
 
 fn failed(doing: &str, failure: Failure) -> Error {
     match failure {
-        Failure::Socket(error) => Error::caused(doing, error),
+        Failure::Socket(error) => Error::with_source(Kind::InvalidInput, doing, error),
         Failure::Refused(_, refusal) => {
             let hint = match refusal.errno {
                 libc::EPERM => " (it takes CAP_NET_ADMIN: run as root)",
                 libc::ENETDOWN => " (lo is down: ip link set lo up)",
                 _ => "",
             };
-            Error::caused(format!("{doing}{hint}"), refusal)
+            Error::with_source(Kind::InvalidInput, format!("{doing}{hint}"), refusal)
         }
-        Failure::Changed => Error::new(format!("{doing}: the kernel was busy; try again")),
-        Failure::Malformed => Error::new(format!("{doing}: the kernel's answer cannot be read")),
+        Failure::Changed => Error::new(
+            Kind::InvalidInput,
+            format!("{doing}: the kernel was busy; try again"),
+        ),
+        Failure::Malformed => Error::new(
+            Kind::InvalidInput,
+            format!("{doing}: the kernel's answer cannot be read"),
+        ),
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::rule::{Chain, Family, Match, Network, Place, Rule, States, Table, Verdict};
 use crate::config::NetworkConfig;
-use crate::interface::Interface;
+use crate::types::Interface;
 
 /// The address at which a task finds its credentials, on port 80.
 pub const CREDENTIALS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);

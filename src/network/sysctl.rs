@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 
 use crate::error::{Context, Result};
-use crate::interface::Interface;
-use crate::root::Root;
+use crate::types::Interface;
+use crate::types::Root;
 
 const ALL_ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/all/route_localnet";
 const DEFAULT_ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/default/route_localnet";
@@ -25,7 +25,7 @@ pub fn set_route_localnet(root: &Root) -> Result<()> {
 /// One of the files cannot be read or written.
 pub fn reset_route_localnet(root: &Root) -> Result<()> {
     let path = root.at(DEFAULT_ROUTE_LOCALNET);
-    let value = fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
+    let value = fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
     set(root, ALL_ROUTE_LOCALNET, value.trim())
 }
 
@@ -50,11 +50,11 @@ pub fn refuse_router_advertisements(root: &Root, bridge: &Interface) -> Result<(
 /// if somebody has seen to the value.
 fn set(root: &Root, path: &str, value: &str) -> Result<()> {
     let file = root.at(path);
-    let before = fs::read_to_string(&file).doing(|| format!("read {}", file.display()))?;
+    let before = fs::read_to_string(&file).context(|| format!("read {}", file.display()))?;
     if before.trim() == value {
         return Ok(());
     }
-    write(&file, value).doing(|| format!("write {value} to {}", file.display()))?;
+    write(&file, value).context(|| format!("write {value} to {}", file.display()))?;
     log::info!("{path} set to {value} (it was {})", before.trim());
     Ok(())
 }

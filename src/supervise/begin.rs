@@ -3,7 +3,7 @@
 use super::{CONTAINER, Load, identity};
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{ApiError, Docker};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The id of a container that runs the agent as `spec` has it: the one that is there, if it was
 /// made so and runs; else a new one in its place. An image that is gone is loaded again, once.
@@ -62,9 +62,12 @@ fn reload(
     *reloaded = true;
     load(docker, Load::Cached)?;
     let image = docker.image(&spec.image)?;
-    image
-        .map(|image| image.id)
-        .ok_or_else(|| Error::new(format!("{} was loaded, and is not there", spec.image)))
+    image.map(|image| image.id).ok_or_else(|| {
+        Error::new(
+            Kind::InvalidInput,
+            format!("{} was loaded, and is not there", spec.image),
+        )
+    })
 }
 
 /// Whether dockerd says that there is no such image (create's only 404 of that kind).

@@ -141,7 +141,7 @@ where
     /// Makes of an error what can be made: the order to stop goes on up, a dockerd that is away
     /// is waited for, anything else is told and tried again.
     fn recover(&mut self, error: Error) -> Result<()> {
-        if error.is_stopped() {
+        if error.is_interrupted() {
             return Err(error);
         }
         if error.find::<Lost>().is_some() {
@@ -190,7 +190,7 @@ where
                     log::info!("agent: {line}");
                 }
             }
-            Err(e) if e.is_stopped() => return Err(e),
+            Err(e) if e.is_interrupted() => return Err(e),
             // Some log drivers keep nothing; the next run must not wait for this.
             Err(e) => log::warn!("{e}"),
         }

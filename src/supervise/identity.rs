@@ -23,11 +23,11 @@ pub const LABEL: &str = "ecs-init.spec";
 /// If the body cannot be written as JSON, or there is no SHA-256: neither happens.
 pub fn mark(spec: &ContainerSpec, image_id: &str) -> Result<String> {
     let doing = || "compute the digest of the agent's container";
-    let body = serde_json::to_vec(spec).doing(doing)?;
+    let body = serde_json::to_vec(spec).context(doing)?;
     let mut digest = HashAlgorithm::SHA256
         .context()
         .map_err(std::io::Error::other)
-        .doing(doing)?
+        .context(doing)?
         .for_digest();
     digest.update(&body);
     digest.update(b"\0");
@@ -35,7 +35,7 @@ pub fn mark(spec: &ContainerSpec, image_id: &str) -> Result<String> {
     let digest = digest
         .into_digest()
         .map_err(std::io::Error::other)
-        .doing(doing)?;
+        .context(doing)?;
     Ok(hex::encode(digest).to_lowercase())
 }
 

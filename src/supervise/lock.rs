@@ -11,11 +11,11 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::open_private;
 use crate::sys::lock::{Holder, holder, try_lock};
 use crate::sys::signal::terminate;
+use crate::types::Root;
 
 /// The file. It stays behind, empty; its presence says nothing.
 pub const PATH: &str = "/run/ecs-init.lock";
@@ -65,10 +65,13 @@ fn taken(path: &Path, file: &File) -> Error {
         Ok(Holder::Process(pid)) => format!("process {pid}"),
         _ => "another process".to_owned(),
     };
-    Error::new(format!(
-        "{who} supervises the agent already (it holds {}): end it first, with `ecs-init stop`",
-        path.display()
-    ))
+    Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{who} supervises the agent already (it holds {}): end it first, with `ecs-init stop`",
+            path.display()
+        ),
+    )
 }
 
 /// Tells the supervisor, if there is one, to stop its agent and end, by SIGTERM, and waits until
@@ -82,7 +85,7 @@ pub fn end_supervisor(root: &Root) -> Result<()> {
     let Ok(file) = File::open(&path) else {
         return Ok(());
     };
-    let who = || holder(&file).doing(|| format!("ask who holds {}", path.display()));
+    let who = || holder(&file).context(|| format!("ask who holds {}", path.display()));
     let start = Instant::now();
     let mut told = None;
     loop {
@@ -100,14 +103,17 @@ pub fn end_supervisor(root: &Root) -> Result<()> {
         // Just asked: between the kernel's answer and the signal no number is given anew.
         if told != Some(pid) {
             log::info!("telling the supervisor, process {pid}, to stop");
-            terminate(pid).doing(|| format!("send SIGTERM to the supervisor, process {pid}"))?;
+            terminate(pid).context(|| format!("send SIGTERM to the supervisor, process {pid}"))?;
             told = Some(pid);
         }
         if start.elapsed() > ENDING {
-            return Err(Error::new(format!(
-                "the supervisor, process {pid}, had not ended {} s after its SIGTERM",
-                ENDING.as_secs()
-            )));
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "the supervisor, process {pid}, had not ended {} s after its SIGTERM",
+                    ENDING.as_secs()
+                ),
+            ));
         }
         thread::sleep(Duration::from_millis(50));
     }

@@ -16,6 +16,8 @@ pub mod identity;
 pub mod lock;
 pub mod notify;
 pub mod policy;
+pub mod respawn_delay;
+pub mod watch_rules;
 
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub enum Outcome {
     /// The agent exited with 5: it can never work here.
     Terminal,
     /// SIGTERM or SIGINT came; the agent has been stopped.
-    Stopped,
+    Interrupted,
 }
 
 impl Outcome {
@@ -57,7 +59,7 @@ impl Outcome {
     #[must_use]
     pub fn exit(self) -> Exit {
         match self {
-            Outcome::Done | Outcome::Stopped => Exit::Success,
+            Outcome::Done | Outcome::Interrupted => Exit::Success,
             Outcome::Terminal => Exit::AgentTerminal,
         }
     }
@@ -80,8 +82,8 @@ pub fn run(
     load: impl FnMut(&Docker, Load) -> Result<()>,
 ) -> Result<Outcome> {
     run_with(docker, spec, notify, load, |pause| {
-        match stop.sleep(pause).doing(|| "wait before the next start")? {
-            Woken::Stopped => Err(Error::stopped()),
+        match stop.sleep(pause).context(|| "wait before the next start")? {
+            Woken::Interrupted => Err(Error::interrupted()),
             _ => Ok(()),
         }
     })
@@ -100,10 +102,10 @@ pub fn run_with(
 ) -> Result<Outcome> {
     let mut supervisor = Supervisor::new(docker, spec, notify, load, sleep);
     match supervisor.supervise() {
-        Err(e) if e.is_stopped() => {
+        Err(e) if e.is_interrupted() => {
             notify.stopping();
             stop_agent(supervisor.docker())?;
-            Ok(Outcome::Stopped)
+            Ok(Outcome::Interrupted)
         }
         end => end,
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::check;
-use super::signal::{Interest, Woken, wait};
+use super::signal::{Interest, Stop, Woken, wait};
 
 /// Which part of the kernel listens at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Socket {
             buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
             if wait(
                 Some((self.fd.as_fd(), Interest::Read)),
-                None,
+                &Stop::never(),
                 Some(self.timeout),
             )? == Woken::TimedOut
             {

@@ -3,16 +3,16 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::check;
 
-/// The order to stop. Cheap to clone; all clones see the same signal. The signal is never read
-/// off the descriptor, so that once it came, every wait ends at once.
+/// A request to stop: SIGTERM or SIGINT. Cheap to clone; all clones see the same signal. The signal
+/// is never read from the descriptor, so every wait after it returns at once.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<OwnedFd>);
+pub struct Stop(Option<Arc<OwnedFd>>);
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +22,16 @@ pub enum Woken {
     /// The time is over.
     TimedOut,
     /// SIGTERM or SIGINT is pending.
-    Stopped,
+    Interrupted,
 }
 
 impl Stop {
+    /// A request that never comes: for verbs that leave SIGTERM and SIGINT to their default action.
+    #[must_use]
+    pub const fn never() -> Stop {
+        Stop(None)
+    }
+
     /// Blocks SIGTERM and SIGINT for this process and turns them into a descriptor. To be called
     /// once, before any thread is started (threads inherit the mask).
     ///
@@ -47,15 +53,15 @@ impl Stop {
             check(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC))?
         };
         // SAFETY: the kernel just gave us this descriptor and nobody else has it.
-        Ok(Stop(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) })))
+        Ok(Stop(Some(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) }))))
     }
 
     /// Whether the order has come.
     #[must_use]
     pub fn requested(&self) -> bool {
         matches!(
-            wait(None, Some(self), Some(Duration::ZERO)),
-            Ok(Woken::Stopped)
+            wait(None, self, Some(Duration::ZERO)),
+            Ok(Woken::Interrupted)
         )
     }
 
@@ -64,20 +70,14 @@ impl Stop {
     /// # Errors
     /// What poll(2) answered.
     pub fn sleep(&self, time: Duration) -> io::Result<Woken> {
-        wait(None, Some(self), Some(time))
+        wait(None, self, Some(time))
     }
 }
 
 /// Another order than a signal: whatever makes the descriptor readable (or hangs it up) means stop.
 impl From<OwnedFd> for Stop {
     fn from(fd: OwnedFd) -> Self {
-        Stop(Arc::new(fd))
-    }
-}
-
-impl AsFd for Stop {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        Stop(Some(Arc::new(fd)))
     }
 }
 
@@ -114,13 +114,13 @@ pub enum Interest {
 /// What poll(2) answered; EINTR is waited through.
 pub fn wait(
     fd: Option<(BorrowedFd<'_>, Interest)>,
-    stop: Option<&Stop>,
+    stop: &Stop,
     time: Option<Duration>,
 ) -> io::Result<Woken> {
     let deadline = time.and_then(|t| Instant::now().checked_add(t));
     let mut fds = [
         libc::pollfd {
-            fd: stop.map_or(-1, |s| s.0.as_raw_fd()),
+            fd: stop.0.as_ref().map_or(-1, AsRawFd::as_raw_fd),
             events: libc::POLLIN,
             revents: 0,
         },
@@ -144,7 +144,7 @@ pub fn wait(
         match check(ready) {
             Ok(0) if left.is_some_and(|l| l.as_millis() >= libc::c_int::MAX as u128) => {}
             Ok(0) => return Ok(Woken::TimedOut),
-            Ok(_) if fds[0].revents != 0 => return Ok(Woken::Stopped),
+            Ok(_) if fds[0].revents != 0 => return Ok(Woken::Interrupted),
             Ok(_) => return Ok(Woken::Ready),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),

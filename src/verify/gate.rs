@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use super::{
     AllowUnsigned, AllowUpdate, Keyring, Refused, Verified, agent_update, signature, unsigned,
 };
-use crate::acquire::{Acquired, Source};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::types::{TarSource, UnverifiedTar};
 
 /// The keyring and the permissions of one configuration: who may pass, and by which door.
 #[derive(Debug)]
@@ -45,10 +45,10 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::admit`].
-    pub fn open_to(&self, acquired: Acquired) -> Result<Verified> {
+    pub fn open_to(&self, acquired: UnverifiedTar) -> Result<Verified> {
         let verified = self
             .admit(acquired, SystemTime::now())
-            .map_err(|refused| Error::new(refused.to_string()))?;
+            .map_err(|refused| Error::new(Kind::InvalidInput, refused.to_string()))?;
         log::info!(
             "verified {}: {}; sha256 {}",
             verified.source(),
@@ -63,13 +63,15 @@ impl Gate {
     ///
     /// # Errors
     /// The tar is not trusted; why is in [`Refused`].
-    pub fn admit(&self, acquired: Acquired, now: SystemTime) -> Result<Verified, Refused> {
+    pub fn admit(&self, acquired: UnverifiedTar, now: SystemTime) -> Result<Verified, Refused> {
         if acquired.signature().is_some() {
             return signature(acquired, &self.keyring, now);
         }
         match (acquired.source(), &self.allow_unsigned, &self.allow_update) {
-            (Source::Update(_), _, Some(permission)) => agent_update(acquired, permission.clone()),
-            (Source::Cache(_) | Source::File(_), Some(permission), _) => {
+            (TarSource::Update(_), _, Some(permission)) => {
+                agent_update(acquired, permission.clone())
+            }
+            (TarSource::Cache(_) | TarSource::File(_), Some(permission), _) => {
                 unsigned(acquired, permission.clone())
             }
             // Says that there is none, and what to do.

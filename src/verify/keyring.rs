@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sequoia_openpgp::armor::Kind;
+use sequoia_openpgp::armor::Kind as ArmorKind;
 use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::policy::{HashAlgoSecurity, StandardPolicy};
@@ -14,7 +14,7 @@ use sequoia_openpgp::types::HashAlgorithm;
 use sequoia_openpgp::{Cert, Fingerprint};
 
 use super::armor::{self, Broken};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// Amazon's certificate, as the ECS Developer Guide prints it.
 const AMAZON: &[u8] = include_bytes!("amazon-ecs.asc");
@@ -70,16 +70,26 @@ impl Keyring {
         fingerprint: &str,
         further: Option<&Path>,
     ) -> Result<Keyring> {
-        let expected: Fingerprint = fingerprint
-            .parse()
-            .map_err(|_| Error::new(format!("{fingerprint} is no OpenPGP fingerprint")))?;
-        let mut certs = parse(certificate)
-            .map_err(|why| Error::new(format!("the certificate compiled in: {why}")))?;
+        let expected: Fingerprint = fingerprint.parse().map_err(|_| {
+            Error::new(
+                Kind::InvalidInput,
+                format!("{fingerprint} is no OpenPGP fingerprint"),
+            )
+        })?;
+        let mut certs = parse(certificate).map_err(|why| {
+            Error::new(
+                Kind::InvalidInput,
+                format!("the certificate compiled in: {why}"),
+            )
+        })?;
         let pinned = certs.remove(&expected).filter(|_| certs.is_empty());
         let Some(mut pinned) = pinned else {
-            return Err(Error::new(format!(
-                "the certificate compiled in is not {fingerprint}: this program was altered"
-            )));
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "the certificate compiled in is not {fingerprint}: this program was altered"
+                ),
+            ));
         };
         let mut further = match further {
             Some(path) => read(path)?,
@@ -87,9 +97,10 @@ impl Keyring {
         };
         if let Some(newer) = further.remove(&expected) {
             pinned = pinned.merge_public(newer).map_err(|e| {
-                Error::new(format!(
-                    "the keyring's copy of {fingerprint} is broken: {e}"
-                ))
+                Error::new(
+                    Kind::InvalidInput,
+                    format!("the keyring's copy of {fingerprint} is broken: {e}"),
+                )
             })?;
         }
         Ok(Keyring {
@@ -145,17 +156,26 @@ fn read(path: &Path) -> Result<BTreeMap<Fingerprint, Cert>> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-        .doing(doing)?;
+        .context(doing)?;
     if bytes.len() as u64 > MAX_FILE {
-        let why = Error::new(format!("it is larger than {MAX_FILE} bytes"));
-        return Err(Error::caused(doing(), why));
+        let why = Error::new(
+            Kind::InvalidInput,
+            format!("it is larger than {MAX_FILE} bytes"),
+        );
+        return Err(Error::with_source(Kind::InvalidInput, doing(), why));
     }
-    parse(&bytes).map_err(|why| Error::caused(doing(), Error::new(why)))
+    parse(&bytes).map_err(|why| {
+        Error::with_source(
+            Kind::InvalidInput,
+            doing(),
+            Error::new(Kind::InvalidInput, why),
+        )
+    })
 }
 
 /// Every certificate of a file by its fingerprint, two editions of one merged; at least one.
 fn parse(bytes: &[u8]) -> Result<BTreeMap<Fingerprint, Cert>, String> {
-    let blocks = armor::blocks(bytes, Kind::PublicKey).map_err(|broken| match broken {
+    let blocks = armor::blocks(bytes, ArmorKind::PublicKey).map_err(|broken| match broken {
         Broken::Empty => "it is empty".to_owned(),
         Broken::CutShort => "it was cut short: a block has no END line".to_owned(),
         Broken::Malformed(why) => why,

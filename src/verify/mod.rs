@@ -13,7 +13,7 @@
 //!
 //! **Changed in between?** A name may come to stand for another file; the open file stays the
 //! same. Its bytes could still be changed, so a file that others may write to is refused, unless all
-//! that is used is a copy ([`Custody`]), and [`Verified::stream`] hashes again and holds the end back
+//! that is used is a copy ([`FileTrust`]), and [`Verified::stream`] hashes again and holds the end back
 //! until the SHA-256 is right. What remains is root itself, and somebody who opened the file for
 //! writing before it was root's.
 
@@ -38,8 +38,8 @@ pub use permission::{AllowUnsigned, AllowUpdate};
 pub use refusal::{Reason, Refused, Subject};
 pub use whole::sha256_of;
 
-use crate::acquire::{Acquired, Custody, Source};
 use crate::error::Result;
+use crate::types::{FileTrust, TarSource, UnverifiedTar};
 use crate::utc::utc;
 
 /// Who vouches for a tar.
@@ -90,7 +90,7 @@ pub struct Verified {
     length: u64,
     digest: Vec<u8>,
     provenance: Provenance,
-    source: Source,
+    source: TarSource,
 }
 
 impl Verified {
@@ -128,7 +128,7 @@ impl Verified {
 
     /// Where it came from.
     #[must_use]
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &TarSource {
         &self.source
     }
 
@@ -166,11 +166,11 @@ impl fmt::Display for Verified {
 /// # Errors
 /// The tar is not trusted; why is in [`Refused`].
 pub fn signature(
-    acquired: Acquired,
+    acquired: UnverifiedTar,
     keyring: &Keyring,
     now: SystemTime,
 ) -> Result<Verified, Refused> {
-    let custody = acquired.custody();
+    let custody = acquired.trust();
     let (file, signature, source) = acquired.into_parts();
     match signed(&file, custody, signature.as_deref(), keyring, now) {
         Ok((good, length, digest)) => Ok(Verified {
@@ -192,7 +192,7 @@ pub fn signature(
 /// The verdict on an open file; its length and SHA-256 come from the same pass.
 fn signed(
     file: &File,
-    custody: Custody,
+    custody: FileTrust,
     signature: Option<&[u8]>,
     keyring: &Keyring,
     now: SystemTime,
@@ -213,10 +213,10 @@ fn signed(
 ///
 /// # Errors
 /// The tar has a signature, came from elsewhere, or cannot be read.
-pub fn unsigned(acquired: Acquired, permission: AllowUnsigned) -> Result<Verified, Refused> {
+pub fn unsigned(acquired: UnverifiedTar, permission: AllowUnsigned) -> Result<Verified, Refused> {
     let door = match acquired.source() {
-        Source::Cache(_) | Source::File(_) => Ok(Provenance::Unsigned),
-        Source::Url(_) | Source::Update(_) => Err(Reason::Unsigned),
+        TarSource::Cache(_) | TarSource::File(_) => Ok(Provenance::Unsigned),
+        TarSource::Url(_) | TarSource::Update(_) => Err(Reason::Unsigned),
     };
     let verified = without_signature(acquired, door)?;
     log::warn!(
@@ -232,9 +232,12 @@ pub fn unsigned(acquired: Acquired, permission: AllowUnsigned) -> Result<Verifie
 ///
 /// # Errors
 /// The tar is no update, has a signature, or cannot be read.
-pub fn agent_update(acquired: Acquired, _permission: AllowUpdate) -> Result<Verified, Refused> {
+pub fn agent_update(
+    acquired: UnverifiedTar,
+    _permission: AllowUpdate,
+) -> Result<Verified, Refused> {
     let door = match acquired.source() {
-        Source::Update(_) => Ok(Provenance::AgentUpdate),
+        TarSource::Update(_) => Ok(Provenance::AgentUpdate),
         _ => Err(Reason::NotAnUpdate),
     };
     without_signature(acquired, door)
@@ -242,10 +245,10 @@ pub fn agent_update(acquired: Acquired, _permission: AllowUpdate) -> Result<Veri
 
 /// What both of these doors do.
 fn without_signature(
-    acquired: Acquired,
+    acquired: UnverifiedTar,
     door: Result<Provenance, Reason>,
 ) -> Result<Verified, Refused> {
-    let custody = acquired.custody();
+    let custody = acquired.trust();
     let (file, signature, source) = acquired.into_parts();
     let checked = door.and_then(|provenance| {
         if signature.is_some() {

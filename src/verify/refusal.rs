@@ -5,24 +5,24 @@ use std::fmt;
 use std::io;
 use std::time::SystemTime;
 
-use crate::acquire::Source;
+use crate::types::TarSource;
 use crate::utc::utc;
 
 /// A tar that is not trusted: which, and why.
 #[derive(Debug)]
 pub struct Refused {
-    source: Source,
+    source: TarSource,
     reason: Reason,
 }
 
 impl Refused {
-    pub(super) fn new(source: Source, reason: Reason) -> Self {
+    pub(super) fn new(source: TarSource, reason: Reason) -> Self {
         Refused { source, reason }
     }
 
     /// Where the tar came from.
     #[must_use]
-    pub fn tar(&self) -> &Source {
+    pub fn tar(&self) -> &TarSource {
         &self.source
     }
 

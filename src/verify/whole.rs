@@ -9,7 +9,7 @@ use sequoia_openpgp::crypto::hash::Context;
 use sequoia_openpgp::types::HashAlgorithm;
 
 use super::refusal::Reason;
-use crate::acquire::Custody;
+use crate::types::FileTrust;
 
 /// How much of the tar's end [`Rechecked`] keeps to itself until the digest is known.
 const HELD_BACK: u64 = 64 * 1024;
@@ -47,7 +47,7 @@ pub(super) fn hex(digest: &[u8]) -> String {
 
 /// Refuses what is no regular file, and a file that somebody else than `custody` says may still
 /// write to: they could change it between the check and the use.
-pub(super) fn fit_to_judge(file: &File, custody: Custody) -> Result<(), Reason> {
+pub(super) fn fit_to_judge(file: &File, custody: FileTrust) -> Result<(), Reason> {
     let meta = file.metadata().map_err(Reason::Io)?;
     if !meta.is_file() {
         return Err(Reason::Io(io::Error::new(
@@ -58,8 +58,8 @@ pub(super) fn fit_to_judge(file: &File, custody: Custody) -> Result<(), Reason> 
     // The owner of /proc/self is the effective user of this process.
     let ours = std::fs::metadata("/proc/self").map_or(0, |m| m.uid());
     let others_write = meta.mode() & 0o022 != 0;
-    let known = [0, ours].contains(&meta.uid()) || custody == Custody::Owner(meta.uid());
-    if custody != Custody::Copied && (others_write || !known) {
+    let known = [0, ours].contains(&meta.uid()) || custody == FileTrust::Owner(meta.uid());
+    if custody != FileTrust::Copied && (others_write || !known) {
         return Err(Reason::WritableByOthers {
             owner: meta.uid(),
             mode: meta.mode() & 0o7777,

@@ -10,8 +10,9 @@ use ecs_init::bake::order::{Order, Settings, Whence};
 use ecs_init::bake::{self, Baked, Init};
 use ecs_init::config::Config;
 use ecs_init::error::Result;
-use ecs_init::host::Architecture;
+use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
+use ecs_init::types::Architecture;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
@@ -160,7 +161,7 @@ impl Bench {
         let all = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let (config, warnings) = Config::of_environment(all);
         assert_eq!(warnings, [""; 0]);
-        bake::run(&self.order, &config, None)
+        bake::run(&self.order, &config, &Stop::never())
     }
 
     pub fn bake(&self) -> Result<Baked> {

@@ -199,8 +199,8 @@ fn an_order_to_stop_before_the_placing() {
     drop(theirs);
     let stop = Stop::from(OwnedFd::from(ours));
     let (config, _) = Config::of_environment([]);
-    let error = bake::run(&bench.order, &config, Some(&stop)).unwrap_err();
-    assert!(error.is_stopped(), "{error}");
+    let error = bake::run(&bench.order, &config, &stop).unwrap_err();
+    assert!(error.is_interrupted(), "{error}");
     assert!(everything(bench.tree()).is_empty());
 }
 

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ecs_init::acquire::Cache;
-use ecs_init::acquire::cache::State;
 use ecs_init::bake::order::Settings;
 use ecs_init::bake::{Content, Init, check};
+use ecs_init::cache::Cache;
+use ecs_init::cache::State;
 use ecs_init::config::Config;
-use ecs_init::host::Architecture;
 use ecs_init::image;
-use ecs_init::root::Root;
+use ecs_init::types::Architecture;
+use ecs_init::types::Root;
 use ecs_init::verify::{Gate, sha256_of};
 
 use super::bench::{Bench, agent, everything, paths, program};

@@ -1,7 +1,7 @@
 //! `bake` on real trees: what lies in them afterwards, what a failure leaves, and what a host that
 //! boots from one makes of it.
 
-#[path = "../acquire/server.rs"]
+#[path = "../fetch/server.rs"]
 #[allow(dead_code)]
 mod server;
 
@@ -13,7 +13,7 @@ mod hostile;
 mod lasting;
 mod program;
 mod rivals;
-#[path = "../acquire/signing.rs"]
+#[path = "../fetch/signing.rs"]
 mod signing;
 mod sources;
 mod superseded;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use ecs_init::host::Architecture;
+use ecs_init::types::Architecture;
 
 use super::bench::{Bench, agent, paths, sign};
 

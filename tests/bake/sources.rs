@@ -7,7 +7,8 @@ use ecs_init::bake::agent::acquire;
 use ecs_init::bake::manifest::Previous;
 use ecs_init::bake::order::Whence;
 use ecs_init::config::Config;
-use ecs_init::host::Architecture;
+use ecs_init::sys::signal::Stop;
+use ecs_init::types::Architecture;
 
 use super::bench::{Bench, agent, paths, sign};
 use super::server::{Body, Reply, Server};
@@ -185,8 +186,14 @@ fn a_tar_that_changes_after_the_check_is_not_copied() {
     let previous = Previous::read(&bench.at("none"));
     for at in [700, 90_000] {
         bench.tar(1);
-        let mut agent =
-            acquire(&bench.order, &config, bench.tree(), &previous, None).expect("verified");
+        let mut agent = acquire(
+            &bench.order,
+            &config,
+            bench.tree(),
+            &previous,
+            &Stop::never(),
+        )
+        .expect("verified");
         let tar = bench.dir.path().join("agent.tar");
         let writer = OpenOptions::new().write(true).open(tar).unwrap();
         writer.write_all_at(b"X", at).unwrap();

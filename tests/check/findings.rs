@@ -5,7 +5,7 @@ use std::os::unix::fs::{chown, symlink};
 
 use ecs_init::bake::check;
 use ecs_init::host::ROTATING_CREDENTIALS;
-use ecs_init::root::Root;
+use ecs_init::types::Root;
 
 use super::{AGENT_DB, Image, TAR, THEIRS, make};
 

@@ -8,7 +8,7 @@ mod links;
 #[allow(dead_code)]
 mod make;
 mod process;
-#[path = "../acquire/server.rs"]
+#[path = "../fetch/server.rs"]
 #[allow(dead_code)]
 mod server;
 
@@ -17,8 +17,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use ecs_init::bake::check::{self, Finding};
-use ecs_init::root::Root;
 use ecs_init::testing::TempDir;
+use ecs_init::types::Root;
 
 /// The database of an agent that registered the instance [`THEIRS`].
 const AGENT_DB: &[u8] = include_bytes!("state/agent.db");

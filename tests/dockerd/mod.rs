@@ -129,7 +129,7 @@ impl Dockerd {
     }
 
     /// A client, when dockerd answers.
-    pub fn connect(&self, stop: Option<&Stop>) -> Docker {
+    pub fn connect(&self, stop: &Stop) -> Docker {
         let limit = Duration::from_secs(120);
         match Docker::connect(&self.socket(), limit, stop) {
             Ok(docker) => docker,

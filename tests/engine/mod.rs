@@ -93,7 +93,7 @@ impl Engine {
     }
 
     /// A client.
-    pub fn connect(&self, stop: Option<&Stop>) -> Docker {
+    pub fn connect(&self, stop: &Stop) -> Docker {
         Docker::connect(&self.socket(), Duration::from_secs(60), stop).unwrap()
     }
 

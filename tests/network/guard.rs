@@ -6,12 +6,12 @@ use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, restore, saved};
 use crate::{BLOCK_IMDS, DEFAULTS, apply, apply_with, undo};
 use ecs_init::config::NetworkConfig;
-use ecs_init::interface::Interface;
 use ecs_init::network::netlink::message::{self, Message};
 use ecs_init::network::nft::news::{GROUP, News};
 use ecs_init::network::{self, Guard};
-use ecs_init::root::Root;
 use ecs_init::sys::netlink::{Protocol, Socket};
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 fn guard(config: &NetworkConfig) -> Option<Guard> {
     let docker0 = Interface::docker0();

@@ -6,9 +6,9 @@ use crate::namespace::{in_namespace, sh};
 use crate::neighbour::Neighbour;
 use crate::oracle::{elsewhere, numbered, saved};
 use crate::{DEFAULTS, NFTABLES, apply, apply_with, undo};
-use ecs_init::interface::Interface;
 use ecs_init::network::{self, nft::kernel};
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 /// The rule, as iptables prints it.
 const ACCEPT: &str =

@@ -2,10 +2,10 @@
 
 use crate::namespace::{in_namespace, sh};
 use crate::{DEFAULTS, apply, undo};
-use ecs_init::interface::Interface;
 use ecs_init::network;
-use ecs_init::root::Root;
 use ecs_init::testing::TempDir;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 const ROUTE: &str = "169.254.170.2 dev lo scope link \n";
 

@@ -18,9 +18,9 @@ mod variants;
 mod write;
 
 use ecs_init::config::{Firewall, NetworkConfig};
-use ecs_init::interface::Interface;
 use ecs_init::network;
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 /// No switch set.
 const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;

@@ -6,10 +6,10 @@ use crate::apply;
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, DOCKERD_AND_OURS, REFERENCE, restore, saved};
 use ecs_init::config::NetworkConfig;
-use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::network::nft::{kernel, plan};
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 fn saved_ip4() -> String {
     let all = saved();

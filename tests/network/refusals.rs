@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use crate::DEFAULTS;
 use crate::namespace::{in_namespace, only, sh};
 use crate::oracle::numbered;
-use ecs_init::interface::Interface;
 use ecs_init::network;
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 fn error() -> String {
     match network::apply(&Root::default(), &DEFAULTS, Some(&Interface::docker0())) {

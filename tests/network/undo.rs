@@ -3,9 +3,9 @@
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, REFERENCE, numbered, restore, saved};
 use crate::{apply, undo};
-use ecs_init::interface::Interface;
 use ecs_init::network;
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 in_namespace! {
     fn of_a_bare_host_nothing_is_left() {

@@ -5,10 +5,10 @@ use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, REFERENCE, elsewhere, expressions, numbered, restore, saved};
 use crate::{BLOCK_IMDS, NFTABLES, apply, apply_with, undo};
 use ecs_init::config::{Firewall, NetworkConfig};
-use ecs_init::interface::Interface;
 use ecs_init::network;
 use ecs_init::network::nft::kernel;
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 /// The words of all rules that there can be.
 fn words() -> String {

@@ -7,9 +7,9 @@ use crate::oracle::{
     restore, saved, with_match_tcp,
 };
 use crate::{DEFAULTS, apply};
-use ecs_init::interface::Interface;
 use ecs_init::network::{self, Family};
-use ecs_init::root::Root;
+use ecs_init::types::Interface;
+use ecs_init::types::Root;
 
 in_namespace! {
     fn on_a_bare_host_every_letter_is_as_the_references_and_every_expression_but_one() {

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use ecs_init::acquire::{Acquired, Source};
 use ecs_init::config::Config;
+use ecs_init::types::{TarSource, UnverifiedTar};
 use ecs_init::verify::{
     AllowUnsigned, AllowUpdate, Gate, Provenance, Reason, agent_update, unsigned,
 };
@@ -18,19 +18,19 @@ fn config(bench: &Bench, variables: &[(&str, &str)]) -> Config {
 }
 
 /// One tar from each kind of source.
-fn sources(bench: &Bench) -> [Source; 4] {
+fn sources(bench: &Bench) -> [TarSource; 4] {
     let path = bench.dir.path().join("agent.tar");
     [
-        Source::Cache(path.clone()),
-        Source::File(path.clone()),
-        Source::Url("https://example.org/agent.tar".into()),
-        Source::Update(path),
+        TarSource::Cache(path.clone()),
+        TarSource::File(path.clone()),
+        TarSource::Url("https://example.org/agent.tar".into()),
+        TarSource::Update(path),
     ]
 }
 
-fn from(bench: &Bench, source: Source, signature: Option<&[u8]>) -> Acquired {
+fn from(bench: &Bench, source: TarSource, signature: Option<&[u8]>) -> UnverifiedTar {
     let file = File::open(bench.file("agent.tar", &tar(1))).unwrap();
-    Acquired::new(file, signature.map(<[u8]>::to_vec), source)
+    UnverifiedTar::new(file, signature.map(<[u8]>::to_vec), source)
 }
 
 #[test]
@@ -56,8 +56,8 @@ fn each_door_is_for_its_own_sources() {
     let by_user = || AllowUnsigned::from_config(&c.source).unwrap();
     let by_agent = || AllowUpdate::from_config(&c.source).unwrap();
     for source in sources(&bench) {
-        let local = matches!(source, Source::Cache(_) | Source::File(_));
-        let update = matches!(source, Source::Update(_));
+        let local = matches!(source, TarSource::Cache(_) | TarSource::File(_));
+        let update = matches!(source, TarSource::Update(_));
         match unsigned(from(&bench, source.clone(), None), by_user()) {
             Ok(v) => assert!(local && *v.provenance() == Provenance::Unsigned, "{source}"),
             Err(e) => assert!(!local && matches!(e.reason(), Reason::Unsigned), "{e}"),
@@ -109,9 +109,9 @@ fn the_gate_knows_every_combination() {
             let gate = Gate::new(&c).unwrap();
             for source in sources(&bench) {
                 let expected = match source {
-                    Source::Cache(_) | Source::File(_) => allow == "true",
-                    Source::Url(_) => false,
-                    Source::Update(_) => require == "false",
+                    TarSource::Cache(_) | TarSource::File(_) => allow == "true",
+                    TarSource::Url(_) => false,
+                    TarSource::Update(_) => require == "false",
                 };
                 let verdict = gate.admit(from(&bench, source.clone(), None), now());
                 assert_eq!(verdict.is_ok(), expected, "{allow} {require} {source}");

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, PermissionsExt, chown};
 
-use ecs_init::acquire::{Acquired, Custody, Source};
+use ecs_init::types::{FileTrust, TarSource, UnverifiedTar};
 use ecs_init::verify::{Keyring, Reason, signature};
 use sequoia_openpgp::serialize::MarshalInto;
 
@@ -56,7 +56,7 @@ fn what_is_no_regular_file_is_refused() {
     let keyring = bench.keyring(&[&cert]);
     for path in ["/dev/zero", "/"] {
         let file = File::open(path).unwrap();
-        let acquired = Acquired::new(file, Some(asc.clone()), Source::File(path.into()));
+        let acquired = UnverifiedTar::new(file, Some(asc.clone()), TarSource::File(path.into()));
         let refused = signature(acquired, &keyring, now()).unwrap_err();
         assert!(matches!(refused.reason(), Reason::Io(_)), "{refused}");
     }
@@ -86,15 +86,15 @@ fn whose_a_tar_may_be() {
     let asc = Sign::by(&cert).armored(&tar);
     let keyring = bench.keyring(&[&cert]);
     for (custody, owner, mode, good) in [
-        (Custody::Ours, 0, 0o644, true),
-        (Custody::Ours, 1234, 0o644, false),
-        (Custody::Owner(1234), 0, 0o644, true),
-        (Custody::Owner(1234), 1234, 0o644, true),
-        (Custody::Owner(1234), 1235, 0o644, false),
-        (Custody::Owner(1234), 1234, 0o664, false),
-        (Custody::Copied, 1234, 0o666, true),
+        (FileTrust::Root, 0, 0o644, true),
+        (FileTrust::Root, 1234, 0o644, false),
+        (FileTrust::Owner(1234), 0, 0o644, true),
+        (FileTrust::Owner(1234), 1234, 0o644, true),
+        (FileTrust::Owner(1234), 1235, 0o644, false),
+        (FileTrust::Owner(1234), 1234, 0o664, false),
+        (FileTrust::Copied, 1234, 0o666, true),
     ] {
-        let acquired = bench.acquired(&tar, Some(&asc)).in_custody(custody);
+        let acquired = bench.acquired(&tar, Some(&asc)).with_trust(custody);
         let path = bench.dir.path().join("agent.tar");
         chown(&path, Some(owner), None).expect("this test needs root");
         std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -112,7 +112,7 @@ fn the_open_file_counts_not_its_name_nor_its_offset() {
     let mut begun = [0; 100];
     file.read_exact(&mut begun).unwrap();
     std::fs::rename(bench.file("other", b"other"), &path).unwrap();
-    let acquired = Acquired::new(file, Some(asc), Source::Cache(path));
+    let acquired = UnverifiedTar::new(file, Some(asc), TarSource::Cache(path));
     let verified = signature(acquired, &bench.keyring(&[&cert]), now()).expect("accepted");
     let mut read = Vec::new();
     verified.stream().unwrap().read_to_end(&mut read).unwrap();

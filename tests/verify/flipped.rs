@@ -1,6 +1,6 @@
 //! Every bit of a signature and of a keyring, one after the other: never a panic, never a wrong yes.
 
-use ecs_init::acquire::{Acquired, Source};
+use ecs_init::types::{TarSource, UnverifiedTar};
 use ecs_init::verify::{Keyring, signature};
 use std::fs::File;
 
@@ -14,7 +14,8 @@ fn a_flipped_bit_in_a_signature_changes_nothing_or_refuses() {
     let path = bench.file("agent.tar", &tar);
     let judge = |bytes: &[u8]| {
         let file = File::open(&path).unwrap();
-        let acquired = Acquired::new(file, Some(bytes.to_vec()), Source::File(path.clone()));
+        let acquired =
+            UnverifiedTar::new(file, Some(bytes.to_vec()), TarSource::File(path.clone()));
         signature(acquired, &keyring, now())
     };
     let expected = judge(&good).expect("accepted").provenance().clone();

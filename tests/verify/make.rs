@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use ecs_init::acquire::{Acquired, Source};
 use ecs_init::testing::TempDir;
+use ecs_init::types::{TarSource, UnverifiedTar};
 use ecs_init::verify::{Keyring, Reason, Refused, Verified};
 use sequoia_openpgp as openpgp;
 
@@ -167,10 +167,10 @@ impl Bench {
     }
 
     /// A tar on the disk, as the cache would hand it over.
-    pub fn acquired(&self, tar: &[u8], signature: Option<&[u8]>) -> Acquired {
+    pub fn acquired(&self, tar: &[u8], signature: Option<&[u8]>) -> UnverifiedTar {
         let path = self.file("agent.tar", tar);
         let file = File::open(&path).unwrap();
-        Acquired::new(file, signature.map(<[u8]>::to_vec), Source::Cache(path))
+        UnverifiedTar::new(file, signature.map(<[u8]>::to_vec), TarSource::Cache(path))
     }
 
     /// Amazon's certificate and these.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Report;
-use crate::acquire::cache::{DIRECTORY, TAR, beside};
-use crate::acquire::{Acquired, Custody, Source};
+use crate::cache::{DIRECTORY, TAR, beside};
 use crate::config::settings::FILES;
 use crate::config::{Config, Setting};
 use crate::error::Context;
+use crate::types::{FileTrust, TarSource, UnverifiedTar};
 use crate::verify::Gate;
 
 const AGAIN: &str = "bake again, or delete it";
@@ -28,7 +28,7 @@ pub fn check(report: &mut Report, mut config: Config, now: SystemTime) -> Option
                 config.source.keyring = Some(inside);
                 Gate::new(&config)
             }
-            Err(error) => Err(error).doing(|| format!("find {}", named.display())),
+            Err(error) => Err(error).context(|| format!("find {}", named.display())),
         },
     };
     let gate = match gate {
@@ -108,8 +108,8 @@ fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: Syst
         signature = beside_tar(report, &link);
     }
     let unsigned = signature.is_none();
-    let acquired = Acquired::new(tar, signature, Source::Cache(path.to_owned()))
-        .in_custody(Custody::Owner(report.tree.0.owner()));
+    let acquired = UnverifiedTar::new(tar, signature, TarSource::Cache(path.to_owned()))
+        .with_trust(FileTrust::Owner(report.tree.0.owner()));
     if let Err(refused) = gate.admit(acquired, now) {
         let what = if unsigned {
             "has no signature: the first start has to fetch it from a network".to_owned()

@@ -20,7 +20,7 @@ use crate::bake::image;
 use crate::config::Config;
 use crate::config::settings::FILES;
 use crate::error::Result;
-use crate::root::Root;
+use crate::types::Root;
 use tree::Tree;
 
 /// The user's configuration, and all else that is set by hand.

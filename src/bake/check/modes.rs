@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{ETC, Report, VAR};
-use crate::acquire::cache;
+use crate::cache;
 
 /// Looks at these files and at the directories that hold them, wherever links lead. A tree that a
 /// builder unpacked without being root belongs to the builder, all of it: that is as good as root

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Report, some};
-use crate::acquire::cache;
+use crate::cache;
 use crate::host::state;
 use crate::host::{DIRECTORIES, ROTATING_CREDENTIALS, gpu};
 

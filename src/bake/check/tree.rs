@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::bake::tree;
 use crate::error::Result;
-use crate::root::Root;
 use crate::sys::file::open_regular_nofollow;
+use crate::types::Root;
 
 /// The largest file that is read whole, in bytes.
 const LIMIT: u64 = 8 * 1024 * 1024;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::Init;
 use super::items::{INITTAB, S6_RUN_IMAGE, S6_SERVICES};
 use crate::bake::tree::Tree;
-use crate::error::{Error, Result};
-use crate::root::Root;
+use crate::error::{Error, Kind, Result};
+use crate::types::Root;
 
 /// What the kernel starts.
 const INIT: &str = "/sbin/init";
@@ -61,11 +61,14 @@ pub(super) fn detect(root: &Root) -> Result<Init> {
         return fits(init, root);
     }
     let why = describe(&facts);
-    Err(Error::new(format!(
-        "{}: {why}; or name an init with --init, or --init none if process 1 is to start \
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{}: {why}; or name an init with --init, or --init none if process 1 is to start \
          `ecs-init run` itself",
-        root.dir().display()
-    )))
+            root.dir().display()
+        ),
+    ))
 }
 
 /// The init, if what it reads is there.
@@ -84,11 +87,14 @@ pub(super) fn fits(init: Init, root: &Root) -> Result<Init> {
     if there(reads) {
         return Ok(init);
     }
-    Err(Error::new(format!(
-        "{}: its init is {init}, which reads {reads}, and there is none: make it first, or say \
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{}: its init is {init}, which reads {reads}, and there is none: make it first, or say \
          --init none",
-        root.dir().display()
-    )))
+            root.dir().display()
+        ),
+    ))
 }
 
 /// The one init that the facts speak for.

@@ -12,8 +12,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::error::{Context, Error, Result};
-use crate::root::Root;
+use crate::error::{Context, Error, Kind, Result};
+use crate::types::Root;
 
 pub use profile::NAME as DEFAULT_PROFILE;
 
@@ -110,7 +110,10 @@ pub fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
     let end = match (apparmor.step(profile), &apparmor.parser) {
         (Step::Ready, _) => return Ok(()),
         (Step::Load, Some(parser)) => load(root, parser, profile),
-        _ => Err(Error::new("there is no apparmor_parser on this host")),
+        _ => Err(Error::new(
+            Kind::InvalidInput,
+            "there is no apparmor_parser on this host",
+        )),
     };
     match end {
         Ok(()) => log::info!("the AppArmor profile {profile} is loaded"),
@@ -119,14 +122,19 @@ pub fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
                 "the AppArmor profile {profile} is not loaded: {error}; Docker's own is used"
             );
         }
-        Err(error) => return Err(Error::new(refusal(profile, &format!(" ({error})")))),
+        Err(error) => {
+            return Err(Error::new(
+                Kind::InvalidInput,
+                refusal(profile, &format!(" ({error})")),
+            ));
+        }
     }
     Ok(())
 }
 
 fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
     if profile.contains('/') || profile.starts_with('.') {
-        return Err(Error::new("its name is no file's name"));
+        return Err(Error::new(Kind::InvalidInput, "its name is no file's name"));
     }
     let file = root.at(PROFILES).join(profile);
     let source = if file.is_file() {
@@ -136,16 +144,22 @@ fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
         let text = profile::text(has("tunables/global"), has("abstractions/base"));
         keep(&file, text)
     } else {
-        return Err(Error::new(format!("there is no {}", file.display())));
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!("there is no {}", file.display()),
+        ));
     };
     parse(parser, &source)?;
     if loaded(root).contains(profile) {
         return Ok(());
     }
-    Err(Error::new(format!(
-        "{} loaded {source} without complaint, but the kernel does not list it",
-        parser.display()
-    )))
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{} loaded {source} without complaint, but the kernel does not list it",
+            parser.display()
+        ),
+    ))
 }
 
 /// Where the parser has the profile from.
@@ -198,22 +212,25 @@ fn parse(parser: &Path, source: &Source) -> Result<()> {
         }
         Source::Text(text) => text,
     };
-    let mut child = command.spawn().doing(running)?;
+    let mut child = command.spawn().context(running)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A parser that ends early says why itself.
         let _ = stdin.write_all(text.as_bytes());
     }
-    let done = child.wait_with_output().doing(running)?;
+    let done = child.wait_with_output().context(running)?;
     if done.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&done.stderr);
-    Err(Error::new(format!(
-        "{}: {}: {}",
-        parser.display(),
-        done.status,
-        said.split_whitespace().collect::<Vec<_>>().join(" ")
-    )))
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "{}: {}: {}",
+            parser.display(),
+            done.status,
+            said.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+    ))
 }
 
 #[cfg(test)]

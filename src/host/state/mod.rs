@@ -37,9 +37,9 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
         let doing = || format!("read the agent's state in {}", path.display());
         let file = match open_regular_nofollow(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            file => file.doing(doing)?,
+            file => file.context(doing)?,
         };
-        let id = read(file).doing(doing)?;
+        let id = read(file).context(doing)?;
         if let Some(id) = id.filter(|id| is_id(id)) {
             return Ok(Some(id));
         }

@@ -5,7 +5,7 @@
 use super::super::netlink::attr::Writer;
 use super::super::netlink::talk::{Failure, Request};
 use super::{abi, kernel};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A match or a target, and the revision that our encoding uses.
 struct Module {
@@ -72,13 +72,18 @@ pub fn missing() -> Result<Option<&'static str>> {
                 libc::ENOENT | libc::EPROTONOSUPPORT => return Ok(Some(module.file)),
                 libc::EPERM => {
                     let doing = format!("{DOING} (it takes CAP_NET_ADMIN: run as root)");
-                    return Err(Error::caused(doing, refusal));
+                    return Err(Error::with_source(Kind::InvalidInput, doing, refusal));
                 }
-                _ => return Err(Error::caused(DOING, refusal)),
+                _ => return Err(Error::with_source(Kind::InvalidInput, DOING, refusal)),
             },
-            Err(Failure::Socket(error)) => return Err(Error::caused(DOING, error)),
+            Err(Failure::Socket(error)) => {
+                return Err(Error::with_source(Kind::InvalidInput, DOING, error));
+            }
             Err(Failure::Changed | Failure::Malformed) => {
-                return Err(Error::new(format!("{DOING}: the answer cannot be read")));
+                return Err(Error::new(
+                    Kind::InvalidInput,
+                    format!("{DOING}: the answer cannot be read"),
+                ));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::super::netlink::attr::Attributes;
 use super::super::rule::{Family, Match, Network, Rule, States, Verdict};
 use super::{abi, xtables};
-use crate::interface::Interface;
+use crate::types::Interface;
 
 /// What a register was loaded with.
 #[derive(Debug, Clone, Copy)]

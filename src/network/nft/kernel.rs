@@ -11,7 +11,7 @@ use super::super::rules::PLACES;
 use super::plan::Step;
 use super::snapshot::{self, Snapshot};
 use super::{abi, batch, own};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::netlink::Protocol;
 
 /// How often to look again. Whoever changes rules does it in bursts; a hundred changes in a row
@@ -56,15 +56,18 @@ pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Changed
         log::debug!("nf_tables: somebody else changed the rules meanwhile; looking again");
         thread::sleep(Duration::from_millis(attempt.into()).min(LONGEST_PAUSE));
     }
-    Err(Error::new(format!(
-        "the firewall's rules changed {ATTEMPTS} times while ours were to be put in: find out who \
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "the firewall's rules changed {ATTEMPTS} times while ours were to be put in: find out who \
          changes them all the time (nft monitor)"
-    )))
+        ),
+    ))
 }
 
 /// A conversation with netfilter.
 pub(super) fn open() -> Result<Talk> {
-    Talk::open(Protocol::Netfilter).doing(|| {
+    Talk::open(Protocol::Netfilter).context(|| {
         "open a netlink socket to netfilter (does the kernel have nfnetlink, \
          CONFIG_NETFILTER_NETLINK?)"
     })
@@ -193,13 +196,18 @@ fn unreadable(refusal: Refusal) -> Error {
         }
         _ => "",
     };
-    Error::caused(format!("read the firewall's rules{hint}"), refusal)
+    Error::with_source(
+        Kind::InvalidInput,
+        format!("read the firewall's rules{hint}"),
+        refusal,
+    )
 }
 
 /// The kernel refused one step, and so did nothing at all.
 fn refused(steps: &[Step], index: usize, refusal: Refusal) -> Error {
     let Some(step) = index.checked_sub(1).and_then(|i| steps.get(i)) else {
-        return Error::caused(
+        return Error::with_source(
+            Kind::InvalidInput,
             format!("change the firewall's rules{}", permission(&refusal)),
             refusal,
         );
@@ -209,7 +217,8 @@ fn refused(steps: &[Step], index: usize, refusal: Refusal) -> Error {
         (libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL, step) => needs(step),
         _ => String::new(),
     };
-    Error::caused(
+    Error::with_source(
+        Kind::InvalidInput,
         format!("the kernel refused to {step}; nothing was changed{missing}"),
         refusal,
     )
@@ -283,10 +292,16 @@ fn modules(rule: &Rule) -> Vec<&'static str> {
 
 fn failed(doing: &str, failure: Failure) -> Error {
     match failure {
-        Failure::Socket(error) => Error::caused(doing, error),
-        Failure::Refused(_, refusal) => Error::caused(doing, refusal),
-        Failure::Changed => Error::new(format!("{doing}: they changed meanwhile")),
-        Failure::Malformed => Error::new(format!("{doing}: the kernel's answer cannot be read")),
+        Failure::Socket(error) => Error::with_source(Kind::InvalidInput, doing, error),
+        Failure::Refused(_, refusal) => Error::with_source(Kind::InvalidInput, doing, refusal),
+        Failure::Changed => Error::new(
+            Kind::InvalidInput,
+            format!("{doing}: they changed meanwhile"),
+        ),
+        Failure::Malformed => Error::new(
+            Kind::InvalidInput,
+            format!("{doing}: the kernel's answer cannot be read"),
+        ),
     }
 }
 
@@ -294,8 +309,8 @@ fn failed(doing: &str, failure: Failure) -> Error {
 mod tests {
     use super::*;
     use crate::config::NetworkConfig;
-    use crate::interface::Interface;
     use crate::network::rules::RuleSet;
+    use crate::types::Interface;
 
     #[test]
     fn a_refusal_names_every_module_that_the_rule_is_written_with() {

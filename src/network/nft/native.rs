@@ -11,7 +11,7 @@ use super::super::netlink::attr::Writer;
 use super::super::rule::{Match, Network, Rule, States, Verdict};
 use super::encode::{self, compare, expression, immediate, meta, payload};
 use super::{abi, encode::bitwise};
-use crate::interface::Interface;
+use crate::types::Interface;
 
 /// The size of an interface's name in a register, in bytes (`IFNAMSIZ`).
 const NAME_SIZE: usize = 16;

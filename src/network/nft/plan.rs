@@ -8,8 +8,8 @@ use super::native::Native;
 use super::own;
 use super::snapshot::{ChainState, RuleState, Snapshot};
 use crate::config::NetworkConfig;
-use crate::error::{Error, Result};
-use crate::interface::Interface;
+use crate::error::{Error, Kind, Result};
+use crate::types::Interface;
 
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,11 +185,14 @@ fn check(chain: &ChainState) -> Result<()> {
         ),
     };
     let should = place.hook();
-    Err(Error::new(format!(
-        "the chain {place} is {is}; iptables' own is of type {}, hook {}, priority {}: \
+    Err(Error::new(
+        Kind::InvalidInput,
+        format!(
+            "the chain {place} is {is}; iptables' own is of type {}, hook {}, priority {}: \
          rename or remove it (nft list chain {place})",
-        place.kind(),
-        should.number,
-        should.priority,
-    )))
+            place.kind(),
+            should.number,
+            should.priority,
+        ),
+    ))
 }

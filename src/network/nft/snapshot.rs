@@ -6,7 +6,7 @@ use super::super::rules::{self, INPUT, PLACES};
 use super::abi::{self, Hook};
 use super::own::{self, OwnChain, OwnState};
 use super::{decode, mark};
-use crate::interface::Interface;
+use crate::types::Interface;
 
 /// A table of iptables' that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use super::plan::{self, Step};
 use super::snapshot::{self, ChainState, RuleState, Snapshot, TableState};
 use super::{abi, batch};
 use crate::config::NetworkConfig;
-use crate::interface::Interface;
 use crate::network::rule::{Family, Match, Network, Rule, States, Table, Verdict};
 use crate::network::rules::{PLACES, RuleSet};
+use crate::types::Interface;
 
 const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 

@@ -1,0 +1,289 @@
+//! The cache's promise: killed at any moment, it holds the old tar or the new, each with its own
+//! signature. The tests kill real processes, with SIGKILL, at every step and at random moments.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::testing::TempDir;
+
+/// How many more steps this process lives; negative: for ever.
+static STEPS: AtomicI64 = AtomicI64::new(-1);
+
+/// Called after each step of a commit. Where the process is due it says so and waits for its end.
+pub(super) fn die_if_due() {
+    if STEPS.load(Ordering::Relaxed) >= 0 && STEPS.fetch_sub(1, Ordering::Relaxed) == 0 {
+        println!("\ndue");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Environment of a process that is to be killed: the root, and the steps it lives.
+const ROOT: &str = "TEST_CACHE_ROOT";
+const LIVES: &str = "TEST_CACHE_STEPS";
+
+/// A tar of 256 KiB that is one letter all through, and its signature.
+fn content(letter: u8) -> (Vec<u8>, Vec<u8>) {
+    (vec![letter; 256 * 1024], vec![letter; 500])
+}
+
+fn digest(letter: u8) -> String {
+    format!("{letter:02x}").repeat(8)
+}
+
+fn commit(cache: &Cache, letter: u8) {
+    let (tar, signature) = content(letter);
+    let part = cache.part().unwrap();
+    part.file().write_all(&tar).unwrap();
+    let download = Download {
+        part,
+        signature,
+        source: TarSource::Url("test".into()),
+    };
+    cache.commit(download, &digest(letter)).unwrap();
+}
+
+/// Which letter's tar and signature the cache holds; none if it holds nothing. Panics on a mix.
+fn holds(cache: &Cache) -> Option<(u8, bool)> {
+    if fs::symlink_metadata(cache.dir().join(TAR)).is_err() {
+        return None;
+    }
+    let mut found = cache.open().expect("what is linked is there");
+    let mut tar = Vec::new();
+    found.file.read_to_end(&mut tar).unwrap();
+    let letter = tar[0];
+    let (whole, signature) = content(letter);
+    assert!(tar == whole, "the tar is whole");
+    let signed = found.signature.is_some();
+    if let Some(found) = found.signature {
+        assert!(found == signature, "the signature is this tar's");
+    }
+    Some((letter, signed))
+}
+
+/// The caches that a commit may come upon.
+const BEFORE: [&str; 5] = ["nothing", "ours", "the same", "a plain file", "a package's"];
+
+fn prepare(cache: &Cache, before: &str) -> Option<(u8, bool)> {
+    let (tar, signature) = content(b'o');
+    fs::create_dir_all(cache.dir()).unwrap();
+    let here = |name: &str| cache.dir().join(name);
+    match before {
+        "ours" => commit(cache, b'o'),
+        "the same" => commit(cache, b'n'),
+        "a plain file" => {
+            fs::write(here(TAR), tar).unwrap();
+            fs::write(here("ecs-agent.tar.asc"), signature).unwrap();
+        }
+        "a package's" => {
+            fs::write(here("ecs-agent-v1.99.0.tar"), tar).unwrap();
+            symlink("ecs-agent-v1.99.0.tar", here(TAR)).unwrap();
+        }
+        _ => {}
+    }
+    holds(cache)
+}
+
+fn child(test: &str, root: &Path, lives: i64) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args([&format!("cache::tests::{test}"), "--exact", "--nocapture"])
+        .env(ROOT, root)
+        .env(LIVES, lives.to_string())
+        .stdout(Stdio::piped());
+    command
+}
+
+#[test]
+fn killed_at_every_step() {
+    if let Some(root) = env::var_os(ROOT) {
+        STEPS.store(env::var(LIVES).unwrap().parse().unwrap(), Ordering::Relaxed);
+        commit(&Cache::new(&Root::new(root)), b'n');
+        return;
+    }
+    for before in BEFORE {
+        for lives in 0.. {
+            let dir = TempDir::new("steps");
+            let cache = Cache::new(&Root::new(dir.path()));
+            let old = prepare(&cache, before);
+            let new = Some((b'n', true));
+
+            let mut child = child("killed_at_every_step", dir.path(), lives)
+                .spawn()
+                .unwrap();
+            let output = BufReader::new(child.stdout.take().unwrap());
+            let due = output.lines().any(|line| line.unwrap() == "due");
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            let now = holds(&cache);
+            if !due {
+                assert!(status.success(), "the commit of the child");
+                assert_eq!(now, new);
+                assert!(lives >= 9, "only {lives} steps; is the hook called?");
+                break;
+            }
+            assert!(now == old || now == new, "{before}, step {lives}: {now:?}");
+
+            // What was left over does not hinder the next one, nor outlive it.
+            commit(&cache, b'x');
+            assert_eq!(holds(&cache), Some((b'x', true)));
+            let mut names: Vec<_> = fs::read_dir(cache.dir())
+                .unwrap()
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name != "ecs-agent-v1.99.0.tar")
+                .collect();
+            names.sort();
+            let tar = format!("ecs-agent-{}.tar", digest(b'x'));
+            assert_eq!(names, [tar.clone(), format!("{tar}.asc"), TAR.into()]);
+        }
+    }
+}
+
+#[test]
+fn killed_at_random() {
+    if let Some(root) = env::var_os(ROOT) {
+        let cache = Cache::new(&Root::new(root));
+        println!("\ncommitting");
+        for letter in (b'a'..=b'z').cycle() {
+            commit(&cache, letter);
+            cache.set_state(State::Cached).unwrap();
+        }
+    }
+    let dir = TempDir::new("random");
+    let cache = Cache::new(&Root::new(dir.path()));
+    commit(&cache, b'o');
+    cache.set_state(State::ReloadNeeded).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut longest = 30_000;
+    for round in 1..=400 {
+        let mut child = child("killed_at_random", dir.path(), -1).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while line != "committing\n" {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "the child ended");
+        }
+        let micros = crate::sys::random::random().unwrap() % longest;
+        std::thread::sleep(Duration::from_micros(micros));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (letter, signed) = holds(&cache).expect("there is always a tar");
+        assert!(signed);
+        assert_ne!(cache.state(), State::Uncached);
+        seen.insert(letter);
+        if round >= 40 && seen.len() > 1 {
+            break;
+        }
+        // On a slow disk a commit takes longer than they lived.
+        if round % 40 == 0 {
+            longest *= 3;
+        }
+    }
+    assert!(seen.len() > 1, "the children never got to commit: {seen:?}");
+}
+
+#[test]
+fn states_as_the_reference_writes_them() {
+    let dir = TempDir::new("state");
+    let cache = Cache::new(&Root::new(dir.path()));
+    let state = |text: &str| {
+        fs::write(cache.dir().join("state"), text).unwrap();
+        cache.state()
+    };
+    assert_eq!(cache.state(), State::Uncached);
+    cache.set_state(State::Cached).unwrap();
+    assert_eq!(state("1"), State::Uncached, "there is no tar");
+    fs::write(cache.dir().join(TAR), "").unwrap();
+    assert_eq!(state("1"), State::Uncached, "the tar is empty");
+    fs::write(cache.dir().join(TAR), "tar").unwrap();
+    for (text, expected) in [
+        ("0", State::Uncached),
+        ("1", State::Cached),
+        ("2\n", State::ReloadNeeded),
+        ("3", State::Uncached),
+        ("", State::Uncached),
+        ("junk", State::Uncached),
+        ("11", State::Uncached),
+    ] {
+        assert_eq!(state(text), expected, "{text:?}");
+    }
+    for expected in [State::Cached, State::ReloadNeeded, State::Uncached] {
+        cache.set_state(expected).unwrap();
+        assert_eq!(cache.state(), expected);
+    }
+    fs::remove_file(cache.dir().join("state")).unwrap();
+    assert_eq!(cache.state(), State::Uncached);
+    fs::create_dir(cache.dir().join("state")).unwrap();
+    assert_eq!(cache.state(), State::Uncached, "it cannot be read");
+}
+
+#[test]
+fn a_package_links_to_a_version() {
+    let dir = TempDir::new("package");
+    let cache = Cache::new(&Root::new(dir.path()));
+    fs::create_dir_all(cache.dir()).unwrap();
+    let target = cache.dir().join("ecs-agent-v1.99.0.tar");
+    fs::write(&target, "tar").unwrap();
+    symlink("ecs-agent-v1.99.0.tar", cache.dir().join(TAR)).unwrap();
+    let found = cache.open().unwrap();
+    assert!(!found.is_signed());
+    let release = AgentVersion::Release("v1.99.0".into());
+    assert_eq!(found.version(), Some(release));
+    let acquired = found.acquired(Some(b"fetched".to_vec()));
+    assert_eq!(acquired.source(), &TarSource::Cache(target.clone()));
+    assert_eq!(acquired.signature(), Some(&b"fetched"[..]));
+
+    fs::write(beside(&target), "beside").unwrap();
+    let acquired = cache.open().unwrap().acquired(Some(b"fetched".to_vec()));
+    assert_eq!(acquired.signature(), Some(&b"beside"[..]));
+}
+
+#[test]
+fn an_absolute_link_stays_below_the_root() {
+    let dir = TempDir::new("absolute");
+    let cache = Cache::new(&Root::new(dir.path()));
+    fs::create_dir_all(cache.dir()).unwrap();
+    fs::write(cache.dir().join("ecs-agent-v1.2.3.tar"), "tar").unwrap();
+    symlink("/var/cache/ecs/ecs-agent-v1.2.3.tar", cache.dir().join(TAR)).unwrap();
+    assert!(cache.open().unwrap().version().is_some());
+}
+
+#[test]
+fn versions_in_names() {
+    for (name, expected) in [
+        ("ecs-agent-v1.99.0.tar", Some("v1.99.0")),
+        ("ecs-agent-arm64-v1.99.0.tar", Some("v1.99.0")),
+        ("ecs-agent-0123abcd.tar", Some("0123abcd")),
+        ("ecs-agent-latest.tar", None),
+        ("ecs-agent-0123456789abcdef.tar", None),
+        ("ecs-agent.tar", None),
+        ("ecs-agent-v1.99.0.tar.gz", None),
+    ] {
+        let got = version(name).map(|v| v.to_string());
+        assert_eq!(got.as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_signature_is_short() {
+    let dir = TempDir::new("signature");
+    let path = dir.path().join("x.asc");
+    assert!(read_signature(&path).unwrap().is_none());
+    fs::write(&path, vec![0; usize::try_from(SIGNATURE_LIMIT).unwrap()]).unwrap();
+    assert!(read_signature(&path).unwrap().is_some());
+    fs::write(
+        &path,
+        vec![0; usize::try_from(SIGNATURE_LIMIT).unwrap() + 1],
+    )
+    .unwrap();
+    let error = read_signature(&path).unwrap_err().to_string();
+    assert!(error.contains("x.asc is no signature"), "{error}");
+}

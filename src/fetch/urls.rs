@@ -1,0 +1,205 @@
+//! Where the tar may lie on the web: the mirror, the region's bucket, the partition's bucket, in
+//! this order. The regional one goes first because it is the one that a gateway endpoint in a VPC
+//! without internet reaches. Pure.
+
+use std::fmt;
+
+use super::region::partition;
+use crate::config::WebConfig;
+use crate::types::AgentVersion;
+use crate::types::Architecture;
+
+/// What kind of place a URL is; printed in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `ECS_INIT_MIRROR`.
+    Mirror,
+    /// The bucket of the region.
+    Regional,
+    /// The bucket of the partition, in its home region.
+    Partition,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Place::Mirror => "the mirror",
+            Place::Regional => "the region's bucket",
+            Place::Partition => "the partition's bucket",
+        })
+    }
+}
+
+/// A URL of the tar. Its signature lies at the same URL with `.asc` after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What kind of place it is.
+    pub place: Place,
+    /// The tar's URL.
+    pub url: String,
+}
+
+impl Candidate {
+    /// The URL of the detached signature.
+    #[must_use]
+    pub fn signature_url(&self) -> String {
+        format!("{}.asc", self.url)
+    }
+}
+
+/// The tar's name in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
+#[must_use]
+pub fn key(version: &AgentVersion, architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Amd64 => format!("ecs-agent-{version}.tar"),
+        Architecture::Arm64 => format!("ecs-agent-arm64-{version}.tar"),
+    }
+}
+
+/// The tar's URL at a mirror.
+#[must_use]
+pub fn mirror(base: &str, key: &str) -> Candidate {
+    Candidate {
+        place: Place::Mirror,
+        url: format!("{base}/{key}"),
+    }
+}
+
+/// The tar's URLs in S3, the region's bucket first.
+#[must_use]
+pub fn buckets(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
+    let partition = partition(region);
+    let host = |region: &str| service(region, web);
+    let regional = Candidate {
+        place: Place::Regional,
+        url: format!("{}/amazon-ecs-agent-{region}/{key}", host(region)),
+    };
+    let shared = partition.home.map(|home| Candidate {
+        place: Place::Partition,
+        url: format!("{}/amazon-ecs-agent/{key}", host(home)),
+    });
+    std::iter::once(regional).chain(shared).collect()
+}
+
+/// S3 in a region, or what stands for it everywhere.
+#[must_use]
+pub fn service(region: &str, web: &WebConfig) -> String {
+    match &web.s3_endpoint {
+        Some(endpoint) => (**endpoint).clone(),
+        None => endpoint(region, partition(region).suffix, web),
+    }
+}
+
+/// S3's endpoint of a region, path-style ("Amazon S3 endpoints and quotas" in the AWS General
+/// Reference).
+fn endpoint(region: &str, suffix: &str, web: &WebConfig) -> String {
+    let service = match (web.fips, web.dualstack) {
+        (false, false) => "s3",
+        (false, true) => "s3.dualstack",
+        (true, false) => "s3-fips",
+        (true, true) => "s3-fips.dualstack",
+    };
+    format!("https://{service}.{region}.{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Origin, Setting};
+
+    fn web() -> WebConfig {
+        Config::load([]).0.web
+    }
+
+    fn urls(region: &str, web: &WebConfig) -> Vec<String> {
+        buckets(region, "K", web)
+            .into_iter()
+            .map(|c| c.url)
+            .collect()
+    }
+
+    #[test]
+    fn the_region_comes_before_the_partition() {
+        assert_eq!(
+            urls("eu-west-1", &web()),
+            [
+                "https://s3.eu-west-1.amazonaws.com/amazon-ecs-agent-eu-west-1/K",
+                "https://s3.us-east-1.amazonaws.com/amazon-ecs-agent/K",
+            ]
+        );
+        assert_eq!(
+            urls("cn-northwest-1", &web()),
+            [
+                "https://s3.cn-northwest-1.amazonaws.com.cn/amazon-ecs-agent-cn-northwest-1/K",
+                "https://s3.cn-north-1.amazonaws.com.cn/amazon-ecs-agent/K",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_known_home_there_is_one_bucket() {
+        assert_eq!(
+            urls("eusc-de-east-1", &web()),
+            ["https://s3.eusc-de-east-1.amazonaws.eu/amazon-ecs-agent-eusc-de-east-1/K"]
+        );
+    }
+
+    #[test]
+    fn dualstack_and_fips() {
+        for (fips, dualstack, host) in [
+            (true, false, "https://s3-fips.us-gov-east-1.amazonaws.com/"),
+            (
+                false,
+                true,
+                "https://s3.dualstack.us-gov-east-1.amazonaws.com/",
+            ),
+            (
+                true,
+                true,
+                "https://s3-fips.dualstack.us-gov-east-1.amazonaws.com/",
+            ),
+        ] {
+            let web = WebConfig {
+                dualstack,
+                fips,
+                ..web()
+            };
+            let all = urls("us-gov-east-1", &web);
+            assert!(all[0].starts_with(host), "{all:?}");
+            assert!(all[1].contains("us-gov-west-1.amazonaws.com/"), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_ones_own_replaces_every_other() {
+        let web = WebConfig {
+            s3_endpoint: Some(Setting::new("http://minio:9000".into(), Origin::Default)),
+            fips: true,
+            ..web()
+        };
+        assert_eq!(
+            urls("eu-west-1", &web),
+            [
+                "http://minio:9000/amazon-ecs-agent-eu-west-1/K",
+                "http://minio:9000/amazon-ecs-agent/K",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys() {
+        let release = AgentVersion::Release("v1.99.0".into());
+        assert_eq!(
+            key(&AgentVersion::Latest, Architecture::Amd64),
+            "ecs-agent-latest.tar"
+        );
+        assert_eq!(
+            key(&release, Architecture::Arm64),
+            "ecs-agent-arm64-v1.99.0.tar"
+        );
+        assert_eq!(
+            mirror("https://m/x", "K").signature_url(),
+            "https://m/x/K.asc"
+        );
+    }
+}

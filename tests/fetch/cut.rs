@@ -1,0 +1,264 @@
+//! Transfers that end early, stand still, or change under our hands.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ecs_init::fetch::Least;
+
+use super::server::{Body, Object, Reply, Request, Server};
+use super::{Host, refused};
+
+const SIZE: usize = 3_000_000;
+/// Where the first transfer ends: in the middle of a buffer.
+const CUT: usize = 1_234_567;
+
+/// Serves a tar by this function, and a signature that says how often it was asked for.
+fn serve(tar: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
+    Server::http(move |request, before| {
+        if request.is_tar() {
+            tar(request, before)
+        } else {
+            Reply::new(200, format!("signature {before}"))
+        }
+    })
+}
+
+fn ranges(server: &Server) -> Vec<Option<(String, String)>> {
+    let pair = |r: &Request| Some((r.header("range")?.into(), r.header("if-range")?.into()));
+    server.tars().iter().map(pair).collect()
+}
+
+/// The headers that ask for what the cut left out; as an entry of [`ranges`].
+#[allow(clippy::unnecessary_wraps)]
+fn rest(validator: &str) -> Option<(String, String)> {
+    Some((format!("bytes={CUT}-"), validator.into()))
+}
+
+#[test]
+fn a_cut_transfer_resumes() {
+    let tar = Object::new(SIZE, 1, "\"one\"");
+    let whole = tar.content.clone();
+    let server = serve(move |request, before| {
+        let reply = tar.get(request);
+        if before == 0 {
+            reply.body(Body::Cut(CUT))
+        } else {
+            reply
+        }
+    });
+    let (content, signature) = Host::mirror(&server.url(), &[]).content().unwrap();
+    assert!(content == whole);
+    assert_eq!(ranges(&server), [None, rest("\"one\"")]);
+    assert_eq!(signature, b"signature 0", "nothing changed: fetched once");
+}
+
+#[test]
+fn a_date_will_do_where_the_tag_is_weak() {
+    let date = "Sat, 21 Nov 2026 10:00:00 GMT";
+    let mut tar = Object::new(SIZE, 1, "W/\"weak\"");
+    tar.modified = Some(date);
+    let whole = tar.content.clone();
+    let server = serve(move |request, before| {
+        let reply = tar.get(request);
+        if before == 0 {
+            reply.body(Body::Cut(CUT))
+        } else {
+            reply
+        }
+    });
+    assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
+    assert_eq!(ranges(&server), [None, rest(date)]);
+}
+
+#[test]
+fn without_a_tag_it_begins_again() {
+    let mut tar = Object::new(SIZE, 1, "");
+    tar.etag = None;
+    let whole = tar.content.clone();
+    let server = serve(move |request, before| {
+        let reply = tar.get(request);
+        if before == 0 {
+            reply.body(Body::Cut(CUT))
+        } else {
+            reply
+        }
+    });
+    assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
+    assert_eq!(ranges(&server), [None, None]);
+}
+
+#[test]
+fn a_tar_that_changed_begins_again_with_its_own_signature() {
+    let (old, new) = (
+        Object::new(SIZE, 1, "\"old\""),
+        Object::new(SIZE - 999, 2, "\"new\""),
+    );
+    let whole = new.content.clone();
+    let server = serve(move |request, before| {
+        if before == 0 {
+            old.get(request).body(Body::Cut(CUT))
+        } else {
+            new.get(request)
+        }
+    });
+    let (content, signature) = Host::mirror(&server.url(), &[]).content().unwrap();
+    assert!(content == whole);
+    assert_eq!(ranges(&server), [None, rest("\"old\"")]);
+    assert_eq!(signature, b"signature 1");
+}
+
+#[test]
+fn a_server_without_ranges_sends_it_all_again() {
+    let tar = Object::new(SIZE, 1, "\"one\"");
+    let whole = tar.content.clone();
+    let server = serve(move |_, before| {
+        let reply = Reply::new(200, tar.content.clone()).with("ETag", "\"one\"");
+        if before < 2 {
+            reply.body(Body::Cut(CUT))
+        } else {
+            reply
+        }
+    });
+    assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
+    assert_eq!(ranges(&server), [None, rest("\"one\""), rest("\"one\"")]);
+}
+
+#[test]
+fn a_part_that_does_not_fit_is_not_joined() {
+    for lie in [
+        "bytes 0-2999999/3000000",
+        "bytes 1234568-2999999/3000000",
+        "bytes 1234567-2999999/4000000",
+        "none",
+    ] {
+        let tar = Object::new(SIZE, 1, "\"one\"");
+        let whole = tar.content.clone();
+        let server = serve(move |request, before| match before {
+            0 => tar.get(request).body(Body::Cut(CUT)),
+            1 => Reply::new(206, &tar.content[CUT..]).with("Content-Range", lie),
+            _ => tar.get(request),
+        });
+        assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
+        assert_eq!(ranges(&server), [None, rest("\"one\""), None], "{lie}");
+    }
+}
+
+#[test]
+fn a_server_that_knows_no_such_range_is_asked_for_all() {
+    let tar = Object::new(SIZE, 1, "\"one\"");
+    let whole = tar.content.clone();
+    let server = serve(move |request, before| match before {
+        0 => tar.get(request).body(Body::Cut(CUT)),
+        1 => Reply::new(416, ""),
+        _ => tar.get(request),
+    });
+    assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
+    assert_eq!(ranges(&server), [None, rest("\"one\""), None]);
+}
+
+#[test]
+fn a_tar_that_never_rests_is_given_up() {
+    let server = serve(|request, before| {
+        let etag = ["\"0\"", "\"1\"", "\"2\"", "\"3\"", "\"4\"", "\"5\""][before % 6];
+        Object::new(SIZE, 1, etag).get(request).body(Body::Cut(CUT))
+    });
+    let error = refused(&Host::mirror(&server.url(), &[]));
+    assert!(error.contains("changed 3 times"), "{error}");
+    assert_eq!(server.tars().len(), 5);
+}
+
+#[test]
+fn a_length_that_is_a_lie_is_not_believed() {
+    let server = serve(|_, _| {
+        Reply::new(200, vec![0; 5000])
+            .with("Content-Length", "9000")
+            .with("ETag", "\"lie\"")
+    });
+    let mut host = Host::mirror(&server.url(), &[]);
+    host.manners.patience.total = Duration::from_millis(50);
+    let error = refused(&host);
+    assert!(error.contains("ended after 5000 of 9000 bytes"), "{error}");
+    assert!(host.names().is_empty());
+}
+
+#[test]
+fn a_transfer_that_stands_still_is_resumed() {
+    let tar = Object::new(SIZE, 1, "\"one\"");
+    let whole = tar.content.clone();
+    let server = serve(move |request, _| {
+        let reply = tar.get(request);
+        // Until it goes on from something: a busy machine may stand still elsewhere, too.
+        if request.header("range").is_none() {
+            reply.body(Body::Stall(CUT))
+        } else {
+            reply
+        }
+    });
+    let mut host = Host::mirror(&server.url(), &[]);
+    host.manners.limits.read = Duration::from_millis(300);
+    assert!(host.content().unwrap().0 == whole);
+    let ranges = ranges(&server);
+    assert!(ranges.iter().any(Option::is_some), "{ranges:?}");
+}
+
+#[test]
+fn a_server_that_drips_is_left() {
+    let tar = Object::new(SIZE, 1, "\"one\"");
+    let whole = tar.content.clone();
+    let server = serve(move |request, _| {
+        let reply = tar.get(request);
+        if request.header("range").is_none() {
+            reply.body(Body::Drip)
+        } else {
+            reply
+        }
+    });
+    let mut host = Host::mirror(&server.url(), &[]);
+    // A drop every 10 ms never lets the read time out.
+    host.manners.least = Least {
+        bytes: 10_000,
+        time: Duration::from_millis(500),
+    };
+    assert!(host.content().unwrap().0 == whole);
+    let ranges = ranges(&server);
+    assert!(ranges.iter().any(Option::is_some), "{ranges:?}");
+}
+
+#[test]
+fn a_head_that_never_comes_is_waited_for_in_vain_only_so_long() {
+    let again: [AtomicBool; 2] = Default::default();
+    let server = Server::http(move |request, before| {
+        let again = &again[usize::from(request.is_tar())];
+        if before > 0 {
+            again.store(true, Ordering::SeqCst);
+        }
+        while !again.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if request.is_tar() {
+            Object::new(1000, 1, "\"one\"").get(request)
+        } else {
+            Reply::new(200, "signature")
+        }
+    });
+    let mut host = Host::mirror(&server.url(), &[]);
+    host.manners.limits.head = Duration::from_millis(200);
+    assert_eq!(host.content().unwrap().0.len(), 1000);
+    assert!(server.tars().len() >= 2);
+}
+
+#[test]
+fn more_than_was_said_is_not_taken() {
+    let server = serve(|request, before| {
+        let tar = Object::new(SIZE, 1, "\"one\"");
+        if before == 0 {
+            return tar.get(request).body(Body::Cut(CUT));
+        }
+        Reply::new(206, vec![0; SIZE])
+            .with("Content-Range", format!("bytes {CUT}-2999999/{SIZE}"))
+            .with("ETag", "\"one\"")
+            .body(Body::Chunked)
+    });
+    let error = refused(&Host::mirror(&server.url(), &[]));
+    assert!(error.contains("more than the 3000000 bytes"), "{error}");
+}

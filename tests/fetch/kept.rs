@@ -1,0 +1,143 @@
+//! From the web through the verifier into the cache, and from there again without a web.
+
+use std::os::unix::fs::symlink;
+use std::time::SystemTime;
+
+use ecs_init::cache::State;
+use ecs_init::fetch::{Download, Found};
+use ecs_init::verify::Gate;
+use sequoia_openpgp as openpgp;
+
+use openpgp::Cert;
+use openpgp::serialize::SerializeInto;
+
+use super::Host;
+use super::server::{Object, Reply, Server};
+use super::signing::{cert, sign};
+
+/// Serves tars, each signed.
+fn serve(cert: Cert, tar: Object) -> Server {
+    let signature = sign(&cert, &tar.content);
+    Server::http(move |request, _| {
+        if request.is_tar() {
+            tar.get(request)
+        } else {
+            Reply::new(200, signature.clone())
+        }
+    })
+}
+
+/// A host that trusts this key and asks this server.
+fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, Gate) {
+    let mut all = vec![("ECS_INIT_KEYRING", "/keys.pgp")];
+    all.extend(environment);
+    let host = Host::mirror(&server.url(), &all);
+    std::fs::write(host.dir.path().join("keys.pgp"), cert.to_vec().unwrap()).unwrap();
+    let gate = Gate::new(&host.config).unwrap();
+    (host, gate)
+}
+
+fn keep(host: &Host, gate: &Gate, download: Download) -> ecs_init::error::Result<()> {
+    let verified = gate
+        .admit(download.acquired().unwrap(), SystemTime::now())
+        .unwrap();
+    host.cache.keep(download, &verified)
+}
+
+#[test]
+fn what_was_verified_is_there_without_a_web() {
+    let cert = cert();
+    let server = serve(cert.clone(), Object::new(700_000, 3, "\"one\""));
+    let (host, gate) = host(&cert, &server, &[]);
+    assert_eq!(host.cache.state(), State::Uncached);
+    keep(&host, &gate, host.fetch().unwrap()).unwrap();
+    host.cache.set_state(State::Cached).unwrap();
+    drop(server);
+
+    assert_eq!(host.cache.state(), State::Cached);
+    let cached = host.cache.open().unwrap();
+    assert!(cached.is_signed());
+    let verified = gate
+        .admit(cached.acquired(None), SystemTime::now())
+        .unwrap();
+    assert_eq!(verified.len(), 700_000);
+    let tar = format!("ecs-agent-{}.tar", &verified.sha256()[..16]);
+    let mut names = host.names();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            tar.clone(),
+            format!("{tar}.asc"),
+            "ecs-agent.tar".into(),
+            "state".into()
+        ]
+    );
+}
+
+#[test]
+fn what_was_tampered_with_leaves_nothing() {
+    let cert = cert();
+    let signature = sign(&cert, &Object::new(700_000, 3, "").content);
+    let server = Server::http(move |request, _| {
+        if request.is_tar() {
+            Object::new(700_000, 4, "\"tampered\"").get(request)
+        } else {
+            Reply::new(200, signature.clone())
+        }
+    });
+    let (host, gate) = host(&cert, &server, &[]);
+    let download = host.fetch().unwrap();
+    assert!(
+        gate.admit(download.acquired().unwrap(), SystemTime::now())
+            .is_err()
+    );
+    drop(download);
+    assert!(host.names().is_empty());
+    assert_eq!(host.cache.state(), State::Uncached);
+}
+
+#[test]
+fn another_tars_proof_is_none() {
+    let cert = cert();
+    let one = serve(cert.clone(), Object::new(1000, 1, "\"one\""));
+    let two = serve(cert.clone(), Object::new(1000, 2, "\"two\""));
+    let (host, gate) = host(&cert, &one, &[("AWS_ENDPOINT_URL_S3", &two.url())]);
+    let mut search = host.search_in(|| Ok("xx-test-1".into()));
+    let mut next = || match search.next(&host.cache).unwrap() {
+        Found::Fetched(download) => download,
+        Found::Local(found) => panic!("{found:?}"),
+    };
+    let (first, second) = (next(), next());
+    let proof = gate
+        .admit(first.acquired().unwrap(), SystemTime::now())
+        .unwrap();
+    let error = host.cache.keep(second, &proof).unwrap_err().to_string();
+    assert!(error.contains("does not go to the cache"), "{error}");
+    let error = host.cache.keep_signature(b"x", &proof).unwrap_err();
+    assert!(error.to_string().contains("not the cached tar"), "{error}");
+    host.cache.keep(first, &proof).unwrap();
+}
+
+#[test]
+fn the_signature_that_was_fetched_for_a_package_stays() {
+    let cert = cert();
+    let tar = Object::new(5000, 9, "\"one\"");
+    let server = serve(cert.clone(), tar.clone());
+    let (host, gate) = host(&cert, &server, &[]);
+    std::fs::create_dir_all(host.cache.dir()).unwrap();
+    let name = "ecs-agent-v1.99.0.tar";
+    std::fs::write(host.cache.dir().join(name), &tar.content).unwrap();
+    symlink(name, host.cache.dir().join("ecs-agent.tar")).unwrap();
+    host.cache.set_state(State::ReloadNeeded).unwrap();
+
+    let cached = host.cache.open().unwrap();
+    let version = cached.version().unwrap();
+    let signature = host.search().signature(&version).unwrap();
+    let acquired = cached.acquired(Some(signature.clone()));
+    let verified = gate.admit(acquired, SystemTime::now()).unwrap();
+    host.cache.keep_signature(&signature, &verified).unwrap();
+    assert!(host.cache.open().unwrap().is_signed());
+    assert_eq!(host.cache.state(), State::ReloadNeeded);
+    assert!(server.tars().is_empty(), "only the signature was fetched");
+}

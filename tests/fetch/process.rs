@@ -1,0 +1,164 @@
+//! Processes that are ended in the middle: by SIGKILL and by SIGTERM.
+
+use std::env;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ecs_init::fetch::Search;
+use ecs_init::sys::signal::Stop;
+use ecs_init::types::Architecture;
+
+use super::server::{Body, Object, Reply, Request, Server, bind};
+use super::{Host, places};
+
+/// Environment of a process that is to be ended: the mirror that it asks.
+const MIRROR: &str = "TEST_ACQUIRE_MIRROR";
+/// And its root, if that must outlive it.
+const ROOT: &str = "TEST_ACQUIRE_ROOT";
+
+fn child(test: &str, mirror: &str, root: &str) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args([&format!("process::{test}"), "--exact", "--nocapture"])
+        .env(MIRROR, mirror)
+        .env(ROOT, root)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_for(mut what: impl FnMut() -> bool) {
+    while !what() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Half a tar, and then nothing.
+fn stall(request: &Request, _: usize) -> Reply {
+    if request.is_tar() {
+        let tar = Object::new(2_000_000, 1, "\"one\"");
+        tar.get(request).body(Body::Stall(1_000_000))
+    } else {
+        Reply::new(200, "signature")
+    }
+}
+
+#[test]
+fn killed_in_the_middle_of_a_download() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        let mut host = Host::mirror(&mirror, &[]);
+        host.cache =
+            ecs_init::cache::Cache::new(&ecs_init::types::Root::new(env::var(ROOT).unwrap()));
+        host.manners.limits.read = Duration::from_secs(3600);
+        let error = host.fetch().unwrap_err();
+        panic!("not killed in the middle: {error}");
+    }
+    let server = Server::http(stall);
+    let good = places::good();
+    let host = Host::mirror(&good.url(), &[]);
+    let mut child = child(
+        "killed_in_the_middle_of_a_download",
+        &server.url(),
+        host.dir.path().to_str().unwrap(),
+    );
+    let arrived = || {
+        let entry = std::fs::read_dir(host.cache.dir()).ok()?.next()?.ok()?;
+        Some(entry.metadata().ok()?.len())
+    };
+    wait_for(|| arrived().unwrap_or(0) == 1_000_000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = host.names();
+    assert_eq!(left.len(), 1);
+    assert!(
+        super::is_part(&left[0]),
+        "nothing has a final name: {left:?}"
+    );
+
+    let download = host.fetch().unwrap();
+    let names = host.names();
+    assert_eq!(names.len(), 1, "what the dead left is gone: {names:?}");
+    assert_ne!(names, left);
+    drop(download);
+    assert!(host.names().is_empty());
+}
+
+/// The search of a process that is to be told to stop: it must end for that reason, and leave
+/// nothing behind.
+fn search_until_stopped(mirror: &str) {
+    let stop = Stop::install().unwrap();
+    let mut host = Host::mirror(mirror, &[]);
+    // Nothing but the signal may end it.
+    let hour = Duration::from_secs(3600);
+    host.manners.patience.first = hour;
+    host.manners.patience.longest = hour;
+    host.manners.patience.total = 2 * hour;
+    host.manners.limits.head = hour;
+    host.manners.limits.read = hour;
+    host.manners.limits.connect = hour;
+    let mut search = Search::new(
+        &host.config,
+        Architecture::Amd64,
+        host.manners,
+        &stop,
+        || panic!("no region is needed"),
+    );
+    let error = search.next(&host.cache).unwrap_err();
+    assert!(error.is_interrupted(), "{error}");
+    assert!(host.names().is_empty());
+}
+
+/// Runs this test in a process of its own, sends it SIGTERM at the given moment, and sees it end
+/// well.
+fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
+    // A signal mask is a thread's, and libtest has several: so the signal is blocked before the
+    // first one starts.
+    let mut child = Command::new("env")
+        .arg("--block-signal=TERM")
+        .arg(env::current_exe().unwrap())
+        .args([&format!("process::{test}"), "--exact"])
+        .env(MIRROR, mirror)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("this test needs env(1) of coreutils 8.32 or later");
+    wait_for(moment);
+    ecs_init::sys::signal::terminate(child.id()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn sigterm_ends_the_pause_between_two_tries() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let server = Server::http(|_, _| Reply::new(503, "later"));
+    stopped(
+        "sigterm_ends_the_pause_between_two_tries",
+        &server.url(),
+        || !server.asked().is_empty(),
+    );
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_a_body() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let server = Server::http(stall);
+    stopped("sigterm_ends_the_wait_for_a_body", &server.url(), || {
+        !server.tars().is_empty()
+    });
+}
+
+#[test]
+fn sigterm_ends_the_wait_for_a_handshake() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let listener = bind();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let mut silent = None;
+    stopped("sigterm_ends_the_wait_for_a_handshake", &url, || {
+        silent = listener.accept().ok();
+        silent.is_some()
+    });
+}
