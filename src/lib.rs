@@ -1,44 +1,70 @@
-//! # The map
+//! # ecs-init
 //!
-//! **ecs-init** takes a host with a kernel and a Docker socket to a running, supervised, verified
-//! Amazon ECS agent. A value goes one way through the house:
+//! One static binary that fetches, verifies, runs and supervises the Amazon ECS agent on a host that
+//! has a kernel and a Docker socket. `main.rs` parses the command line, reads the configuration,
+//! runs one command and turns its result into an exit code; everything else is in this library.
+//!
+//! ## How a value travels
 //!
 //! ```text
-//! Config ─▶ UnverifiedTar ─▶ Verified ─▶ Loaded ─▶ rules in place ─▶ container ─▶ Outcome
-//! config    acquire     verify      image     network           agent         supervise
+//! Config ─▶ UnverifiedTar ─▶ Verified ─▶ loaded image ─▶ firewall rules ─▶ container ─▶ Outcome
+//! config    fetch, cache     verify      image, docker   network           agent        supervise
 //! ```
 //!
-//! Each arrow is a type that only the step before can make: code that loads an unverified tar does
-//! not compile. From a registry, an [`image::registry::Order`] with its digest, or the user's
-//! permission, stands for the first three. A stage knows the type that it is handed and nothing
-//! else of the stage before it; [`command`] hands the values on, so that a verb's file, read from
-//! top to bottom, is what the program does. [`bake`] goes the first two steps on a build machine, and
-//! puts what was verified into an image's tree.
+//! Each arrow is a type that only the previous step can create: code that loads an unverified tar
+//! does not compile. An agent from a registry skips the first steps: dockerd pulls it, and its
+//! digest takes the place of the signature. [`command`] passes the values on, so each command's
+//! file reads from top to bottom as what the program does. [`bake`] runs the steps up to `Verified`
+//! on a build machine and writes the result into an image's root tree.
 //!
-//! | module | what it is |
+//! ## Layers
+//!
+//! One line for each layer, the highest first. A module uses modules of lower layers, or of its own
+//! layer if no circle results; never of a higher one. `make lint` checks this block against the code.
+//!
+//! ```layers
+//! cli
+//! command
+//! bake startup supervise
+//! agent_image agent
+//! cache
+//! image fetch
+//! verify docker network host
+//! http
+//! config
+//! types fs retry
+//! error logging utc sys testing
+//! ```
+//!
+//! ## Modules
+//!
+//! | module | contents |
 //! |---|---|
-//! | [`cli`] | arguments to a command; the help. No I/O |
-//! | [`config`] | files and environment to one immutable [`config::Config`]; every value knows where it came from |
-//! | [`error`] | one [`error::Error`]: what was being done, why it failed, which exit code |
-//! | [`command`] | one file a verb: nothing but the order of the steps |
-//! | [`acquire`] | which tar, from where: the cache, a file, a mirror, S3; the region; IMDS; credentials and the configuration that lies in S3 |
-//! | [`verify`] | an acquired tar and its signature become [`verify::Verified`]; nobody else can make one |
-//! | [`image`] | a verified archive becomes an image in Docker; or what dockerd pulls by a digest does |
-//! | [`docker`] | the calls of the Engine API that we use, and the JSON we need of them; a registry's credentials |
-//! | [`network`] | the rules (pure), their nf_tables encoding, apply and undo; sysctls; the route |
-//! | [`host`] | what this host is; read once |
-//! | [`agent`] | pure: configuration and host to the container to create |
-//! | [`supervise`] | the loop around the container, the pure policy that says what comes next, the lock of the one supervisor |
-//! | [`bake`] | what an image's root tree is given, all or nothing; the service for each init; the check of a tree |
-//! | [`interface`] | a network interface's name |
-//! | [`root`] | the directory that stands for `/` |
-//! | [`http`] | the transports under `ureq`: unix, TCP, TLS, each of which a signal can interrupt |
-//! | [`logging`] | the reference's logfmt, on stderr or `/dev/kmsg` |
-//! | [`utc`] | a moment in words |
-//! | [`sys`] | the only `unsafe` and the only libc: netlink, signals, files |
+//! | [`cli`] | arguments to a command, help texts; no I/O |
+//! | [`command`] | one file for each command: the order of its steps |
+//! | [`bake`] | changes to an image's root tree, all or none; the service for each init; `bake --check` |
+//! | [`startup`] | the final configuration before the first step; a check for another instance's agent state |
+//! | [`supervise`] | the loop around the agent's container, the restart policy (pure), the lock |
+//! | [`agent_image`] | the agent's image in Docker, from a tar or from a registry |
+//! | [`agent`] | configuration and host to the container to create (pure) |
+//! | [`cache`] | `/var/cache/ecs`: the verified tar, its signature, partial downloads, `desired-image` |
+//! | [`image`] | image archives and manifests, image references, `docker load` of a verified tar |
+//! | [`fetch`] | URLs, downloads with resume and retry, IMDS, AWS credentials, configuration from S3 |
+//! | [`verify`] | OpenPGP: a tar and its signature to [`verify::Verified`] |
+//! | [`docker`] | the Engine API: the calls in use and their JSON |
+//! | [`network`] | firewall rules, sysctls and the route: desired state (pure), nf_tables encoding, apply, undo |
+//! | [`host`] | facts of this host: OS, cgroups, AppArmor, GPUs, directories |
+//! | [`http`] | transports under `ureq` (Unix, TCP, TLS, proxies) that a signal interrupts |
+//! | [`config`] | files and environment to one immutable [`config::Config`] with the origin of each value |
+//! | [`types`] | small types that several modules share |
+//! | [`error`] | the one [`error::Error`], its kinds, the exit codes |
+//! | [`logging`] | logfmt on stderr or `/dev/kmsg` |
+//! | [`utc`] | RFC 3339 times |
+//! | [`sys`] | system calls: netlink, signals, locks, files; the only `unsafe` code |
+//! | [`testing`] | temporary directories for tests |
 //!
-//! Decisions are pure functions from data to data, tested without root, Docker or a clock; effects
-//! are at the edges, each in one place, tested against the real thing.
+//! Decisions are pure functions from data to data, tested without root, Docker or a clock. Effects
+//! are in few places and are tested against the real kernel and a real dockerd.
 
 pub mod agent;
 mod agent_image;

@@ -3,17 +3,22 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use ecs_init::cli::{self, Command};
+use ecs_init::cli;
+use ecs_init::command::{self, Command};
 use ecs_init::config::{self, Config};
 use ecs_init::error::{Exit, Result};
+use ecs_init::logging;
 use ecs_init::supervise::respawn_delay;
-use ecs_init::{command, logging};
 
 fn main() -> ExitCode {
     logging::start();
     let end = match cli::parse(cli::arguments(std::env::args_os())) {
         Ok(Command::Help(verb)) => print(&cli::help(verb)),
-        Ok(Command::Version) => print(&format!("ecs-init version {}\n", command::VERSION)),
+        Ok(Command::Version) => print(concat!(
+            "ecs-init version ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        )),
         Ok(command) => run(&command),
         Err(error) => {
             eprint!("ecs-init: {error}\n\n{}", cli::usage());

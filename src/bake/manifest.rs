@@ -12,7 +12,6 @@ use super::order::Order;
 use super::tree::Tree;
 use super::{Content, Init, Item};
 use crate::cache;
-use crate::command::VERSION;
 use crate::error::{Context, Result};
 use crate::image::Archive;
 use crate::sys::file::open_regular_nofollow;
@@ -76,7 +75,7 @@ pub fn write(
         _ => (None, None),
     };
     let manifest = json!({
-        "version": VERSION,
+        "version": env!("CARGO_PKG_VERSION"),
         "init": init.to_string(),
         "agent": {
             "architecture": architecture.name(),

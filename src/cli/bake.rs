@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
 
-use super::{Command, wrong};
+use super::wrong;
 use crate::bake::order::{Order, Settings, Whence};
 use crate::cache;
+use crate::command::Command;
 use crate::config::{file, value};
 use crate::error::{Error, Result};
 use crate::http::url::redact;

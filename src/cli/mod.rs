@@ -1,4 +1,4 @@
-//! Arguments to a [`Command`], and the help text. Pure: no I/O, no exit.
+//! Arguments to a [`Command`], and the help texts. Pure: no I/O, no exit.
 
 mod bake;
 
@@ -6,45 +6,8 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::bake::Order;
+use crate::command::Command;
 use crate::error::{Error, Result};
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Prepare the host: network, image.
-    PreStart,
-    /// Run the agent and keep it running.
-    Start,
-    /// Stop the agent (`stop`, `pre-stop`).
-    Stop,
-    /// Take the network's part back.
-    PostStop,
-    /// Load the cached image anew.
-    ReloadCache,
-    /// pre-start, start and post-stop in one process.
-    Run {
-        /// Whoever started it starts it again, however it ends.
-        respawned: bool,
-    },
-    /// Check a tar's signature.
-    Verify {
-        /// The tar.
-        tar: PathBuf,
-        /// Its detached signature; `TAR.asc` if none is named.
-        signature: Option<PathBuf>,
-    },
-    /// Print the firewall rules.
-    Rules,
-    /// Fill an image's root tree.
-    Bake(Box<Order>),
-    /// Look for what must not be in an image.
-    BakeCheck(PathBuf),
-    /// Print the version.
-    Version,
-    /// Print this help text.
-    Help(&'static str),
-}
 
 struct Verb {
     name: &'static str,

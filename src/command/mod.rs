@@ -1,4 +1,4 @@
-//! One file a verb, and in it nothing but the order of the steps.
+//! One file for each command, and in it nothing but the order of the steps.
 
 mod bake;
 mod bake_check;
@@ -11,26 +11,56 @@ mod start;
 mod stop;
 mod verify;
 
-use crate::cli::Command;
+use std::path::PathBuf;
+
+use crate::bake::Order;
 use crate::config::Config;
-use crate::docker::Docker;
 use crate::error::Result;
-use crate::startup::resolve_config;
-use crate::sys::signal::Stop;
 
-/// This program's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Prepare the host: network, image.
+    PreStart,
+    /// Run the agent and keep it running.
+    Start,
+    /// Stop the agent (`stop`, `pre-stop`).
+    Stop,
+    /// Undo the network changes of pre-start.
+    PostStop,
+    /// Load the cached image again.
+    ReloadCache,
+    /// pre-start, start and post-stop in one process.
+    Run {
+        /// The init restarts the process after every exit, whatever its exit code.
+        respawned: bool,
+    },
+    /// Verify a tar's signature.
+    Verify {
+        /// The tar.
+        tar: PathBuf,
+        /// Its detached signature; by default `TAR.asc`.
+        signature: Option<PathBuf>,
+    },
+    /// Print the firewall rules.
+    Rules,
+    /// Fill an image's root tree.
+    Bake(Box<Order>),
+    /// List what must not be in an image.
+    BakeCheck(PathBuf),
+    /// Print the version.
+    Version,
+    /// Print the help text of this command.
+    Help(&'static str),
+}
 
-/// Does what was asked.
+/// Runs a command.
 ///
 /// # Errors
-/// What failed, and how the process ends for it.
+/// The failed step; its kind decides the exit code.
 pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
     match command {
-        Command::PreStart => pre_start::run(
-            &resolve_config::resolve_config(config, &Stop::never())?,
-            &Stop::never(),
-        ),
+        Command::PreStart => pre_start::run(config),
         Command::Start => start::run(config),
         Command::Stop => stop::run(config),
         Command::PostStop => {
@@ -43,12 +73,7 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
         Command::Rules => rules::run(config),
         Command::Bake(order) => bake::run(config, order),
         Command::BakeCheck(dir) => bake_check::run(dir),
-        // These need no configuration and never come here.
+        // main prints both: they need no configuration.
         Command::Version | Command::Help(_) => Ok(()),
     }
-}
-
-/// dockerd, waited for as long as the configuration says.
-fn docker(config: &Config, stop: &Stop) -> Result<Docker> {
-    Docker::connect(&config.docker_socket, config.docker_wait, stop)
 }

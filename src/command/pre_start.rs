@@ -1,15 +1,21 @@
-//! `pre-start`: the host is made ready for the agent.
+//! `pre-start`: prepare the host for the agent.
 
+use crate::agent_image::AgentImage;
 use crate::config::Config;
+use crate::docker::Docker;
 use crate::error::Result;
+use crate::startup::{instance_check, resolve_config};
 use crate::sys::signal::Stop;
 use crate::{host, network};
 
-use crate::agent_image::AgentImage;
-use crate::startup::instance_check;
+/// Prepares the host. No signal is handled: SIGTERM ends the process.
+pub fn run(config: &Config) -> Result<()> {
+    let stop = Stop::never();
+    prepare(&resolve_config::resolve_config(config, &stop)?, &stop)
+}
 
-/// Directories, GPUs, AppArmor, network, image. Doing it twice is the same as once.
-pub fn run(config: &Config, stop: &Stop) -> Result<()> {
+/// Directories, GPUs, AppArmor, network, image. Idempotent.
+pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     for missing in host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
@@ -24,9 +30,9 @@ pub fn run(config: &Config, stop: &Stop) -> Result<()> {
         agent.apparmor_fallback,
     )?;
     if let Err(error) = host::make_directory(&config.root, host::EBS_DIRECTORY, 0o755) {
-        log::warn!("{error}: tasks get no EBS volumes");
+        log::warn!("{error}: tasks cannot use EBS volumes");
     }
-    let docker = super::docker(config, stop)?;
+    let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let bridge = docker.default_bridge()?;
     let _in_place = network::apply(&config.root, &config.network, bridge.as_ref())?;
     AgentImage::new(config, stop)?.ready(&docker)

@@ -1,6 +1,7 @@
 //! `reload-cache`: the cached image is loaded anew, or pulled anew.
 
 use crate::config::Config;
+use crate::docker::Docker;
 use crate::error::Result;
 use crate::fetch::s3_config;
 use crate::sys::signal::Stop;
@@ -13,6 +14,6 @@ pub fn run(config: &Config) -> Result<()> {
     for missing in crate::host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
-    let docker = super::docker(config, &Stop::never())?;
+    let docker = Docker::connect(&config.docker_socket, config.docker_wait, &Stop::never())?;
     AgentImage::new(config, &Stop::never())?.reload(&docker)
 }

@@ -14,7 +14,7 @@ pub fn run(config: &Config) -> Result<()> {
     // Held to the end: a second one would take the first one's rules away on its way out.
     let _lock = Lock::take(&config.root)?;
     let config = &resolve_config::resolve_config(config, &stop)?;
-    let end = pre_start::run(config, &stop).and_then(|()| start::supervise(config, &stop));
+    let end = pre_start::prepare(config, &stop).and_then(|()| start::supervise(config, &stop));
     post_stop::run(config);
     end
 }

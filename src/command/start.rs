@@ -25,7 +25,7 @@ pub fn run(config: &Config) -> Result<()> {
 /// The loop, for `start` and `run`. The caller has the lock: from before the first wait for dockerd
 /// on, `stop` finds this supervisor.
 pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
-    let docker = super::docker(config, stop)?;
+    let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let _guard = watch_rules(config, &docker);
     let host = Host::read(&config.root, agent::paths(config));
     let plan = agent::plan(config, &host)?;

@@ -89,7 +89,7 @@ pub fn run(
     })
 }
 
-/// [`run`] with another way to sleep, which fails with [`Error::stopped`] when it is to end.
+/// [`run`] with another way to sleep, which fails with [`Error::interrupted`] when it is to end.
 ///
 /// # Errors
 /// Those of [`run`].
