@@ -76,6 +76,7 @@ pub mod config;
 pub mod docker;
 pub mod error;
 pub mod fetch;
+pub mod fs;
 pub mod host;
 pub mod http;
 pub mod image;

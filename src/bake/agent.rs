@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::Previous;
 use super::order::{Order, Whence};
-use crate::cache::part::Part;
 use crate::cache::{self, Cache};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::search::Manners;
 use crate::fetch::{Download, Found, Search, imds};
+use crate::fs::TempFile;
 use crate::image::{self, Archive};
 use crate::sys::file::open_regular;
 use crate::sys::signal::Stop;
-use crate::types::AgentVersion;
-use crate::types::Architecture;
-use crate::types::{FileTrust, TarSource, UnverifiedTar};
+use crate::types::{
+    AgentVersion, Architecture, FileTrust, TarSource, UnverifiedTar, read_signature, signature_path,
+};
 use crate::verify::Gate;
 
 /// A tar that may be put into the tree: it is verified, and the agent's for the architecture.
@@ -26,7 +26,7 @@ pub struct Agent {
     archive: Archive,
     signature: Option<Vec<u8>>,
     /// The file that was downloaded beside its place, if it was.
-    part: Option<Part>,
+    part: Option<TempFile>,
     /// Which one it is said to be.
     version: Option<AgentVersion>,
     /// Where it came from, in words for the manifest.
@@ -72,12 +72,12 @@ impl Agent {
     ///
     /// # Errors
     /// The file system will not, or the tar was changed since it was verified.
-    pub fn staged(&mut self, dir: &Path) -> Result<Part> {
+    pub fn staged(&mut self, dir: &Path) -> Result<TempFile> {
         if let Some(part) = self.part.take() {
             return Ok(part);
         }
-        let copy = || -> io::Result<Part> {
-            let part = Part::create(dir)?;
+        let copy = || -> io::Result<TempFile> {
+            let part = TempFile::create(dir)?;
             let (mut tar, _) = self.archive.reader()?;
             io::copy(&mut tar, &mut part.file())?;
             part.file().flush()?;
@@ -104,13 +104,13 @@ pub fn acquire(
     let wanted = order.architecture;
     if let Whence::Tar { tar, signature } = &order.whence {
         let signature = match signature {
-            Some(path) => Some(cache::read_signature(path)?.ok_or_else(|| {
+            Some(path) => Some(read_signature(path)?.ok_or_else(|| {
                 Error::new(
                     Kind::InvalidInput,
                     format!("there is no signature {} (--sig)", path.display()),
                 )
             })?),
-            None => cache::read_signature(&cache::beside(tar))?,
+            None => read_signature(&signature_path(tar))?,
         };
         let file = open_regular(tar).context(|| format!("open the tar {}", tar.display()))?;
         // A user's download, as the umask made it; [`Agent::staged`] copies what was verified.

@@ -17,6 +17,7 @@ use crate::config::{Config, Origin, Setting};
 use crate::error::{Context, Error, Result};
 use crate::host::{DIRECTORIES, EBS_DIRECTORY};
 use crate::sys::signal::Stop;
+use crate::types::signature_path;
 
 /// What came of it.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ fn fill(
     // What a killed one left lies beside its places, be they to be written again or not.
     for item in &swept {
         if let Some(dir) = item.parent().filter(|dir| dir.is_dir()) {
-            cache::part::sweep(dir).context(|| format!("sweep {}", dir.display()))?;
+            crate::fs::remove_stale(dir).context(|| format!("sweep {}", dir.display()))?;
         }
     }
     let mut staged = Vec::new();
@@ -194,7 +195,7 @@ fn cached(agent: &Agent) -> Vec<Item> {
     let tar = agent.path();
     let mut items = Vec::new();
     if let Some(signature) = agent.signature() {
-        let path = cache::beside(&tar);
+        let path = signature_path(&tar);
         items.push(Item::file(path, 0o644, signature.to_vec()));
     }
     if let Some(name) = tar.file_name() {

@@ -6,8 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::tree::exists;
-use crate::cache::part;
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::unique_path;
 use crate::sys::file::sync_directory;
 
 /// One change.
@@ -52,7 +52,7 @@ impl Journal {
         let doing = || format!("put {} there", path.display());
         if exists(path)? {
             // A second name for what is there: it stays until the new entry takes the first.
-            let kept = part::name_beside(path).context(doing)?;
+            let kept = unique_path(path).context(doing)?;
             fs::hard_link(path, &kept).context(|| format!("keep the old {}", path.display()))?;
             let path = path.to_owned();
             self.0.push(Change::Kept { path, kept });
@@ -70,7 +70,7 @@ impl Journal {
     pub fn remove(&mut self, path: &Path) -> Result<()> {
         let doing = || format!("remove {}", path.display());
         if exists(path)? {
-            let kept = part::name_beside(path).context(doing)?;
+            let kept = unique_path(path).context(doing)?;
             fs::rename(path, &kept).context(doing)?;
             let path = path.to_owned();
             self.0.push(Change::Kept { path, kept });

@@ -15,8 +15,8 @@ use crate::cache;
 use crate::error::{Context, Result};
 use crate::image::Archive;
 use crate::sys::file::open_regular_nofollow;
-use crate::types::AgentVersion;
 use crate::types::Architecture;
+use crate::types::{AgentVersion, read_signature, signature_path};
 use crate::types::{TarSource, UnverifiedTar};
 use crate::verify::{Provenance, sha256_of};
 
@@ -180,7 +180,7 @@ impl Previous {
             && self.agent("architecture") == order.architecture.name();
         let path = dir.join(self.tar().filter(|_| same)?);
         let file = open_regular_nofollow(&path).ok()?;
-        let signature = cache::read_signature(&cache::beside(&path)).ok()?;
+        let signature = read_signature(&signature_path(&path)).ok()?;
         Some(UnverifiedTar::new(file, signature, TarSource::Cache(path)))
     }
 }

@@ -10,8 +10,8 @@ use super::agent::Agent;
 use super::journal::Journal;
 use super::tree::Tree;
 use super::{Content, Item, settings};
-use crate::cache::part::{self, Part};
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::{TempFile, unique_path};
 use crate::sys::file::open_regular_nofollow;
 use crate::verify::sha256_of;
 
@@ -212,7 +212,7 @@ impl<'a> Target<'a> {
             }
             Matter::File { mode, bytes, owner } => {
                 let file = || {
-                    let part = Part::create(dir)?;
+                    let part = TempFile::create(dir)?;
                     part.file().write_all(&bytes)?;
                     if let Some((user, group)) = owner {
                         fchown(part.file(), Some(user), Some(group))?;
@@ -285,7 +285,7 @@ fn fits(meta: &fs::Metadata, tree: &Tree) -> bool {
     meta.uid() == 0 || meta.uid() == tree.owner()
 }
 
-fn whole(part: Part, mode: u32) -> io::Result<Part> {
+fn whole(part: TempFile, mode: u32) -> io::Result<TempFile> {
     part.file()
         .set_permissions(fs::Permissions::from_mode(mode))?;
     part.file().sync_all()?;
@@ -302,7 +302,7 @@ pub struct Staged {
 #[derive(Debug)]
 enum Ready {
     There,
-    File(Part),
+    File(TempFile),
     Link(NewLink),
     Gone,
 }
@@ -329,7 +329,7 @@ struct NewLink(PathBuf);
 
 impl NewLink {
     fn make(target: &Path, beside: &Path) -> io::Result<NewLink> {
-        let path = part::name_beside(beside)?;
+        let path = unique_path(beside)?;
         symlink(target, &path)?;
         Ok(NewLink(path))
     }

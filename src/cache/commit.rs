@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::part::Part;
-use super::{Cache, TAR, beside};
+use super::{Cache, TAR};
 use crate::fetch::download::Download;
+use crate::fs::TempFile;
 use crate::sys::file::sync_directory;
+use crate::types::signature_path;
 
 /// The link on its way. Only who holds the directory's lock makes or removes it.
 const LINK: &str = ".ecs-init-link.part";
@@ -25,11 +26,11 @@ impl Cache {
         let name = format!("ecs-agent-{digest}.tar");
         let target = dir.join(&name);
         step();
-        let signed = Part::create(dir)?;
+        let signed = TempFile::create(dir)?;
         step();
         signed.file().write_all(&signature)?;
         step();
-        signed.persist(&beside(&target))?;
+        signed.persist(&signature_path(&target))?;
         step();
         part.persist(&target)?;
         step();
@@ -76,7 +77,7 @@ impl Cache {
 
     /// Removes the tars that earlier commits made, and the signature of a tar that was no link.
     fn remove_others(&self, target: &Path) -> io::Result<()> {
-        remove(&beside(&self.dir().join(TAR)))?;
+        remove(&signature_path(&self.dir().join(TAR)))?;
         step();
         for entry in fs::read_dir(self.dir())? {
             let other = entry?.file_name();

@@ -6,10 +6,10 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Cache, DESIRED, beside, read_signature};
+use super::{Cache, DESIRED};
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::{open_regular, open_regular_nofollow};
-use crate::types::{TarSource, UnverifiedTar};
+use crate::types::{TarSource, UnverifiedTar, read_signature, signature_path};
 
 /// A name is read from the first so many bytes.
 const LIMIT: u64 = 4096;
@@ -31,7 +31,7 @@ pub fn desired(cache: &Cache) -> Result<UnverifiedTar> {
     let tar = cache.dir().join(name);
     let file = open_regular_nofollow(&tar)
         .context(|| format!("open the agent's update {}", tar.display()))?;
-    let signature = read_signature(&beside(&tar))?;
+    let signature = read_signature(&signature_path(&tar))?;
     Ok(UnverifiedTar::new(file, signature, TarSource::Update(tar)))
 }
 

@@ -15,22 +15,19 @@
 
 mod commit;
 pub mod desired;
-pub mod part;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::fetch::download::{Download, SIGNATURE_LIMIT};
+use crate::fetch::download::Download;
+use crate::fs::{TempFile, atomic_write, remove_stale};
 use crate::sys::file::open_regular;
-use crate::types::AgentVersion;
-use crate::types::Root;
-use crate::types::{TarSource, UnverifiedTar};
+use crate::types::{AgentVersion, Root, TarSource, UnverifiedTar, read_signature, signature_path};
 use crate::verify::Verified;
-use part::Part;
 
 /// The cache's directory; the agent's own updates go there, too.
 pub const DIRECTORY: &str = "/var/cache/ecs";
@@ -135,7 +132,7 @@ impl Cache {
     pub fn set_state(&self, state: State) -> Result<()> {
         let path = self.dir.join("state");
         fs::create_dir_all(&self.dir)
-            .and_then(|()| part::replace(&path, state.digit().as_bytes()))
+            .and_then(|()| atomic_write(&path, state.digit().as_bytes()))
             .context(|| format!("write {}", path.display()))
     }
 
@@ -152,9 +149,9 @@ impl Cache {
         };
         let doing = || format!("open the cached tar {}", path.display());
         let file = open_regular(&target).context(doing)?;
-        let mut signature = read_signature(&beside(&target))?;
+        let mut signature = read_signature(&signature_path(&target))?;
         if signature.is_none() && target != path {
-            signature = read_signature(&beside(&path))?;
+            signature = read_signature(&signature_path(&path))?;
         }
         Ok(CachedTar {
             file,
@@ -168,10 +165,10 @@ impl Cache {
     ///
     /// # Errors
     /// If the directory cannot be written.
-    pub fn part(&self) -> Result<Part> {
+    pub fn part(&self) -> Result<TempFile> {
         fs::create_dir_all(&self.dir)
-            .and_then(|()| part::sweep(&self.dir))
-            .and_then(|()| Part::create(&self.dir))
+            .and_then(|()| remove_stale(&self.dir))
+            .and_then(|()| TempFile::create(&self.dir))
             .context(|| format!("make a file in {}", self.dir.display()))
     }
 
@@ -243,8 +240,8 @@ impl Cache {
                 ),
             ));
         };
-        let path = beside(target);
-        part::replace(&path, signature).context(|| format!("write {}", path.display()))
+        let path = signature_path(target);
+        atomic_write(&path, signature).context(|| format!("write {}", path.display()))
     }
 }
 
@@ -284,37 +281,4 @@ pub(crate) fn version(name: &str) -> Option<AgentVersion> {
 pub(crate) fn other_version(name: &str, wanted: &AgentVersion) -> Option<AgentVersion> {
     let is_latest = *wanted == AgentVersion::Latest;
     version(name).filter(|named| !is_latest && named != wanted)
-}
-
-/// Where the signature of this tar lies.
-pub(crate) fn beside(tar: &Path) -> PathBuf {
-    let mut path = tar.as_os_str().to_owned();
-    path.push(".asc");
-    path.into()
-}
-
-/// Reads a signature; `None` if there is no such file.
-///
-/// # Errors
-/// If it cannot be read, or is too long for one.
-pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
-    let doing = || format!("read the signature {}", path.display());
-    let file = match open_regular(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.context(doing)?,
-    };
-    let mut bytes = Vec::new();
-    file.take(SIGNATURE_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .context(doing)?;
-    if bytes.len() as u64 > SIGNATURE_LIMIT {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "{} is no signature: it is longer than {SIGNATURE_LIMIT} bytes",
-                path.display()
-            ),
-        ));
-    }
-    Ok(Some(bytes))
 }

@@ -10,17 +10,15 @@ use super::resume::{Head, Held, Next, judge};
 use super::retry::{Budget, Patience, Verdict, verdict};
 use super::trouble::Trouble;
 use super::urls::Candidate;
-use crate::cache::part::Part;
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::TempFile;
 use crate::http::failure::Failure;
 use crate::http::url::redact;
 use crate::http::web::{Answer, Web};
 use crate::sys::random::random;
 use crate::sys::signal::{Stop, Woken};
-use crate::types::{TarSource, UnverifiedTar};
+use crate::types::{SIGNATURE_LIMIT, TarSource, UnverifiedTar};
 
-/// The largest signature that is taken, in bytes. A real one has a few hundred.
-pub const SIGNATURE_LIMIT: u64 = 64 * 1024;
 /// As often may a file change, or a resumed transfer not fit, before its source is given up.
 pub(super) const RESTARTS: u32 = 3;
 /// So many bytes further than ever renew the patience with a source.
@@ -43,7 +41,7 @@ pub struct Terms<'a> {
 /// cache keeps it.
 #[derive(Debug)]
 pub struct Download {
-    pub(crate) part: Part,
+    pub(crate) part: TempFile,
     pub(crate) signature: Vec<u8>,
     pub(crate) source: TarSource,
 }
@@ -64,7 +62,7 @@ impl Download {
     }
 
     /// The file, to be given its name; for whoever verified it.
-    pub(crate) fn into_part(self) -> Part {
+    pub(crate) fn into_part(self) -> TempFile {
         self.part
     }
 
@@ -79,7 +77,12 @@ impl Download {
 ///
 /// # Errors
 /// Why this source does not have it. No signature is as good as no tar.
-pub fn tar(web: &Web, terms: &Terms, from: &Candidate, part: Part) -> Result<Download, Trouble> {
+pub fn tar(
+    web: &Web,
+    terms: &Terms,
+    from: &Candidate,
+    part: TempFile,
+) -> Result<Download, Trouble> {
     let mut signature = signature(web, terms, from)?;
     let shown = redact(&from.url);
     log::info!("downloading {shown}");

@@ -8,7 +8,7 @@ use super::progress::Least;
 use super::retry::{Patience, Verdict, verdict};
 use super::trouble::Trouble;
 use super::urls::{Candidate, buckets, key, mirror};
-use crate::cache::{Cache, beside, read_signature};
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::http::failure::Failure;
@@ -16,9 +16,9 @@ use crate::http::url::redact;
 use crate::http::web::{Limits, Web};
 use crate::sys::file::open_regular;
 use crate::sys::signal::Stop;
-use crate::types::AgentVersion;
-use crate::types::Architecture;
-use crate::types::{TarSource, UnverifiedTar};
+use crate::types::{
+    AgentVersion, Architecture, TarSource, UnverifiedTar, read_signature, signature_path,
+};
 
 /// How the web is used. The defaults are what the program runs with.
 #[derive(Debug, Clone, Copy)]
@@ -242,7 +242,7 @@ fn local(path: &Path) -> Result<Option<UnverifiedTar>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.context(|| format!("open the tar {}", path.display()))?,
     };
-    let signature = read_signature(&beside(path))?;
+    let signature = read_signature(&signature_path(path))?;
     let source = TarSource::File(path.to_owned());
     Ok(Some(UnverifiedTar::new(file, signature, source)))
 }

@@ -3,11 +3,13 @@
 mod architecture;
 mod interface;
 mod root;
+mod signature;
 mod tar;
 mod version;
 
 pub use architecture::Architecture;
 pub use interface::Interface;
 pub use root::Root;
+pub use signature::{SIGNATURE_LIMIT, read_signature, signature_path};
 pub use tar::{FileTrust, TarSource, UnverifiedTar};
 pub use version::AgentVersion;

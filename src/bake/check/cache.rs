@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Report;
-use crate::cache::{DIRECTORY, TAR, beside};
+use crate::cache::{DIRECTORY, TAR};
 use crate::config::settings::FILES;
 use crate::config::{Config, Setting};
 use crate::error::Context;
-use crate::types::{FileTrust, TarSource, UnverifiedTar};
+use crate::types::{FileTrust, TarSource, UnverifiedTar, signature_path};
 use crate::verify::Gate;
 
 const AGAIN: &str = "bake again, or delete it";
@@ -121,7 +121,7 @@ fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: Syst
 }
 
 fn beside_tar(report: &mut Report, tar: &Path) -> Option<Vec<u8>> {
-    let path = beside(tar);
+    let path = signature_path(tar);
     let bytes = report.tree.read(&path);
     report.known(&path, bytes)
 }

@@ -10,9 +10,9 @@ mod sign;
 use std::path::PathBuf;
 
 use super::credentials::Missed;
-use crate::cache::part;
 use crate::config::{Config, S3Layer, S3Url, file, s3};
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::{atomic_write, remove_stale};
 use crate::host::make_directory;
 use crate::sys::signal::Stop;
 
@@ -119,10 +119,10 @@ fn keep(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
     let path = config.root.at(s3::FILE);
     // What a fetch that was killed left may hold secrets.
     if let Some(dir) = path.parent() {
-        part::sweep(dir).context(|| format!("read {}", dir.display()))?;
+        remove_stale(dir).context(|| format!("read {}", dir.display()))?;
     }
     let content = url.mark() + text;
-    part::replace(&path, content.as_bytes()).context(|| format!("write {}", path.display()))?;
+    atomic_write(&path, content.as_bytes()).context(|| format!("write {}", path.display()))?;
     Ok(path)
 }
 

@@ -1,0 +1,65 @@
+//! The detached OpenPGP signature of a tar: a file next to it, with `.asc` appended to its name.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::sys::file::open_regular;
+
+/// The largest accepted signature, in bytes. Real ones have a few hundred.
+pub const SIGNATURE_LIMIT: u64 = 64 * 1024;
+
+/// The path of a tar's signature.
+#[must_use]
+pub fn signature_path(tar: &Path) -> PathBuf {
+    let mut path = tar.as_os_str().to_owned();
+    path.push(".asc");
+    path.into()
+}
+
+/// Reads a signature; `None` if the file does not exist.
+///
+/// # Errors
+/// The file cannot be read, or is longer than [`SIGNATURE_LIMIT`].
+pub fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
+    let context = || format!("read the signature {}", path.display());
+    let file = match open_regular(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.context(context)?,
+    };
+    let mut bytes = Vec::new();
+    file.take(SIGNATURE_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .context(context)?;
+    if bytes.len() as u64 > SIGNATURE_LIMIT {
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "not a signature: {} is longer than {SIGNATURE_LIMIT} bytes",
+                path.display()
+            ),
+        ));
+    }
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+    use std::fs;
+
+    #[test]
+    fn signature_longer_than_limit_is_rejected() {
+        let dir = TempDir::new("signature");
+        let path = dir.path().join("x.asc");
+        assert!(read_signature(&path).unwrap().is_none());
+        let mut bytes = vec![0; usize::try_from(SIGNATURE_LIMIT).unwrap()];
+        fs::write(&path, &bytes).unwrap();
+        assert!(read_signature(&path).unwrap().is_some());
+        bytes.push(0);
+        fs::write(&path, &bytes).unwrap();
+        let error = read_signature(&path).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput);
+    }
+}
