@@ -17,7 +17,7 @@ use crate::fetch::retry::{Budget, Patience};
 use crate::image::registry::{self, Order, Pulled};
 use crate::image::{self, IMAGE};
 use crate::sys::random::random;
-use crate::sys::signal::{Stop, Woken};
+use crate::sys::signal::{Stop, WaitResult};
 use crate::types::Architecture;
 
 /// What it takes to bring the image from a registry to Docker.
@@ -140,7 +140,7 @@ impl<'a> Registry<'a> {
                 pause.as_secs_f32()
             );
             let woken = self.stop.sleep(pause);
-            if woken.context(|| "wait before the next pull")? == Woken::Interrupted {
+            if woken.context(|| "wait before the next pull")? == WaitResult::Interrupted {
                 return Err(Error::interrupted());
             }
         }

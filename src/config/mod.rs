@@ -205,8 +205,9 @@ pub struct NetworkConfig {
     pub skip_localhost_filter: bool,
     /// `ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS`, false.
     pub allow_offhost_introspection: bool,
-    /// `ECS_INIT_FIREWALL`, auto: whose tables the rules are written into.
-    pub firewall: Firewall,
+    /// `ECS_INIT_FIREWALL`: which tables the rules are written to. `None` (`auto`, the default):
+    /// iptables' if the kernel supports its encoding.
+    pub firewall: Option<Firewall>,
     /// `ECS_INIT_BLOCK_IMDS`, false: tasks on the bridge are kept from the instance's metadata.
     pub block_imds: bool,
 }
@@ -216,7 +217,7 @@ impl NetworkConfig {
     pub const DEFAULT: NetworkConfig = NetworkConfig {
         skip_localhost_filter: false,
         allow_offhost_introspection: false,
-        firewall: Firewall::Auto,
+        firewall: None,
         block_imds: false,
     };
 }
@@ -448,7 +449,7 @@ impl Reader {
             network: NetworkConfig {
                 skip_localhost_filter: self.flag("ECS_SKIP_LOCALHOST_TRAFFIC_FILTER"),
                 allow_offhost_introspection: self.flag("ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS"),
-                firewall: *self.or("ECS_INIT_FIREWALL", str::parse, Firewall::default()),
+                firewall: *self.or("ECS_INIT_FIREWALL", value::firewall, None),
                 block_imds: self.flag("ECS_INIT_BLOCK_IMDS"),
             },
             agent: self.agent(environment),

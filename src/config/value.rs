@@ -1,5 +1,6 @@
 //! Text to values. Each reader takes the text and answers the value or what would have been one.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A Go boolean (`strconv.ParseBool`): the reference's switches are read with it.
@@ -221,28 +222,32 @@ impl LogLevel {
     }
 }
 
-/// Whose tables the rules are written into: `ECS_INIT_FIREWALL`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Which tables the rules are written to: `ECS_INIT_FIREWALL`, unless that is `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firewall {
-    /// iptables', if the kernel can; else our own.
-    #[default]
-    Auto,
-    /// Those of iptables-nft, in its encoding.
+    /// The tables of iptables-nft, in its encoding: `iptables -S` shows the rules.
     Iptables,
-    /// One of our own, in nftables' expressions.
+    /// The tables `ip ecs-init` and `ip6 ecs-init`, in nftables expressions:
+    /// `nft list table ip ecs-init` shows the rules.
     Nftables,
 }
 
-impl FromStr for Firewall {
-    type Err = &'static str;
+impl fmt::Display for Firewall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Firewall::Iptables => "iptables",
+            Firewall::Nftables => "nftables",
+        })
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Firewall::Auto),
-            "iptables" => Ok(Firewall::Iptables),
-            "nftables" => Ok(Firewall::Nftables),
-            _ => Err("is no firewall (auto, iptables, nftables)"),
-        }
+/// Reads `ECS_INIT_FIREWALL`; `None` for `auto`.
+pub(crate) fn firewall(text: &str) -> Result<Option<Firewall>, &'static str> {
+    match text {
+        "auto" => Ok(None),
+        "iptables" => Ok(Some(Firewall::Iptables)),
+        "nftables" => Ok(Some(Firewall::Nftables)),
+        _ => Err("is no firewall (auto, iptables, nftables)"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::frames::unframe;
 use super::spec::ContainerSpec;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Kind, Result};
-use crate::sys::signal::{Woken, wait};
+use crate::sys::signal::{WaitResult, wait};
 
 /// A container that was created.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -217,7 +217,7 @@ impl Docker {
             let pause = Some(Duration::from_millis(200));
             let woken = wait(None, &self.stop, pause)
                 .context(|| format!("wait for the end of the container {id}"))?;
-            if woken == Woken::Interrupted {
+            if woken == WaitResult::Interrupted {
                 return Err(Error::interrupted());
             }
         }

@@ -41,7 +41,7 @@ pub use version::ApiVersion;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::http::transport::{NoResolver, UnixConnector};
-use crate::sys::signal::{Stop, Woken, wait};
+use crate::sys::signal::{Stop, WaitResult, wait};
 use call::{Call, Patience, Payload};
 
 /// A client of one dockerd. Cheap to clone.
@@ -156,7 +156,7 @@ impl Docker {
             }
             let pause_now = left.map_or(pause, |l| l.min(pause));
             if wait(None, stop, Some(pause_now)).context(|| "wait for dockerd")?
-                == Woken::Interrupted
+                == WaitResult::Interrupted
             {
                 return Err(Error::interrupted());
             }

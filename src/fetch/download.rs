@@ -16,7 +16,7 @@ use crate::http::failure::Failure;
 use crate::http::url::redact;
 use crate::http::web::{Answer, Web};
 use crate::sys::random::random;
-use crate::sys::signal::{Stop, Woken};
+use crate::sys::signal::{Stop, WaitResult};
 use crate::types::{SIGNATURE_LIMIT, TarSource, UnverifiedTar};
 
 /// As often may a file change, or a resumed transfer not fit, before its source is given up.
@@ -150,7 +150,7 @@ fn pause(terms: &Terms, budget: &mut Budget, url: &str, trouble: Trouble) -> Res
 /// The order to stop.
 pub fn pause_or_stop(stop: &Stop, time: Duration) -> Result<(), Trouble> {
     match stop.sleep(time) {
-        Ok(Woken::Interrupted) => Err(Failure::Interrupted.into()),
+        Ok(WaitResult::Interrupted) => Err(Failure::Interrupted.into()),
         Ok(_) => Ok(()),
         Err(e) => Err(Trouble::Local(Error::with_source(
             Kind::InvalidInput,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::directories::make_directory;
 use crate::error::{Context, Error, Kind, Result};
-use crate::sys::signal::{self, Stop, Woken};
+use crate::sys::signal::{self, Stop, WaitResult};
 use crate::types::Root;
 
 /// The directory that the agent gets to see.
@@ -86,7 +86,7 @@ fn wait_for_devices(root: &Root, patience: Duration, stop: &Stop) -> Result<Vec<
         }
         let woken =
             signal::wait(None, stop, Some(left.min(PAUSE))).context(|| "wait for /dev/nvidia*")?;
-        if woken == Woken::Interrupted {
+        if woken == WaitResult::Interrupted {
             return Err(Error::interrupted());
         }
     }

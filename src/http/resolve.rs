@@ -17,7 +17,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::error::Interrupted;
 use crate::sys::resolve::{LookupError, lookup};
-use crate::sys::signal::{Interest, Stop, Woken, wait};
+use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 
 /// How many addresses of a name are tried at most; `ureq` takes no more.
 const MOST: usize = 16;
@@ -51,9 +51,9 @@ impl StoppableResolver {
             })?;
         let time = (!limit.after.is_not_happening()).then(|| *limit.after);
         match wait(Some((waiting.as_fd(), Interest::Read)), &self.stop, time)? {
-            Woken::Interrupted => Err(Error::Io(io::Error::other(Interrupted))),
-            Woken::TimedOut => Err(Error::Timeout(limit.reason)),
-            Woken::Ready => match receive.try_recv() {
+            WaitResult::Interrupted => Err(Error::Io(io::Error::other(Interrupted))),
+            WaitResult::TimedOut => Err(Error::Timeout(limit.reason)),
+            WaitResult::Ready => match receive.try_recv() {
                 Ok(Ok(found)) => Ok(found),
                 Ok(Err(why)) => Err(Error::Other(Box::new(why))),
                 Err(_) => Err(Error::HostNotFound),

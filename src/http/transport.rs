@@ -18,7 +18,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::error::Interrupted;
-use crate::sys::signal::{Interest, Stop, Woken, wait};
+use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 use crate::sys::socket;
 
 /// HTTP over a stream. The stream must be non-blocking.
@@ -125,9 +125,9 @@ fn until_ready(
         Limit::NotHappening => None,
     };
     match wait(Some((stream.as_fd(), interest)), stop, time)? {
-        Woken::Ready => Ok(()),
-        Woken::TimedOut => Err(Error::Timeout(timeout.reason)),
-        Woken::Interrupted => Err(stopped()),
+        WaitResult::Ready => Ok(()),
+        WaitResult::TimedOut => Err(Error::Timeout(timeout.reason)),
+        WaitResult::Interrupted => Err(stopped()),
     }
 }
 
@@ -181,7 +181,7 @@ impl<In: Transport> Connector<In> for UnixConnector {
                         return Err(Error::Timeout(left.reason));
                     }
                     let pause = (*left.after).min(RETRY);
-                    if wait(None, &self.stop, Some(pause))? == Woken::Interrupted {
+                    if wait(None, &self.stop, Some(pause))? == WaitResult::Interrupted {
                         return Err(stopped());
                     }
                 }

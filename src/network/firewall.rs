@@ -12,30 +12,17 @@ use crate::config::{Firewall, NetworkConfig};
 use crate::error::Result;
 use crate::types::Root;
 
-/// Whose tables the rules are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// Those of iptables-nft, in its encoding: `iptables -S` shows them.
-    Iptables,
-    /// Our own, in nftables' expressions: `nft list table ip ecs-init` shows them.
-    Nftables,
-}
-
 /// A variant, and why it is that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The variant.
-    pub variant: Variant,
+    pub variant: Firewall,
     why: String,
 }
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.variant {
-            Variant::Iptables => "iptables",
-            Variant::Nftables => "nftables",
-        };
-        write!(f, "{name} ({})", self.why)
+        write!(f, "{} ({})", self.variant, self.why)
     }
 }
 
@@ -46,7 +33,7 @@ impl Choice {
     /// # Errors
     /// `missing`'s.
     pub fn new(
-        setting: Firewall,
+        setting: Option<Firewall>,
         missing: impl FnOnce() -> Result<Option<&'static str>>,
     ) -> Result<Choice> {
         let chosen = |variant, why: &str| Choice {
@@ -54,12 +41,11 @@ impl Choice {
             why: why.to_owned(),
         };
         Ok(match setting {
-            Firewall::Iptables => chosen(Variant::Iptables, "as ECS_INIT_FIREWALL says"),
-            Firewall::Nftables => chosen(Variant::Nftables, "as ECS_INIT_FIREWALL says"),
-            Firewall::Auto => match missing()? {
-                None => chosen(Variant::Iptables, "auto: the kernel has nft_compat"),
+            Some(firewall) => chosen(firewall, "as ECS_INIT_FIREWALL says"),
+            None => match missing()? {
+                None => chosen(Firewall::Iptables, "auto: the kernel has nft_compat"),
                 Some(module) => chosen(
-                    Variant::Nftables,
+                    Firewall::Nftables,
                     &format!("auto: the kernel has no {module}, which iptables' rules need"),
                 ),
             },
@@ -71,7 +57,7 @@ impl Choice {
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The variant.
-    pub variant: Variant,
+    pub variant: Firewall,
     /// The rules, but for what only the kernel's present rules tell.
     pub rules: RuleSet,
     /// By what they were made.
@@ -86,11 +72,11 @@ impl Wanted {
     pub fn steps(&self, now: &Snapshot) -> Result<Vec<Step>> {
         let mut steps;
         match self.variant {
-            Variant::Iptables => {
+            Firewall::Iptables => {
                 steps = own::undo(&now.own);
                 steps.extend(plan::apply(now, &self.beside(now))?);
             }
-            Variant::Nftables => {
+            Firewall::Nftables => {
                 steps = plan::undo(now, &self.config);
                 steps.extend(self.own().apply(&now.own));
             }
@@ -102,8 +88,8 @@ impl Wanted {
     #[must_use]
     pub fn len(&self, now: &Snapshot) -> usize {
         match self.variant {
-            Variant::Iptables => self.beside(now).len(),
-            Variant::Nftables => self.own().len(),
+            Firewall::Iptables => self.beside(now).len(),
+            Firewall::Nftables => self.own().len(),
         }
     }
 
@@ -111,8 +97,8 @@ impl Wanted {
     #[must_use]
     pub fn in_words(&self, now: &Snapshot) -> String {
         match self.variant {
-            Variant::Nftables => self.own().to_string(),
-            Variant::Iptables => {
+            Firewall::Nftables => self.own().to_string(),
+            Firewall::Iptables => {
                 let rules = self.beside(now);
                 let mut text = String::new();
                 for (family, tool) in [(Family::Ip4, "iptables"), (Family::Ip6, "ip6tables")] {
@@ -133,8 +119,8 @@ impl Wanted {
         let (input, _) = INPUT;
         // Into this one we write an ACCEPT. What IPv6's does is no matter: credentials are IPv4's.
         let seen_to = match self.variant {
-            Variant::Iptables => Some(input.to_string()),
-            Variant::Nftables => None,
+            Firewall::Iptables => Some(input.to_string()),
+            Firewall::Nftables => None,
         };
         let closed = now.closed_inputs.iter().filter(|c| !c.starts_with("ip6 "));
         closed
@@ -192,20 +178,18 @@ mod tests {
     fn auto_is_iptables_wherever_the_kernel_can_and_says_why_it_is_not() {
         let said = |setting, missing| Choice::new(setting, || Ok(missing)).unwrap().to_string();
         assert_eq!(
-            said(Firewall::Auto, None),
+            said(None, None),
             "iptables (auto: the kernel has nft_compat)"
         );
-        let without = said(Firewall::Auto, Some("xt_nat"));
+        let without = said(None, Some("xt_nat"));
         assert!(without.starts_with("nftables (auto: the kernel has no xt_nat"));
         // Who has decided is obeyed, and the kernel is not asked.
         let unasked = || Err(Error::new(Kind::InvalidInput, "asked"));
-        for (setting, variant) in [
-            (Firewall::Iptables, Variant::Iptables),
-            (Firewall::Nftables, Variant::Nftables),
-        ] {
-            assert_eq!(Choice::new(setting, unasked).unwrap().variant, variant);
+        for variant in [Firewall::Iptables, Firewall::Nftables] {
+            let choice = Choice::new(Some(variant), unasked).unwrap();
+            assert_eq!(choice.variant, variant);
         }
-        assert!(Choice::new(Firewall::Auto, unasked).is_err());
+        assert!(Choice::new(None, unasked).is_err());
     }
 
     #[test]

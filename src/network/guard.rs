@@ -18,7 +18,7 @@ use super::nft::news::{GROUP, News};
 use super::pace::Pace;
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::netlink::{Protocol, Socket};
-use crate::sys::signal::{Interest, Stop, Woken, wait};
+use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 
 /// A thread that looks after the rules. Dropped, it ends, and the drop waits for that: no rule is
 /// put back any more afterwards.
@@ -119,7 +119,7 @@ impl Watch {
         loop {
             if changed {
                 let pause = self.pace.wait(Instant::now());
-                if stop.sleep(pause).context(|| WAITING)? == Woken::Interrupted {
+                if stop.sleep(pause).context(|| WAITING)? == WaitResult::Interrupted {
                     return Ok(());
                 }
                 // What came meanwhile is before the look.
@@ -127,7 +127,7 @@ impl Watch {
                 self.look();
             }
             let socket = (self.socket.as_fd(), Interest::Read);
-            if wait(Some(socket), stop, None).context(|| WAITING)? == Woken::Interrupted {
+            if wait(Some(socket), stop, None).context(|| WAITING)? == WaitResult::Interrupted {
                 return Ok(());
             }
             changed = self.news()?;
@@ -140,7 +140,7 @@ impl Watch {
         let mut changed = false;
         let mut buffer = Vec::new();
         loop {
-            match self.socket.take(&mut buffer) {
+            match self.socket.try_receive(&mut buffer) {
                 Ok(true) => changed |= self.ear.hear(&buffer),
                 Ok(false) if self.ear.off_duty && !was_off => {
                     log::info!("post-stop took the firewall's rules out: they stay out");

@@ -23,7 +23,7 @@ use crate::config::{Firewall, NetworkConfig};
 use crate::error::{Error, Result};
 use crate::types::Interface;
 use crate::types::Root;
-use firewall::{Choice, Variant, Wanted};
+use firewall::{Choice, Wanted};
 use nft::snapshot::Snapshot;
 
 /// The network is as the agent needs it. Only [`apply`] and [`found`] make one.
@@ -141,12 +141,8 @@ pub fn in_words_elsewhere(
     config: &NetworkConfig,
     bridge: Option<&Interface>,
 ) -> String {
-    let variant = match config.firewall {
-        Firewall::Auto | Firewall::Iptables => Variant::Iptables,
-        Firewall::Nftables => Variant::Nftables,
-    };
     let wanted = Wanted {
-        variant,
+        variant: config.firewall.unwrap_or(Firewall::Iptables),
         rules: rules_for(root, config, bridge),
         config: config.clone(),
     };

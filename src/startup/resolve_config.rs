@@ -8,7 +8,7 @@ use crate::config::{self, Config, settings::FILES};
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::s3_config;
 use crate::logging;
-use crate::sys::signal::{Stop, Woken, wait};
+use crate::sys::signal::{Stop, WaitResult, wait};
 
 /// Between two looks. A look is one stat(2) a file, for some minutes of a boot. inotify would have
 /// to watch each directory on the way that is not there yet, and would miss what is mounted over
@@ -80,8 +80,8 @@ fn wait_for(config: &Config, stop: &Stop) -> Result<()> {
             }
             let pause = Some(left.min(PAUSE));
             match wait(None, stop, pause).context(|| format!("wait for {}", path.display()))? {
-                Woken::Interrupted => return Err(Error::interrupted()),
-                Woken::Ready | Woken::TimedOut => {}
+                WaitResult::Interrupted => return Err(Error::interrupted()),
+                WaitResult::Ready | WaitResult::TimedOut => {}
             }
         }
     }

@@ -90,9 +90,9 @@ pub fn end_supervisor(root: &Root) -> Result<()> {
     let mut told = None;
     loop {
         let pid = match who()? {
-            Holder::Nobody => return Ok(()),
+            Holder::None => return Ok(()),
             Holder::Process(pid) => pid,
-            Holder::OutOfSight => {
+            Holder::OtherNamespace => {
                 log::warn!(
                     "{} is held by a process of another PID namespace, which cannot be told to stop",
                     path.display()

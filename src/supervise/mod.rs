@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{Docker, Lost};
 use crate::error::{Context, Error, Exit, Result};
-use crate::sys::signal::{Stop, Woken};
+use crate::sys::signal::{Stop, WaitResult};
 use cycle::Supervisor;
 use notify::Notify;
 
@@ -83,7 +83,7 @@ pub fn run(
 ) -> Result<Outcome> {
     run_with(docker, spec, notify, load, |pause| {
         match stop.sleep(pause).context(|| "wait before the next start")? {
-            Woken::Interrupted => Err(Error::interrupted()),
+            WaitResult::Interrupted => Err(Error::interrupted()),
             _ => Ok(()),
         }
     })

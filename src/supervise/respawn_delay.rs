@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::error::Exit;
-use crate::sys::signal::{Stop, Woken, wait};
+use crate::sys::signal::{Stop, WaitResult, wait};
 
 /// Between a failure and the end of the process. sysvinit leaves a service alone for five minutes
 /// that ended ten times within two; this is eight times.
@@ -16,7 +16,7 @@ pub fn respawn_delay(end: Exit) {
     // The signal that ended the work, if one did, is still pending: it ends this as well.
     let woken = Stop::install().and_then(|stop| {
         if stop.requested() {
-            return Ok(Woken::Interrupted);
+            return Ok(WaitResult::Interrupted);
         }
         let time = match end {
             Exit::Success | Exit::AgentTerminal => {

@@ -1,4 +1,4 @@
-//! What a file descriptor is.
+//! Properties of open file descriptors.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -6,13 +6,12 @@ use std::os::linux::fs::MetadataExt;
 
 use super::check;
 
-/// Whether the process was started with its stderr closed. Rust's runtime then opens `/dev/null`
-/// in its place, for reading and writing; a person who sends stderr to `/dev/null` opens it for
-/// writing only, and means it.
+/// Whether the process was started with stderr closed. Rust's runtime then opens `/dev/null` in its
+/// place, read-write; a shell redirection to `/dev/null` is write-only.
 #[must_use]
 pub fn stderr_was_closed() -> bool {
     let stderr = std::io::stderr();
-    // SAFETY: F_GETFL takes no pointer; on a descriptor that is not open it answers EBADF.
+    // SAFETY: F_GETFL takes no pointer; a closed descriptor gives EBADF.
     let flags = check(unsafe { libc::fcntl(stderr.as_raw_fd(), libc::F_GETFL) });
     let Ok(flags) = flags else {
         return true;
@@ -20,7 +19,7 @@ pub fn stderr_was_closed() -> bool {
     if flags & libc::O_ACCMODE != libc::O_RDWR {
         return false;
     }
-    // SAFETY: the descriptor is open, as fcntl just told; ManuallyDrop keeps it so.
+    // SAFETY: fcntl succeeded, so the descriptor is open; ManuallyDrop does not close it.
     let file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(stderr.as_raw_fd()) });
     // /dev/null is character device 1:3 (Documentation/admin-guide/devices.txt).
     file.metadata()

@@ -1,30 +1,30 @@
-//! Opening files with the flags that std does not name.
+//! Opens files with flags that std does not name.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Opens a regular file for reading. `O_NONBLOCK` so that a FIFO in its place cannot hold us.
+/// Opens a regular file for reading. `O_NONBLOCK`: a FIFO in its place must not block.
 ///
 /// # Errors
-/// What open(2) answered, or `InvalidInput` for anything that is no regular file.
+/// From open(2); `InvalidInput` if it is not a regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(path, libc::O_NONBLOCK)
 }
 
-/// As [`open_regular`], and the last component must be no symbolic link (`O_NOFOLLOW`).
+/// Like [`open_regular`], but does not follow a symbolic link in the last component (`O_NOFOLLOW`).
 ///
 /// # Errors
-/// As [`open_regular`]; ELOOP for a symbolic link.
+/// Those of [`open_regular`]; ELOOP for a symbolic link.
 pub fn open_regular_nofollow(path: &Path) -> io::Result<File> {
     regular(path, libc::O_NONBLOCK | libc::O_NOFOLLOW)
 }
 
-/// All of a regular file, as [`open_regular_nofollow`] opens it.
+/// Reads a whole regular file, opened with [`open_regular_nofollow`].
 ///
 /// # Errors
-/// As there, or what read(2) answered.
+/// Those of [`open_regular_nofollow`], and from read(2).
 pub fn read_regular_nofollow(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular_nofollow(path)?.read_to_end(&mut bytes)?;
@@ -46,11 +46,11 @@ fn regular(path: &Path, flags: i32) -> io::Result<File> {
     }
 }
 
-/// Opens a file for writing, made if it is not there, that nobody else may open (mode 0600). What
-/// is in it stays. A symbolic link in its place is not followed.
+/// Opens a file for writing and keeps its content. A missing file is created with mode 0600. A
+/// symbolic link is not followed.
 ///
 /// # Errors
-/// What open(2) answered; ELOOP for a symbolic link.
+/// From open(2); ELOOP for a symbolic link.
 pub fn open_private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
@@ -61,10 +61,10 @@ pub fn open_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a directory's entries last through a power cut (fsync(2) on the directory).
+/// Writes a directory's entries to the disk (fsync(2)), so that they survive a power failure.
 ///
 /// # Errors
-/// What open(2) or fsync(2) answered.
+/// From open(2) or fsync(2).
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -75,7 +75,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn only_regular_files_open() {
+    fn open_regular_rejects_directories_devices_and_nofollow_symlinks() {
         let dir = TempDir::new("open");
         let file = dir.path().join("file");
         let link = dir.path().join("link");

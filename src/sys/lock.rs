@@ -1,7 +1,7 @@
-//! Record locks (fcntl(2), "Advisory record locking"): a lock that the kernel drops when its
-//! holder dies, however it dies, and whose holder the kernel can name.
+//! Record locks (fcntl(2), "Advisory record locking"). The kernel releases such a lock when its
+//! holder ends, and can report the holder's PID.
 
-// The C types are wider or narrower than Rust's; the constants fit them all.
+// The constants fit the C types, which differ in width between C libraries.
 #![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
 
 use std::fs::File;
@@ -13,22 +13,22 @@ use super::check;
 /// Who holds a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// Nobody but, perhaps, this process.
-    Nobody,
-    /// The process of this number, as this process sees it.
+    /// No other process.
+    None,
+    /// The process with this PID.
     Process(u32),
-    /// A process outside this one's PID namespace.
-    OutOfSight,
+    /// A process outside of this one's PID namespace.
+    OtherNamespace,
 }
 
-/// Locks a file that is open for writing, as a whole, for this process; `false` if another
-/// process has it. The lock goes as soon as this process closes *any* descriptor of the file.
+/// Locks a whole file, which must be open for writing; `false` if another process holds the lock.
+/// The lock is released when this process closes *any* descriptor of the file.
 ///
 /// # Errors
-/// What fcntl(2) answered.
+/// From fcntl(2).
 pub fn try_lock(file: &File) -> io::Result<bool> {
     let lock = whole();
-    // SAFETY: F_SETLK reads the flock that it is given, which outlives the call.
+    // SAFETY: F_SETLK reads `lock`, which is initialised and outlives the call.
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) }) {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
@@ -36,27 +36,27 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Who, other than this process, holds a lock on the file.
+/// Which other process holds a lock on the file.
 ///
 /// # Errors
-/// What fcntl(2) answered.
+/// From fcntl(2).
 pub fn holder(file: &File) -> io::Result<Holder> {
     let mut lock = whole();
-    // SAFETY: F_GETLK reads and writes the flock that it is given, which outlives the call.
+    // SAFETY: F_GETLK reads and writes `lock`, which is initialised and outlives the call.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) })?;
     if lock.l_type == libc::F_UNLCK as libc::c_short {
-        return Ok(Holder::Nobody);
+        return Ok(Holder::None);
     }
-    // 0 or less: a process that has no number here. (kill(2) would take 0 for ourselves.)
+    // 0 or less: the process has no PID in this namespace.
     Ok(match u32::try_from(lock.l_pid) {
         Ok(pid) if pid > 0 => Holder::Process(pid),
-        _ => Holder::OutOfSight,
+        _ => Holder::OtherNamespace,
     })
 }
 
-/// An exclusive lock from the first byte to whatever will be the last.
+/// An exclusive lock from the first byte to the end of the file, including later growth.
 fn whole() -> libc::flock {
-    // SAFETY: flock is plain data, for which all zeros are a valid value: offset 0, length 0
+    // SAFETY: all-zero is a valid flock: offset 0, length 0
     // ("to the end"), counted from the start (SEEK_SET is 0).
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = libc::F_WRLCK as libc::c_short;

@@ -1,5 +1,4 @@
-//! The only `unsafe` and the only libc of the program. Everything here is a thin, safe wrapper:
-//! no decision is taken below this line.
+//! Safe wrappers around system calls: the only `unsafe` of the program. They decide nothing.
 
 pub mod fd;
 pub mod file;
@@ -10,7 +9,7 @@ pub mod resolve;
 pub mod signal;
 pub mod socket;
 
-/// The kernel's answer to a system call: its return value, or the error in `errno`.
+/// Converts a system call's return value: -1 becomes the error in `errno`.
 fn check(ret: libc::c_int) -> std::io::Result<libc::c_int> {
     if ret == -1 {
         Err(std::io::Error::last_os_error())

@@ -1,4 +1,4 @@
-//! A netlink socket to the kernel (netlink(7)): whole datagrams out, whole datagrams in.
+//! Netlink sockets to the kernel (netlink(7)). They send and receive whole datagrams.
 
 use std::io;
 use std::mem::size_of;
@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::check;
-use super::signal::{Interest, Stop, Woken, wait};
+use super::signal::{Interest, Stop, WaitResult, wait};
 
-/// Which part of the kernel listens at the other end.
+/// The netlink protocol of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Routes (rtnetlink(7)).
@@ -17,36 +17,34 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// An open socket. Close-on-exec, like everything that we open.
+/// An open netlink socket (close-on-exec).
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
     timeout: Duration,
 }
 
-/// The size of a first receive buffer. A kernel builds the datagrams of a dump for the largest
-/// buffer that it was ever offered, up to 32 KiB (`netlink_dump`), so this one is never the limit.
+/// The initial size of a receive buffer, in bytes. The kernel sizes the datagrams of a dump by the
+/// largest buffer that it has seen, up to 32 KiB (`netlink_dump`), so this size is never the limit.
 const FIRST_BUFFER: usize = 64 * 1024;
 
-/// The kernel's port.
+/// The kernel's netlink port ID.
 const KERNEL: u32 = 0;
 
-/// Bytes that may be under way to or from us. A batch must fit as a whole, and so must the errors
-/// that it draws.
+/// Bytes in the socket's send and receive buffers. A whole batch must fit, and so must its errors.
 const SOCKET_BUFFER: libc::c_int = 4 * 1024 * 1024;
 
 impl Socket {
-    /// Opens a socket whose receives give up after `timeout`.
+    /// Opens a socket. A receive waits for at most `timeout`.
     ///
     /// # Errors
-    /// What socket(2), setsockopt(2) or bind(2) answered. `EPROTONOSUPPORT`: the kernel lacks the
-    /// protocol.
+    /// From socket(2) or bind(2). `EPROTONOSUPPORT`: the kernel does not support the protocol.
     pub fn open(protocol: Protocol, timeout: Duration) -> io::Result<Socket> {
         let number = match protocol {
             Protocol::Route => libc::NETLINK_ROUTE,
             Protocol::Netfilter => libc::NETLINK_NETFILTER,
         };
-        // SAFETY: no pointer is passed.
+        // SAFETY: socket(2) takes no pointer.
         let fd = check(unsafe {
             libc::socket(
                 libc::AF_NETLINK,
@@ -54,24 +52,24 @@ impl Socket {
                 number,
             )
         })?;
-        // SAFETY: the kernel just gave us this descriptor and nobody else has it.
+        // SAFETY: socket(2) returned a new descriptor, which has no other owner.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let socket = Socket { fd, timeout };
         socket.bind()?;
-        // The errors then say what is wrong in words, and do not repeat the whole request. Kernels
-        // before 4.12 and 4.3 know neither; we read their answers as well.
+        // Errors then have a text and do not echo the request. Kernels before 4.12 and 4.3 do not
+        // have these options; their errors can be read as well.
         let _ = socket.set(libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, &1_i32);
         let _ = socket.set(libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, &1_i32);
-        // Without CAP_NET_ADMIN these fail, and the first request says so better than we can.
+        // These fail without CAP_NET_ADMIN; the first request then fails with a clear error.
         let _ = socket.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &SOCKET_BUFFER);
         let _ = socket.set(libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &SOCKET_BUFFER);
         Ok(socket)
     }
 
-    /// Opens a socket that hears what the kernel tells a multicast group.
+    /// Opens a socket that receives the notifications of a multicast group.
     ///
     /// # Errors
-    /// As [`Socket::open`]; EPERM without `CAP_NET_ADMIN`.
+    /// Those of [`Socket::open`]; EPERM without `CAP_NET_ADMIN`.
     pub fn listen(protocol: Protocol, group: u32) -> io::Result<Socket> {
         let socket = Socket::open(protocol, Duration::ZERO)?;
         socket.set(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)?;
@@ -80,7 +78,7 @@ impl Socket {
 
     fn bind(&self) -> io::Result<()> {
         let address = kernel();
-        // SAFETY: `address` is an initialised sockaddr_nl of the size given, and outlives the call.
+        // SAFETY: `address` is an initialised sockaddr_nl of the size given and outlives the call.
         check(unsafe {
             libc::bind(
                 self.fd.as_raw_fd(),
@@ -92,7 +90,7 @@ impl Socket {
     }
 
     fn set<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
-        // SAFETY: `value` points at a plain C value of the size given, and outlives the call.
+        // SAFETY: `value` is a plain C value of the size given and outlives the call.
         check(unsafe {
             libc::setsockopt(
                 self.fd.as_raw_fd(),
@@ -108,11 +106,11 @@ impl Socket {
     /// Sends one datagram to the kernel.
     ///
     /// # Errors
-    /// What sendto(2) answered; EINTR is tried again.
+    /// From sendto(2), except EINTR, which is retried.
     pub fn send(&self, datagram: &[u8]) -> io::Result<()> {
         let address = kernel();
         loop {
-            // SAFETY: `datagram` and `address` are initialised, of the sizes given, and outlive
+            // SAFETY: `datagram` and `address` are initialised, have the sizes given and outlive
             // the call.
             let sent = unsafe {
                 libc::sendto(
@@ -132,12 +130,12 @@ impl Socket {
         }
     }
 
-    /// Receives one datagram of the kernel's, whole whatever its size, into `buffer`. What another
-    /// process sends us is passed over.
+    /// Receives one datagram from the kernel into `buffer`, which grows as needed. Datagrams from
+    /// other processes are ignored.
     ///
     /// # Errors
-    /// What recvfrom(2) answered; EINTR is tried again. `TimedOut` after the time of
-    /// [`Socket::open`]; `ENOBUFS` if the kernel had to drop answers.
+    /// `TimedOut` after the timeout of [`Socket::open`]; `ENOBUFS` if the kernel dropped datagrams;
+    /// otherwise from recvfrom(2), except EINTR, which is retried.
     pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
         loop {
             buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
@@ -145,12 +143,12 @@ impl Socket {
                 Some((self.fd.as_fd(), Interest::Read)),
                 &Stop::never(),
                 Some(self.timeout),
-            )? == Woken::TimedOut
+            )? == WaitResult::TimedOut
             {
-                let why = "the kernel gave no answer in time";
+                let why = "the kernel did not reply in time";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            match self.datagram(buffer) {
+            match self.receive_datagram(buffer) {
                 Ok(KERNEL) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -159,15 +157,15 @@ impl Socket {
         }
     }
 
-    /// Receives one datagram of the kernel's as [`Socket::receive`] does, if one is there; whether
-    /// there was one. Does not wait.
+    /// Receives one datagram from the kernel into `buffer` without waiting; `false` if the queue is
+    /// empty.
     ///
     /// # Errors
-    /// As [`Socket::receive`], but for `TimedOut`.
-    pub fn take(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    /// Those of [`Socket::receive`], except `TimedOut`.
+    pub fn try_receive(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         loop {
             buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
-            match self.datagram(buffer) {
+            match self.receive_datagram(buffer) {
                 Ok(KERNEL) => return Ok(true),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -176,27 +174,25 @@ impl Socket {
         }
     }
 
-    /// The next datagram, whole; its sender.
-    fn datagram(&self, buffer: &mut Vec<u8>) -> io::Result<u32> {
-        let at_once = libc::MSG_DONTWAIT;
-        // The length first: what does not fit would be lost.
-        let look = libc::MSG_PEEK | libc::MSG_TRUNC | at_once;
-        let (length, _) = self.receive_from(buffer, look)?;
+    /// Receives the next datagram without waiting; returns the sender's port ID.
+    fn receive_datagram(&self, buffer: &mut Vec<u8>) -> io::Result<u32> {
+        // Reads the length first: the kernel would discard what does not fit into `buffer`.
+        let peek = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+        let (length, _) = self.receive_from(buffer, peek)?;
         if length > buffer.len() {
             buffer.resize(length, 0);
         }
-        let (length, sender) = self.receive_from(buffer, at_once)?;
+        let (length, sender) = self.receive_from(buffer, libc::MSG_DONTWAIT)?;
         buffer.truncate(length);
         Ok(sender)
     }
 
-    /// One recvfrom(2): the datagram's length, and the sender's port (0 is the kernel).
+    /// One recvfrom(2): the datagram's length and the sender's port ID.
     fn receive_from(&self, buffer: &mut [u8], flags: libc::c_int) -> io::Result<(usize, u32)> {
         let mut address = kernel();
         loop {
             let mut length = length_of::<libc::sockaddr_nl>();
-            // SAFETY: `buffer` and `address` are writable for the sizes given and outlive the
-            // call; the kernel writes no more than that.
+            // SAFETY: `buffer` and `address` are writable for the sizes given and outlive the call.
             let received = unsafe {
                 libc::recvfrom(
                     self.fd.as_raw_fd(),
@@ -221,7 +217,7 @@ impl AsFd for Socket {
     }
 }
 
-/// Nothing if the last call was interrupted, else its error.
+/// The last system call's error, unless that is EINTR.
 fn retry_if_interrupted() -> io::Result<()> {
     let error = io::Error::last_os_error();
     if error.kind() == io::ErrorKind::Interrupted {
@@ -231,9 +227,9 @@ fn retry_if_interrupted() -> io::Result<()> {
     }
 }
 
-/// The kernel's address: port 0, no group. To bind to it asks for any free port.
+/// The kernel's address: port ID 0, no group. bind(2) to it assigns a free port ID.
 fn kernel() -> libc::sockaddr_nl {
-    // SAFETY: sockaddr_nl is plain numbers, for which zero is a valid value.
+    // SAFETY: all-zero is a valid sockaddr_nl.
     let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
     // AF_NETLINK is 16: it fits any integer type.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -243,8 +239,8 @@ fn kernel() -> libc::sockaddr_nl {
     address
 }
 
-/// A C value's size as the socket calls want it.
+/// The size of a C value as `socklen_t`.
 fn length_of<T>() -> libc::socklen_t {
-    // No value passed here is longer than a few dozen bytes.
+    // Every type used here has less than 100 bytes.
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
 }

@@ -1,16 +1,15 @@
-//! Random numbers from the kernel, for jitter and for names that nobody else takes. Nothing
-//! secret hangs on them.
+//! Random numbers from the kernel, for jitter and for unique file names. Not used for secrets.
 
 use std::io;
 
-/// Sixty-four random bits, from getrandom(2).
+/// 64 random bits, from getrandom(2).
 ///
 /// # Errors
-/// What the kernel answered; EINTR is tried again.
+/// From getrandom(2), except EINTR, which is retried.
 pub fn random() -> io::Result<u64> {
     let mut bytes = [0u8; 8];
     loop {
-        // SAFETY: the buffer is valid for its length, and the kernel writes no further.
+        // SAFETY: `bytes` is writable for the length given and outlives the call.
         let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         match usize::try_from(got) {
             // Reads of up to 256 bytes are never short once the pool is ready (getrandom(2)).
@@ -29,7 +28,7 @@ pub fn random() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn two_are_not_the_same() {
+    fn two_random_numbers_differ() {
         assert_ne!(super::random().unwrap(), super::random().unwrap());
     }
 }

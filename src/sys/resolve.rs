@@ -1,14 +1,14 @@
-//! Names to addresses, by getaddrinfo(3). std resolves too, but hides why a name has no address,
-//! and a name that does not exist must not be asked for minutes.
+//! Host names to addresses, with getaddrinfo(3). std hides whether a lookup failed permanently; a
+//! name that does not exist must not be retried for minutes.
 
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::{fmt, io, ptr};
 
-/// Why a name has no address.
+/// Why a lookup failed.
 #[derive(Debug)]
 pub struct LookupError {
-    /// Another try may succeed: the name servers did not answer, or not yet.
+    /// Whether a retry may succeed, for example after a name server timeout.
     pub temporary: bool,
     why: String,
 }
@@ -21,33 +21,33 @@ impl fmt::Display for LookupError {
 
 impl std::error::Error for LookupError {}
 
-/// The list that getaddrinfo(3) gave, freed with its owner.
+/// The list that getaddrinfo(3) allocates, freed on drop.
 struct List(*mut libc::addrinfo);
 
 impl Drop for List {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from a getaddrinfo that succeeded, and is freed only here.
+        // SAFETY: the pointer is from a successful getaddrinfo call and is freed only here.
         unsafe { libc::freeaddrinfo(self.0) }
     }
 }
 
-/// The addresses of `host`, in the order in which they should be tried. Blocks for as long as
-/// the C library takes.
+/// The addresses of `host`, in the order in which they should be tried. Blocks until the C library
+/// returns.
 ///
 /// # Errors
-/// Why there is none.
+/// See [`LookupError`].
 pub fn lookup(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     let permanent = |why: &str| LookupError {
         temporary: false,
         why: why.to_owned(),
     };
-    let name = CString::new(host).map_err(|_| permanent("the name holds a NUL byte"))?;
+    let name = CString::new(host).map_err(|_| permanent("the name contains a NUL byte"))?;
     // SAFETY: all-zero is a valid addrinfo: no flags, no pointers.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_family = libc::AF_UNSPEC;
     hints.ai_socktype = libc::SOCK_STREAM;
     let mut found = ptr::null_mut();
-    // SAFETY: the name is NUL-terminated, hints and result outlive the call.
+    // SAFETY: the name is NUL-terminated; name, hints and result outlive the call.
     let code =
         unsafe { libc::getaddrinfo(name.as_ptr(), ptr::null(), &raw const hints, &raw mut found) };
     match code {
@@ -74,13 +74,13 @@ fn addresses(list: &List) -> Vec<IpAddr> {
     while let Some(entry) = unsafe { next.as_ref() } {
         match entry.ai_family {
             libc::AF_INET => {
-                // SAFETY: for AF_INET the address is a sockaddr_in (getaddrinfo(3)); how it is
-                // aligned nobody says.
+                // SAFETY: for AF_INET the address is a sockaddr_in (getaddrinfo(3)). Its alignment
+                // is not specified, so the read is unaligned.
                 let v4 = unsafe { ptr::read_unaligned(entry.ai_addr.cast::<libc::sockaddr_in>()) };
                 all.push(Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)).into());
             }
             libc::AF_INET6 => {
-                // SAFETY: for AF_INET6 the address is a sockaddr_in6; as above.
+                // SAFETY: for AF_INET6 the address is a sockaddr_in6; unaligned as above.
                 let v6 = unsafe { ptr::read_unaligned(entry.ai_addr.cast::<libc::sockaddr_in6>()) };
                 all.push(Ipv6Addr::from(v6.sin6_addr.s6_addr).into());
             }
@@ -96,13 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_addresses() {
+    fn lookup_of_address_literals() {
         assert_eq!(lookup("127.0.0.1").unwrap(), [Ipv4Addr::LOCALHOST]);
         assert_eq!(lookup("::1").unwrap(), [Ipv6Addr::LOCALHOST]);
     }
 
     #[test]
-    fn no_name_is_no_panic() {
+    fn lookup_of_empty_name_or_nul_fails() {
         assert!(!lookup("a\0b").unwrap_err().temporary);
         assert!(lookup("").is_err());
     }

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT as a file descriptor (signalfd(2)), so that one `poll` waits for work and
-//! for the order to stop, and no handler and no thread is needed.
+//! SIGTERM and SIGINT as a file descriptor (signalfd(2)): one poll(2) waits for work and for a
+//! signal, without a signal handler or a thread.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,38 +9,38 @@ use std::time::{Duration, Instant};
 
 use super::check;
 
-/// A request to stop: SIGTERM or SIGINT. Cheap to clone; all clones see the same signal. The signal
-/// is never read from the descriptor, so every wait after it returns at once.
+/// A stop request: SIGTERM or SIGINT. Clones share one descriptor. The signal is never read from
+/// it, so after the signal every wait returns [`WaitResult::Interrupted`] at once.
 #[derive(Debug, Clone)]
 pub struct Stop(Option<Arc<OwnedFd>>);
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
-    /// The descriptor waited for is ready (or hung up: reading it will tell).
+pub enum WaitResult {
+    /// The descriptor is ready or was hung up; the next read or write shows which.
     Ready,
-    /// The time is over.
+    /// The time limit was reached.
     TimedOut,
-    /// SIGTERM or SIGINT is pending.
+    /// A stop request is pending.
     Interrupted,
 }
 
 impl Stop {
-    /// A request that never comes: for verbs that leave SIGTERM and SIGINT to their default action.
+    /// A stop request that never arrives: SIGTERM and SIGINT keep their default action.
     #[must_use]
     pub const fn never() -> Stop {
         Stop(None)
     }
 
-    /// Blocks SIGTERM and SIGINT for this process and turns them into a descriptor. To be called
-    /// once, before any thread is started (threads inherit the mask).
+    /// Blocks SIGTERM and SIGINT for this process and opens a descriptor for them. Must be called
+    /// before the first thread is started, because threads inherit the signal mask.
     ///
     /// # Errors
-    /// What sigprocmask(2) or signalfd(2) answered.
+    /// From sigprocmask(2) or signalfd(2).
     pub fn install() -> io::Result<Stop> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises the set that it is given, and the other calls get that
-        // initialised set; none of them keeps the pointer.
+        // SAFETY: sigemptyset initialises the set before the other calls read it; no call keeps
+        // the pointer.
         let fd = unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
@@ -52,41 +52,41 @@ impl Stop {
             ))?;
             check(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC))?
         };
-        // SAFETY: the kernel just gave us this descriptor and nobody else has it.
+        // SAFETY: signalfd returned a new descriptor, which has no other owner.
         Ok(Stop(Some(Arc::new(unsafe { OwnedFd::from_raw_fd(fd) }))))
     }
 
-    /// Whether the order has come.
+    /// Whether a stop request is pending.
     #[must_use]
     pub fn requested(&self) -> bool {
         matches!(
             wait(None, self, Some(Duration::ZERO)),
-            Ok(Woken::Interrupted)
+            Ok(WaitResult::Interrupted)
         )
     }
 
-    /// Sleeps, unless the order comes first.
+    /// Sleeps for `time`, or until a stop request arrives.
     ///
     /// # Errors
-    /// What poll(2) answered.
-    pub fn sleep(&self, time: Duration) -> io::Result<Woken> {
+    /// From poll(2).
+    pub fn sleep(&self, time: Duration) -> io::Result<WaitResult> {
         wait(None, self, Some(time))
     }
 }
 
-/// Another order than a signal: whatever makes the descriptor readable (or hangs it up) means stop.
+/// A stop request from another source than a signal: the descriptor becomes readable or is hung up.
 impl From<OwnedFd> for Stop {
     fn from(fd: OwnedFd) -> Self {
         Stop(Some(Arc::new(fd)))
     }
 }
 
-/// Sends SIGTERM to a process.
+/// Sends SIGTERM to a process. Succeeds if the process does not exist.
 ///
 /// # Errors
-/// What kill(2) answered: ESRCH (no such process) is none, what was wanted is so.
+/// `InvalidInput` if `pid` is 0 or not a `pid_t`, otherwise from kill(2).
 pub fn terminate(pid: u32) -> io::Result<()> {
-    // 0 and negative numbers mean whole groups of processes.
+    // 0 and negative numbers are process groups.
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     if pid == 0 {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -98,25 +98,25 @@ pub fn terminate(pid: u32) -> io::Result<()> {
     }
 }
 
-/// What is to be done with a descriptor when it is ready.
+/// What a descriptor must be ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// Read from it.
+    /// Reading.
     Read,
-    /// Write to it.
+    /// Writing.
     Write,
 }
 
-/// Waits until `fd` is ready, the order to stop comes, or the time is over (`None`: no limit).
-/// The order to stop wins over data.
+/// Waits until `fd` is ready, a stop request arrives or `time` is over (`None`: no limit). A stop
+/// request takes precedence over a ready descriptor.
 ///
 /// # Errors
-/// What poll(2) answered; EINTR is waited through.
+/// From poll(2), except EINTR, which continues the wait.
 pub fn wait(
     fd: Option<(BorrowedFd<'_>, Interest)>,
     stop: &Stop,
     time: Option<Duration>,
-) -> io::Result<Woken> {
+) -> io::Result<WaitResult> {
     let deadline = time.and_then(|t| Instant::now().checked_add(t));
     let mut fds = [
         libc::pollfd {
@@ -142,10 +142,11 @@ pub fn wait(
         // SAFETY: `fds` is an array of two initialised pollfd that outlives the call.
         let ready = unsafe { libc::poll(fds.as_mut_ptr(), 2, ms) };
         match check(ready) {
+            // The limit is longer than poll(2) can wait at once.
             Ok(0) if left.is_some_and(|l| l.as_millis() >= libc::c_int::MAX as u128) => {}
-            Ok(0) => return Ok(Woken::TimedOut),
-            Ok(_) if fds[0].revents != 0 => return Ok(Woken::Interrupted),
-            Ok(_) => return Ok(Woken::Ready),
+            Ok(0) => return Ok(WaitResult::TimedOut),
+            Ok(_) if fds[0].revents != 0 => return Ok(WaitResult::Interrupted),
+            Ok(_) => return Ok(WaitResult::Ready),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }

@@ -1,7 +1,7 @@
-//! Stream sockets whose connect does not block, so that it can be waited for together with the
-//! order to stop (socket(2), connect(2), unix(7), ip(7), ipv6(7)).
+//! Stream sockets with a non-blocking connect, so that one wait covers the connect and a stop
+//! request (socket(2), connect(2), unix(7), ip(7), ipv6(7)).
 
-// The C types are wider or narrower than Rust's; families and sizes of addresses fit them all.
+// Address families and sizes fit the C types, which differ in width between C libraries.
 #![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
 
 use std::io;
@@ -14,31 +14,31 @@ use std::path::Path;
 
 use super::check;
 
-/// Gives a listener the shortest queue of connections that there is.
+/// Sets a listener's backlog to 1, the smallest value.
 ///
 /// # Errors
-/// What listen(2) answered.
+/// From listen(2).
 #[cfg(test)]
 pub fn shorten_queue(listener: &std::os::unix::net::UnixListener) -> io::Result<()> {
-    // SAFETY: listen(2) takes no pointer; on a listener it only sets the queue's length anew.
+    // SAFETY: listen(2) takes no pointer; on a listening socket it only changes the backlog.
     check(unsafe { libc::listen(listener.as_raw_fd(), 1) }).map(drop)
 }
 
 /// Connects to a Unix stream socket. The stream is non-blocking.
 ///
 /// # Errors
-/// What socket(2) or connect(2) answered: `WouldBlock` if the peer's queue of connections is full
-/// (try again later), `InvalidInput` if the path is longer than the kernel takes (107 bytes).
+/// `WouldBlock` if the listener's backlog is full (retry later), `InvalidInput` if the path has a
+/// NUL or more than 107 bytes, otherwise from socket(2) or connect(2).
 pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     let bytes = path.as_os_str().as_bytes();
-    // SAFETY: sockaddr_un is plain data, for which all zeros are a valid value.
+    // SAFETY: all-zero is a valid sockaddr_un.
     let mut addr: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     addr.sun_family = libc::AF_UNIX as libc::sa_family_t;
-    // One byte less than there is: the path ends with a NUL.
+    // The last byte of sun_path is the terminating NUL.
     if bytes.len() >= addr.sun_path.len() || bytes.contains(&0) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "not the path of a socket: it has a NUL or is longer than 107 bytes",
+            "invalid socket path: it has a NUL or more than 107 bytes",
         ));
     }
     for (to, from) in addr.sun_path.iter_mut().zip(bytes) {
@@ -57,11 +57,11 @@ pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from(fd))
 }
 
-/// Starts to connect to a TCP address. The stream is non-blocking; when it becomes writable the
-/// connect is over, and [`TcpStream::take_error`] tells how it ended.
+/// Starts to connect to a TCP address. The stream is non-blocking. The connect has finished when the
+/// stream is writable; [`TcpStream::take_error`] returns its error.
 ///
 /// # Errors
-/// What socket(2) or connect(2) answered.
+/// From socket(2) or connect(2), except EINPROGRESS.
 pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
     let (fd, connected) = match addr {
         SocketAddr::V4(v4) => {
@@ -114,6 +114,6 @@ pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
 
 fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: socket(2) takes no pointer; the descriptor that it returns is nobody else's.
+    // SAFETY: socket(2) takes no pointer; the new descriptor has no other owner.
     unsafe { Ok(OwnedFd::from_raw_fd(check(libc::socket(family, kind, 0))?)) }
 }

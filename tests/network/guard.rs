@@ -80,7 +80,7 @@ in_namespace! {
             undo();
             let mut heard = Vec::new();
             let mut buffer = Vec::new();
-            while ear.take(&mut buffer).expect("take") {
+            while ear.try_receive(&mut buffer).expect("take") {
                 for told in message::read(&buffer).expect("messages") {
                     let Message::Object { kind, body } = told.message else { continue };
                     heard.extend(News::read(kind, body));

@@ -102,13 +102,9 @@ in_namespace! {
 /// What is said to be in the way of `config`'s rules.
 fn in_the_way(config: &ecs_init::config::NetworkConfig) -> Vec<String> {
     use ecs_init::config::Firewall;
-    use network::firewall::{Variant, Wanted};
-    let variant = match config.firewall {
-        Firewall::Nftables => Variant::Nftables,
-        Firewall::Auto | Firewall::Iptables => Variant::Iptables,
-    };
+    use network::firewall::Wanted;
     let wanted = Wanted {
-        variant,
+        variant: config.firewall.unwrap_or(Firewall::Iptables),
         rules: network::rules_for(&Root::default(), config, Some(&Interface::docker0())),
         config: config.clone(),
     };

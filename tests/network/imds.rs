@@ -8,7 +8,7 @@ use ecs_init::config::{Firewall, NetworkConfig};
 
 /// In iptables' tables.
 const IPTABLES: NetworkConfig = NetworkConfig {
-    firewall: Firewall::Iptables,
+    firewall: Some(Firewall::Iptables),
     ..BLOCK_IMDS
 };
 

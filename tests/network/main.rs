@@ -27,7 +27,7 @@ const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 
 /// Tables of our own.
 const NFTABLES: NetworkConfig = NetworkConfig {
-    firewall: Firewall::Nftables,
+    firewall: Some(Firewall::Nftables),
     ..DEFAULTS
 };
 /// The same with all the rules that there can be.

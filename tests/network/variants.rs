@@ -99,7 +99,7 @@ in_namespace! {
         apply();
         assert!(saved().contains("51678"));
         let iptables = NetworkConfig {
-            firewall: Firewall::Iptables,
+            firewall: Some(Firewall::Iptables),
             ..NetworkConfig::DEFAULT
         };
         let once = numbered();
@@ -126,13 +126,9 @@ fn kernel_steps(
     config: &NetworkConfig,
     rules: &network::RuleSet,
 ) -> ecs_init::error::Result<Vec<network::nft::plan::Step>> {
-    use network::firewall::{Variant, Wanted};
-    let variant = match config.firewall {
-        Firewall::Nftables => Variant::Nftables,
-        Firewall::Auto | Firewall::Iptables => Variant::Iptables,
-    };
+    use network::firewall::Wanted;
     let wanted = Wanted {
-        variant,
+        variant: config.firewall.unwrap_or(Firewall::Iptables),
         rules: rules.clone(),
         config: config.clone(),
     };
