@@ -1,7 +1,7 @@
-"""`run --bench`: ecs-init held against a peer or a floor of the same run.
+"""`run --bench`: compares ecs-init with similar tools and with lower bounds in the same run.
 
-Figures, not assertions: a command that fails ends the bench, a slow one does not.
-On the stage `ns`, where nothing is emulated.
+Measurements without assertions: only a command that fails ends the bench. On the stage `ns`,
+where nothing is emulated.
 """
 
 import os
@@ -15,7 +15,8 @@ from pathlib import Path
 from harness import archives, builds
 from harness.case import Scene
 from harness.errors import Failed, HarnessError
-from harness.runner import Options, Tally, maker
+from harness.results import Results
+from harness.runner import Options, host_maker
 from harness.world import Artifacts, Surroundings, World
 
 from . import files
@@ -23,18 +24,18 @@ from .commands import PATH
 from .hosts import Bench
 from .table import table
 
-#: The tar's padding, in bytes; it does not compress.
+#: Incompressible padding of the tar in bytes.
 WEIGHT = 100_000_000
 
-#: Runs of what is short, and of what moves 100 MB.
+#: Repetitions of short commands, and of those that move 100 MB.
 MANY, FEW = 20, 7
 
-#: What it takes beyond the stages' tools: program and Debian package.
+#: Program and Debian package, in addition to those of the stages.
 TOOLS = {"strace": "strace", "sysctl": "procps", "nsenter": "util-linux"}
 
 
 def bench(world: World, options: Options) -> bool:
-    """Measures and prints, in two minutes; False when something did not do its work."""
+    """Measures and prints, in two minutes; False if a command failed."""
     if missing := [p for tool, p in TOOLS.items() if not shutil.which(tool, path=PATH)]:
         raise HarnessError(f"missing tools: apt-get install {' '.join(missing)}")
     try:
@@ -62,26 +63,26 @@ def _bench(world: World, options: Options) -> None:
     rows += files.verifying(binary, tar, keyring, world, FEW)
     tar.unlink()
     job = artifacts.job(binary).write(options.logs / "job.tar")
-    make = maker("ns", "x86_64", ["full"], programs.driver, job, Tally())
+    make = host_maker("ns", "x86_64", ["full"], programs.driver, job, Results())
     with Surroundings(world) as around, make("full", options.logs) as host:
         many = Bench(Scene(host, artifacts, around), MANY, options.logs)
         few = Bench(many.scene, FEW, options.logs)
         few.fill()
         parts = []
-        for part in (few.loading, many.network, many.processes, many.starting, few.still):
+        for part in (few.loading, many.network, many.processes, many.starting, few.idle):
             _progress(part.__name__)
             parts += part()
         _progress("downloading")
         downloads, cipher = few.downloading()
         versions = _versions(host, cipher)
-    print(f"\nThe tar has {len(artifacts.tar):,} bytes. Medians of {FEW} runs where it is read, "
-          f"of {MANY} elsewhere;\npeaks and the time at rest are of one run. The load of the "
-          f"machine was {load[0]:.2f} before and\n{os.getloadavg()[0]:.2f} after, on "
-          f"{os.cpu_count()} CPUs: on a machine that others use, go by the ratios.")
+    print(f"\nThe tar has {len(artifacts.tar):,} bytes. Medians of {FEW} runs that read it, of "
+          f"{MANY} others;\npeaks and idle figures are of one run. Load average {load[0]:.2f} "
+          f"before and\n{os.getloadavg()[0]:.2f} after, {os.cpu_count()} CPUs: on a shared machine "
+          "compare the ratios.")
     print(versions)
-    print("recorded: amazon-ecs-init 1.105.1 itself, on another day.\n"
-          "its nine programs: what it starts, without its own time. pre-start of ours has Docker\n"
-          "requests in it, /version among them, for which dockerd runs programs itself.\n")
+    print("recorded: amazon-ecs-init 1.105.1, measured on another day.\n"
+          "reference's programs: the nine that it starts, without its own time. ecs-init's\n"
+          "pre-start includes Docker requests; for /version dockerd runs programs.\n")
     print(table([*rows, *parts, *downloads]), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Commands to be measured, and what was counted for them."""
+"""Commands to measure, and their measurements."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from statistics import median
 from harness.errors import HarnessError
 from harness.host import NOWHERE, TOOLS
 
-#: The machine's tools, those of the superuser too.
+#: The machine's tools, including those in sbin.
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -20,7 +20,7 @@ LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True)
 class Command:
-    """`where`: `here`, in the `host`, or in the host's `net` alone."""
+    """`where`: `here`, in the `host`, or only in the host's `net`."""
 
     argv: list[str]
     env: dict[str, str] = field(default_factory=lambda: dict(TOOLS))
@@ -29,29 +29,29 @@ class Command:
 
 @dataclass(frozen=True)
 class Measured:
-    """What several commands in a row took, run by run; the peak is the largest of any."""
+    """Measurements of a sequence of commands, run by run; the peak is that of the largest."""
 
     runs: list[dict[str, float]]
     peak: int | None
 
     def median(self, key: str) -> float:
-        """`wall` in ms; `switches` (of its own will), `preempted`."""
+        """Of `wall` in ms, `switches` (voluntary) or `preempted`."""
         return median(run[key] for run in self.runs)
 
     @property
     def cpu(self) -> float:
-        """User and system time together, in ms. The sum is exact; the kernel splits it by
-        where its ticks fell, and a run shorter than a tick is all user time then."""
+        """User and system time in ms. Only the sum is exact: the kernel splits it by its ticks, and
+        a run shorter than a tick counts as user time."""
         return median(run["user"] + run["sys"] for run in self.runs)
 
 
 def measure(groups: dict[str, list[Command]], rounds: int, pid: int | None = None,
             peaks: bool = True) -> dict[str, Measured]:
-    """Runs the groups in turn, `rounds` times; each command must end with 0."""
-    told = {"pid": pid, "rounds": rounds, "peaks": peaks, "groups": {
+    """Runs the groups alternately, `rounds` times; each command must exit 0."""
+    request = {"pid": pid, "rounds": rounds, "peaks": peaks, "groups": {
         name: [{"argv": list(map(str, c.argv)), "env": c.env, "where": c.where} for c in commands]
         for name, commands in groups.items()}}
-    done = subprocess.run([sys.executable, LAUNCH], input=json.dumps(told), text=True,
+    done = subprocess.run([sys.executable, LAUNCH], input=json.dumps(request), text=True,
                           capture_output=True)
     if done.returncode:
         raise HarnessError(f"measuring failed: {done.stderr.strip()}")
@@ -69,18 +69,18 @@ def execs(argv: list[str], env: dict[str, str], pid: int, log: Path) -> list[str
         raise HarnessError(f"strace of {' '.join(argv)}: {done.stderr.strip()}")
     lines = [line for line in log.read_text().splitlines()
              if "exec" in line and line.rstrip().endswith("= 0")]
-    # The first is nsenter itself.
+    # The first is nsenter.
     return lines[1:]
 
 
 def tool(name: str) -> str:
-    """Where the machine has a program."""
+    """The path of a program of this machine."""
     if found := shutil.which(name, path=PATH):
         return found
-    raise HarnessError(f"{name} is not on this machine")
+    raise HarnessError(f"{name} is not installed")
 
 
-def ours(binary: str, verb: str, settings: dict[str, str], where: str = "host",
+def ecs_init(binary: str, verb: str, settings: dict[str, str], where: str = "host",
          *words: str) -> Command:
-    """ecs-init with a PATH that leads nowhere."""
+    """ecs-init with a PATH that names no directory."""
     return Command([binary, verb, *words], NOWHERE | settings, where)

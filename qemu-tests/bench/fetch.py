@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""fetch.py URL CA FILE: the floor of a download, http.client over OpenSSL into a
-file, 1 MiB at a time."""
+"""fetch.py URL CA FILE: downloads with http.client over OpenSSL into a file, 1 MiB at a time;
+the lower bound of a download."""
 
 import http.client
 import ssl

@@ -1,4 +1,4 @@
-"""What needs no host: how large the binary is, how fast it verifies."""
+"""Measurements without a host: the binary's size and its verification of a tar."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ from harness import builds
 from harness.world import World
 
 from . import recorded
-from .commands import Command, measure, ours, tool
+from .commands import Command, ecs_init, measure, tool
 from .table import Row
 
 
 def sizes(directory: Path | None) -> list[Row]:
-    """Both architectures against the reference's x86_64 binary."""
+    """Both architectures compared with the reference's x86_64 binary."""
     return [Row(f"size, {arch}", builds.under_test(arch, directory, False).stat().st_size, "bytes",
                 "reference, x86_64", recorded.SIZE, recorded.SIZE) for arch in ("x86_64", "aarch64")]
 
 
 def verifying(binary: Path, tar: Path, keyring: Path, world: World, rounds: int) -> list[Row]:
-    """A signed tar, against GnuPG and against hashing alone; the page cache is warm."""
+    """`verify` compared with GnuPG and with hashing only; the page cache is warm."""
     tar.read_bytes()
     signature = Path(f"{tar}.asc")
     found = measure({
-        "verify": [ours(str(binary), "verify", {"ECS_INIT_KEYRING": str(keyring)}, "here",
+        "verify": [ecs_init(str(binary), "verify", {"ECS_INIT_KEYRING": str(keyring)}, "here",
                         str(tar))],
         "gpg": [Command([tool("gpg"), "--batch", "--no-tty", "--no-auto-check-trustdb",
                          "--homedir", world.trusted.home.name, "--verify", signature, tar])],

@@ -1,4 +1,4 @@
-"""What takes a whole host: its network, its dockerd, and time to sit still."""
+"""Measurements in a whole host: network, loads, starts, idle, downloads."""
 
 import datetime
 import http.client
@@ -17,24 +17,24 @@ from harness.job import BINARY
 from harness.world import ADDRESS, REGION, REGIONAL
 
 from . import recorded
-from .commands import Command, execs, measure, ours, tool
+from .commands import Command, ecs_init, execs, measure, tool
 from .store import Store
 from .table import Row
 
 CACHE = "/var/cache/ecs"
 
-#: Seconds that `start` is left alone.
-STILL = 30
+#: Seconds that `start` is idle.
+IDLE = 30
 
-#: Seconds between a change of Docker's images and the next load.
+#: Pause in seconds between a change of Docker's images and the next load.
 SETTLE = 0.3
 
-#: Created and started by hand, from what ecs-init's own was made of.
+#: A container created by the harness from the same body as ecs-init's.
 FLOOR = "floor"
 
 
 class Bench:
-    """One namespace host with the agent's image of 100 MB, and the rounds to run."""
+    """One namespace host with the agent's image of 100 MB, and the number of rounds."""
 
     def __init__(self, scene: Scene, rounds: int, log: Path):
         self.scene, self.host, self.docker = scene, scene.host, scene.docker
@@ -48,7 +48,7 @@ class Bench:
     # The cache
 
     def fill(self) -> None:
-        """The signed tar in the cache, its image not in Docker."""
+        """Puts the signed tar into the cache."""
         self.cache.mkdir(parents=True, exist_ok=True)
         (self.cache / "ecs-agent.tar").write_bytes(self.scene.artifacts.tar)
         (self.cache / "ecs-agent.tar.asc").write_bytes(self.scene.artifacts.signature)
@@ -67,12 +67,12 @@ class Bench:
     # The parts
 
     def loading(self) -> list[Row]:
-        """State 2, against the tar streamed to dockerd by sendfile(2), with and without
-        a gpg before it."""
+        """pre-start in state 2, compared with the tar sent to dockerd by sendfile(2), with and
+        without gpg --verify."""
         tar = self.cache / "ecs-agent.tar"
         gpg = Command([tool("gpg"), "--batch", "--no-tty", "--no-auto-check-trustdb", "--homedir",
                        self.scene.artifacts.world.trusted.home.name, "--verify", f"{tar}.asc", tar])
-        pre_start = ours(BINARY, "pre-start", self.settings)
+        pre_start = ecs_init(BINARY, "pre-start", self.settings)
         ways = {
             "mine": lambda: self._wall(pre_start, self.pid),
             "gpg": lambda: self._wall(gpg),
@@ -82,12 +82,12 @@ class Bench:
         for what, fresh in (("image absent", True), ("image there", False)):
             times = {name: [] for name in ways}
             for number in range(self.rounds):
-                # Every other round the other way about: none always comes after the same.
+                # The order alternates, so that none always follows the same.
                 for name in list(ways)[::-1 if number % 2 else 1]:
                     if fresh and name != "gpg":
                         self.without_image()
                     self.state(2)
-                    # dockerd clears up behind its answer.
+                    # dockerd cleans up after its answer.
                     time.sleep(SETTLE)
                     times[name].append(ways[name]())
             mine, floor = times["mine"], times["post"]
@@ -97,13 +97,13 @@ class Bench:
                      Row("", median(mine), "ms", "POST /images/load by Python", median(floor))]
         self.state(2)
         peak = measure({"load": [pre_start]}, 0, self.pid)
-        # The network is the next part's.
+        # The next part starts without rules.
         self.scene.init("post-stop")
         return [*rows, Row("pre-start with a load, peak RSS", peak["load"].peak, "KiB")]
 
     def _requests(self, paths: list[str]) -> float:
-        """The reference's questions to dockerd, in ms. Slow is /version, for which
-        dockerd runs programs of its own."""
+        """Wall time of the reference's requests to dockerd, in ms. /version is slow: dockerd runs
+        programs for it."""
         began = time.perf_counter()
         for path in paths:
             connection = self._connect()
@@ -139,18 +139,18 @@ class Bench:
         took = (time.perf_counter() - began) * 1e3
         connection.close()
         if answer.status != 200 or b'"error' in body:
-            raise HarnessError(f"dockerd did not load the floor's tar: {answer.status} {body!r}")
+            raise HarnessError(f"dockerd did not load the tar: {answer.status} {body!r}")
         return took
 
     def network(self) -> list[Row]:
-        """State 1, so nothing but the network changes, against the programs that the
-        reference starts for it."""
+        """pre-start and post-stop in state 1, where only the network changes, compared with the
+        programs that the reference starts."""
         self.state(1)
         self._same_rules()
         before = self.scene.rules()
         found = measure({
-            "pre-start": [ours(BINARY, "pre-start", self.settings)],
-            "post-stop": [ours(BINARY, "post-stop", self.settings)],
+            "pre-start": [ecs_init(BINARY, "pre-start", self.settings)],
+            "post-stop": [ecs_init(BINARY, "post-stop", self.settings)],
             "its pre-start": recorded.pre_start(),
             "its post-stop": recorded.post_stop(),
         }, self.rounds, self.pid)
@@ -159,10 +159,10 @@ class Bench:
         for verb, day in (("pre-start", recorded.PRE_START), ("post-stop", recorded.POST_STOP)):
             mine, its = found[verb], found[f"its {verb}"]
             asked = median(self._requests(recorded.REQUESTS[verb]) for _ in range(self.rounds))
-            programs = "its nine programs"
+            programs = "reference's programs"
             rows += [
                 Row(f"{verb}, wall", mine.median("wall"), "ms", programs, its.median("wall"), day),
-                Row("", mine.median("wall"), "ms", "and its Docker requests, by Python",
+                Row("", mine.median("wall"), "ms", "and its Docker requests by Python",
                     its.median("wall") + asked),
                 Row(f"{verb}, user+sys", mine.cpu, "ms", programs, its.cpu),
                 Row(f"{verb}, peak RSS", mine.peak, "KiB", "the largest of them", its.peak),
@@ -172,14 +172,14 @@ class Bench:
         return rows
 
     def _same_rules(self) -> None:
-        """Both ways must lead to the same rules, or their times say nothing."""
+        """Both must write the same rules, or their times cannot be compared."""
         self.scene.init("pre-start")
         mine = self.scene.rules()
         self.scene.init("post-stop")
         measure({"add": recorded.pre_start()}, 1, self.pid, peaks=False)
         its = self.scene.rules()
         measure({"delete": recorded.post_stop()}, 1, self.pid, peaks=False)
-        equal(its, mine, "the rules of the nine programs")
+        equal(its, mine, "the rules of the reference's programs")
 
     def processes(self) -> list[Row]:
         rows = []
@@ -189,7 +189,7 @@ class Bench:
         return rows
 
     def starting(self) -> list[Row]:
-        """`start` to the container's StartedAt, against the same three requests by Python."""
+        """`start` until the container's StartedAt, compared with the same three requests by Python."""
         mine, floor = [], []
         for _ in range(self.rounds):
             began = time.time()
@@ -211,17 +211,17 @@ class Bench:
 
     def _started(self, name: str) -> float:
         stamp = self.docker.inspect(name)["State"]["StartedAt"]
-        # Nanoseconds are more than Python reads.
+        # Python parses at most microseconds.
         return datetime.datetime.fromisoformat(
             re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", stamp)).timestamp()
 
-    def still(self) -> list[Row]:
-        """What `start` holds and does while nothing happens."""
+    def idle(self) -> list[Row]:
+        """Memory and context switches of an idle `start`."""
         process = self.scene.start()
-        # The agent may answer before Docker has said that it started.
+        # The agent may answer before Docker reports its start.
         time.sleep(2)
         before = self._status(process.pid)
-        time.sleep(STILL)
+        time.sleep(IDLE)
         after = self._status(process.pid)
         rollup = self._fields(f"/proc/{process.pid}/smaps_rollup")
         process.kill()
@@ -230,12 +230,12 @@ class Bench:
                     for key in ("voluntary", "nonvoluntary")}
         then = recorded.IDLE
         return [
-            Row("start at rest, RSS", _kib(after["VmRSS"]), "KiB", recorded=then["VmRSS"]),
-            Row("start at rest, PSS", _kib(rollup["Pss"]), "KiB", recorded=then["Pss"]),
-            Row("start at rest, threads", int(after["Threads"]), "", recorded=then["Threads"]),
-            Row(f"start at rest, voluntary switches in {STILL} s", switches["voluntary"], "",
+            Row("idle start, RSS", _kib(after["VmRSS"]), "KiB", recorded=then["VmRSS"]),
+            Row("idle start, PSS", _kib(rollup["Pss"]), "KiB", recorded=then["Pss"]),
+            Row("idle start, threads", int(after["Threads"]), "", recorded=then["Threads"]),
+            Row(f"idle start, voluntary switches in {IDLE} s", switches["voluntary"], "",
                 recorded=then["switches"]),
-            Row(f"start at rest, other switches in {STILL} s", switches["nonvoluntary"], "",
+            Row(f"idle start, other switches in {IDLE} s", switches["nonvoluntary"], "",
                 recorded=0),
         ]
 
@@ -246,7 +246,7 @@ class Bench:
         return self._fields(f"/proc/{pid}/status")
 
     def downloading(self) -> tuple[list[Row], str]:
-        """A tar over TLS, by the server's clock, against http.client; and the cipher."""
+        """A download over TLS by the server's clock, compared with http.client; and the cipher."""
         artifacts = self.scene.artifacts
         path = REGIONAL + artifacts.name()
         store = Store({path: artifacts.tar, f"{path}.asc": artifacts.signature},
@@ -263,13 +263,13 @@ class Bench:
             for _ in range(self.rounds):
                 self.empty()
                 number = len(store.times)
-                whole.append(self._wall(ours(BINARY, "reload-cache", settings), self.pid))
+                whole.append(self._wall(ecs_init(BINARY, "reload-cache", settings), self.pid))
                 mine.append(store.next(number))
                 self._wall(fetch, self.pid)
                 floor.append(store.next(number + 1))
                 copy.unlink()
             self.empty()
-            peak = measure({"get": [ours(BINARY, "reload-cache", settings)]}, 0, self.pid)
+            peak = measure({"get": [ecs_init(BINARY, "reload-cache", settings)]}, 0, self.pid)
         finally:
             store.close()
         return [

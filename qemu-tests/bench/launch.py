@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs commands over and over and says what the kernel counted for each.
+"""Runs commands repeatedly and reports what the kernel counted for each.
 
-A process of its own, started by `commands.py`: it moves between the machine's
-namespaces and a host's, which a process with threads cannot do. Takes a JSON
-object on standard input, answers with one on standard output.
+A separate process, started by `commands.py`: it moves between the machine's namespaces and a
+host's, which a process with threads cannot do. Reads a JSON object from standard input, writes
+one to standard output.
 
-A command runs `here`, in the `host`, or in the host's `net` alone, with the
-machine's own files: for a tool that the host's root does not have.
+A command runs `here`, in the `host`, or only in the host's `net` with the machine's files, for a
+tool that the host does not have.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = (
     0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000)
 KINDS = {"mnt": NEWNS, "uts": NEWUTS, "ipc": NEWIPC, "pid": NEWPID, "net": NEWNET}
 
-#: The last is entered last: with it the paths change.
+#: In the order of entering: paths change with `mnt`.
 PLACES = {"here": [], "net": ["net"], "host": ["uts", "ipc", "pid", "net", "mnt"]}
 
 #: linux/ptrace.h
@@ -39,7 +39,7 @@ def checked(result: int, what: str) -> None:
 
 
 class Places:
-    """Where this process can go; it always comes back."""
+    """The namespaces that this process can enter; it returns after each command."""
 
     def __init__(self, pid: int | None):
         self.home = self._open("self")
@@ -51,7 +51,7 @@ class Places:
                 for kind in KINDS}
 
     def run(self, place: str, start) -> int:
-        """Calls `start` there; the number of the process that it started."""
+        """Calls `start` there; the PID of the process that it started."""
         names = PLACES[place]
         try:
             for name in names:
@@ -66,33 +66,32 @@ class Runner:
     def __init__(self, places: Places):
         self.places = places
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        # Unnamed, so that it can be written wherever the command runs.
-        self.said = tempfile.TemporaryFile()
+        # Unnamed, so that it can be written in every namespace.
+        self.output = tempfile.TemporaryFile()
 
     def timed(self, command: dict) -> dict:
-        """One run, by the clock and by wait4(2)."""
+        """One run: wall time, and wait4(2)'s resource usage."""
         argv, env = command["argv"], command["env"]
         moves = [(os.POSIX_SPAWN_DUP2, self.null, 0),
-                 (os.POSIX_SPAWN_DUP2, self.said.fileno(), 1),
-                 (os.POSIX_SPAWN_DUP2, self.said.fileno(), 2)]
+                 (os.POSIX_SPAWN_DUP2, self.output.fileno(), 1),
+                 (os.POSIX_SPAWN_DUP2, self.output.fileno(), 2)]
         began = []
 
         def start() -> int:
             began.append(time.perf_counter())
             return os.posix_spawn(argv[0], argv, env, file_actions=moves)
-        self._quiet()
+        self._clear()
         pid = self.places.run(command["where"], start)
         _, status, usage = os.wait4(pid, 0)
         wall = time.perf_counter() - began[0]
-        self._good(argv, status)
+        self._check(argv, status)
         return {"wall": wall * 1e3, "user": usage.ru_utime * 1e3, "sys": usage.ru_stime * 1e3,
                 "switches": usage.ru_nvcsw, "preempted": usage.ru_nivcsw}
 
     def peak(self, command: dict) -> int:
-        """One run, stopped on the verge of its end to read its peak RSS, in KiB.
+        """One run, stopped before its exit to read its peak RSS in KiB.
 
-        ru_maxrss will not do: it keeps what the process was before its exec,
-        and that was Python.
+        ru_maxrss is wrong: it includes the process before its exec, which was Python.
         """
         argv, env = command["argv"], command["env"]
 
@@ -101,14 +100,14 @@ class Runner:
             if pid == 0:
                 try:
                     os.dup2(self.null, 0)
-                    os.dup2(self.said.fileno(), 1)
-                    os.dup2(self.said.fileno(), 2)
+                    os.dup2(self.output.fileno(), 1)
+                    os.dup2(self.output.fileno(), 2)
                     checked(LIBC.ptrace(TRACEME, 0, None, None), "ptrace")
                     os.execve(argv[0], argv, env)
                 finally:
                     os._exit(127)
             return pid
-        self._quiet()
+        self._clear()
         pid = self.places.run(command["where"], start)
         peak, first = 0, True
         while True:
@@ -123,19 +122,19 @@ class Runner:
             elif status >> 8 == signal.SIGTRAP | EVENT_EXIT << 8:
                 peak, pending = high_water(pid), 0
             checked(LIBC.ptrace(CONT, pid, None, ctypes.c_void_p(pending)), "ptrace")
-        self._good(argv, status)
+        self._check(argv, status)
         return peak
 
-    def _quiet(self) -> None:
-        self.said.seek(0)
-        self.said.truncate()
+    def _clear(self) -> None:
+        self.output.seek(0)
+        self.output.truncate()
 
-    def _good(self, argv: list[str], status: int) -> None:
+    def _check(self, argv: list[str], status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         if code != 0:
-            self.said.seek(0)
-            text = self.said.read().decode(errors="replace").strip()
-            raise SystemExit(f"{' '.join(argv)}: ended with {code}\n{text}")
+            self.output.seek(0)
+            text = self.output.read().decode(errors="replace").strip()
+            raise SystemExit(f"{' '.join(argv)}: exit {code}\n{text}")
 
 
 def high_water(pid: int) -> int:
@@ -144,16 +143,16 @@ def high_water(pid: int) -> int:
 
 
 def main() -> None:
-    told = json.load(sys.stdin)
-    runner = Runner(Places(told["pid"]))
-    # The groups take turns, so that what disturbs one disturbs the others.
-    runs = {name: [] for name in told["groups"]}
-    for _ in range(told["rounds"]):
-        for name, commands in told["groups"].items():
+    given = json.load(sys.stdin)
+    runner = Runner(Places(given["pid"]))
+    # The groups alternate, so that other load affects all of them.
+    runs = {name: [] for name in given["groups"]}
+    for _ in range(given["rounds"]):
+        for name, commands in given["groups"].items():
             measured = [runner.timed(command) for command in commands]
             runs[name].append({key: sum(one[key] for one in measured) for key in measured[0]})
     peaks = {name: max(runner.peak(command) for command in commands)
-             for name, commands in told["groups"].items()} if told["peaks"] else {}
+             for name, commands in given["groups"].items()} if given["peaks"] else {}
     json.dump({"runs": runs, "peaks": peaks}, sys.stdout)
 
 

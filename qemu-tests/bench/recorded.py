@@ -1,8 +1,8 @@
 """The reference, amazon-ecs-init 1.105.1 for x86_64.
 
-What it runs, and figures of the binary itself, recorded on 2026-11-22 on a
-machine of two shared cores with dockerd 20.10 and iptables 1.8.9: not of this
-run, so they stand beside a ratio and never in one. The size is the exception.
+The programs that it runs, and measurements recorded on 2026-11-22 on a machine with two shared
+cores, dockerd 20.10 and iptables 1.8.9. They are not of the same run, so that no ratio uses
+them, except the size.
 """
 
 from .commands import Command, tool
@@ -13,13 +13,13 @@ SIZE = 23_270_872
 PRE_START, POST_STOP = 41.9, 138.8
 STARTED_AT = 172.5
 
-#: `start` left alone for 30 s: KiB, KiB, threads, voluntary context switches.
+#: `start` idle for 30 s: KiB, KiB, threads, voluntary context switches.
 IDLE = {"VmRSS": 21_856, "Pss": 20_649, "Threads": 5, "switches": 2}
 
-#: Processes that it starts, itself among them.
+#: Processes that it starts, including itself.
 EXECS = 10
 
-#: What it asks of Docker in state 1, a connection for each.
+#: Its requests to Docker in state 1, one connection each.
 REQUESTS = {
     "post-stop": ["/version", "/_ping",
                   "/networks?filters=%7B%22driver%22%3A%7B%22bridge%22%3Atrue%7D%7D"],

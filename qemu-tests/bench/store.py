@@ -1,4 +1,4 @@
-"""A server of tars over TLS that stops the time of every transfer."""
+"""A TLS server of tars that measures the time of every transfer."""
 
 import ssl
 import threading
@@ -9,8 +9,8 @@ from harness.bucket import Running
 
 
 class Store:
-    """An S3 that only serves, over TLS, and stops the time of every tar: from
-    the request's head to the last byte taken by the kernel, in ms."""
+    """Serves objects over TLS and measures for every tar the time from the request's head until
+    the kernel has taken the last byte, in ms."""
 
     def __init__(self, objects: dict[str, bytes], context: ssl.SSLContext):
         self.times: list[float] = []
@@ -39,12 +39,12 @@ class Store:
                         store.sent.notify_all()
 
             def log_message(self, *_args) -> None:
-                """Nothing to tell."""
+                """Silent."""
         self._running = Running(Handler, context)
         self.port = self._running.port
 
     def next(self, number: int) -> float:
-        """The time of the transfer of this number, from 0; waits for its end."""
+        """The time of the transfer with this number, from 0; waits for its end."""
         with self.sent:
             self.sent.wait_for(lambda: len(self.times) > number, 60)
             return self.times[number]

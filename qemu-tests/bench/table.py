@@ -1,15 +1,15 @@
-"""Figures side by side, as plain text."""
+"""A table of measurements as plain text."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of ours, what it is held against in the same run, and what was
-    recorded of the reference on another day."""
+    """A measurement of ecs-init, the one it is compared with in the same run, and one recorded of
+    the reference."""
 
     what: str
-    ours: float | None
+    value: float | None
     unit: str
     against: str = ""
     other: float | None = None
@@ -17,9 +17,9 @@ class Row:
 
     def cells(self) -> list[str]:
         ratio = ""
-        if self.other and self.ours is not None:
-            ratio = f"{self.ours / self.other:.2f}"
-        return [self.what, number(self.ours), self.unit, ratio, self.against, number(self.other),
+        if self.other and self.value is not None:
+            ratio = f"{self.value / self.other:.2f}"
+        return [self.what, number(self.value), self.unit, ratio, self.against, number(self.other),
                 number(self.recorded)]
 
 
@@ -30,7 +30,7 @@ RIGHT = {1, 3, 5, 6}
 
 
 def number(value: float | None) -> str:
-    """Three digits that mean something, whole numbers as they are."""
+    """Three significant digits; whole numbers unchanged."""
     if value is None:
         return ""
     if value == int(value) or abs(value) >= 100:

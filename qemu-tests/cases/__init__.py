@@ -1,4 +1,4 @@
-"""The cases, a file for each part of the whole; importing this registers all of them."""
+"""The cases, a file for each area; importing this package registers all of them."""
 
 import importlib
 import pkgutil

@@ -1,9 +1,9 @@
-"""Where the tar comes from, and what is not let in."""
+"""The agent's tar: its sources, its verification and the cache."""
 
 import gzip
 
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, Scene, case
+from harness.case import ALL, ARCHITECTURE, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.faults import Changed, Cut, Refuse, Stall, Status
 from harness.host import SIGKILL
@@ -17,9 +17,9 @@ def loaded(t: Scene) -> bool:
     return AGENT in t.docker.images()
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare", engines=ALL, guests=ARCHITECTURE)
 def cold_start(t: Scene) -> None:
-    """From an empty host and "S3": region from IMDSv2, tar verified, image, rules, container up."""
+    """An empty host: region from IMDSv2, tar from S3 verified and loaded, agent running."""
     path = t.artifacts.publish(t.bucket)
     result = t.init("pre-start")
     expect(loaded(t), f"no {AGENT} in Docker after\n{result}")
@@ -27,7 +27,7 @@ def cold_start(t: Scene) -> None:
     equal(t.host.text(STATE).strip(), "1", "the cache's state")
     equal(t.bucket.requests(path + ".asc")[0].status, 200, "the signature was fetched")
     methods = [(method, status) for method, _, status in t.metadata.journal]
-    expect(("PUT", 200) in methods, f"no IMDSv2 token was asked for: {methods}")
+    expect(("PUT", 200) in methods, f"no IMDSv2 token was requested: {methods}")
     expect(all(status != 401 for _, status in methods), f"IMDSv1 was tried: {methods}")
     process = t.start()
     expect("ecs-agent" in t.docker.containers(), "no container named ecs-agent")
@@ -40,48 +40,48 @@ def cold_start(t: Scene) -> None:
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
-@case()
+@case(guests=ARCHITECTURE)
 def named_version(t: Scene) -> None:
-    """A version that is asked for by name is fetched by that name."""
+    """ECS_INIT_AGENT_VERSION and ECS_INIT_REGION choose the object; IMDS is not used."""
     path = t.artifacts.publish(t.bucket, version="v1.99.0")
     t.init("pre-start", ECS_INIT_AGENT_VERSION="v1.99.0", ECS_INIT_REGION="us-west-2")
     expect(loaded(t), f"no {AGENT} in Docker")
-    expect(t.bucket.requests(path), f"{path} was not asked for")
-    equal(t.metadata.journal, [], "metadata requests, the region being set")
+    expect(t.bucket.requests(path), f"{path} was not requested")
+    equal(t.metadata.journal, [], "metadata requests with the region set")
 
 
 @case()
 def partition_bucket(t: Scene) -> None:
-    """What the regional bucket does not have comes from the partition's, without a retry."""
+    """An object missing in the regional bucket comes from the partition's, without a retry."""
     t.artifacts.publish(t.bucket, base=PARTITION)
     t.init("pre-start")
     expect(loaded(t), f"no {AGENT} in Docker")
     regional = [r for r in t.bucket.journal if r.path.startswith(REGIONAL)]
-    expect(regional and t.bucket.journal[0] in regional, "the regional bucket was not asked first")
+    expect(regional and t.bucket.journal[0] in regional, "the first request is not to the regional bucket")
     paths = [r.path for r in regional]
-    expect(len(paths) == len(set(paths)), f"what is forbidden was asked for again: {paths}")
+    expect(len(paths) == len(set(paths)), f"403 was retried: {paths}")
 
 
 @case()
 def mirror_first(t: Scene) -> None:
-    """A mirror is asked before any bucket, and no region is needed for it."""
+    """ECS_INIT_MIRROR comes before any bucket and needs no region."""
     path = t.artifacts.publish(t.bucket, base="/mirror/")
     t.artifacts.publish(t.bucket)
     t.init("pre-start", ECS_INIT_MIRROR=f"{t.around.s3}/mirror/")
     expect(loaded(t), f"no {AGENT} in Docker")
-    expect(t.bucket.requests(path), "the mirror was not asked")
+    expect(t.bucket.requests(path), "no request to the mirror")
     others = [r.path for r in t.bucket.journal if not r.path.startswith("/mirror/")]
     equal(others, [], "requests elsewhere")
 
 
 @case()
 def tar_by_path(t: Scene) -> None:
-    """A tar and signature on the host need no network at all."""
+    """ECS_INIT_AGENT_TAR with its signature needs no network."""
     t.host.write("/opt/agent.tar", t.artifacts.tar)
     t.host.write("/opt/agent.tar.asc", t.artifacts.signature)
     t.init("pre-start", ECS_INIT_AGENT_TAR="/opt/agent.tar")
     expect(loaded(t), f"no {AGENT} in Docker")
-    # It is the cached one from now on, without being named again.
+    # The tar is in the cache now: the setting is not needed again.
     t.docker.untag(AGENT)
     t.init("pre-start")
     expect(loaded(t), f"no {AGENT} in Docker from the cache")
@@ -90,7 +90,7 @@ def tar_by_path(t: Scene) -> None:
 
 @case()
 def gzip_tar(t: Scene) -> None:
-    """A compressed tar is signed as it is, and loaded."""
+    """A gzip-compressed tar, signed as compressed, is loaded."""
     tar = gzip.compress(t.artifacts.tar, mtime=0)
     t.artifacts.publish(t.bucket, tar=tar, signature=t.artifacts.world.trusted.sign(tar))
     t.init("pre-start")
@@ -99,37 +99,37 @@ def gzip_tar(t: Scene) -> None:
 
 @case()
 def cut_transfers_resume(t: Scene) -> None:
-    """A transfer cut short goes on where it stopped; busy and refusing servers are asked again."""
+    """A cut transfer resumes by range; 503 and closed connections are retried."""
     path = t.artifacts.publish(t.bucket)
     t.bucket.fail(path, Refuse(), Status(503), Cut(100_000), Cut(50_000))
     t.init("pre-start", ECS_INIT_RETRY_TIME="600")
     equal(t.host.read(CACHED), t.artifacts.tar, "the cached tar")
     ranges = [(r.range, r.status) for r in t.bucket.requests(path) if r.range]
-    expect(ranges and all(status == 206 for _, status in ranges), f"no resume: {ranges}")
-    expect(all(r.if_range for r in t.bucket.requests(path) if r.range), "a Range without If-Range")
+    expect(ranges and all(status == 206 for _, status in ranges), f"not resumed: {ranges}")
+    expect(all(r.if_range for r in t.bucket.requests(path) if r.range), "Range without If-Range")
     total = sum(r.sent for r in t.bucket.requests(path))
     expect(total < 2 * len(t.artifacts.tar), f"{total} bytes sent for {len(t.artifacts.tar)}")
 
 
 @case()
 def changed_object_starts_over(t: Scene) -> None:
-    """An object replaced between cut and resume is fetched whole, never patched together."""
+    """An object replaced between cut and resume is downloaded from the start."""
     path = t.artifacts.publish(t.bucket)
     t.bucket.fail(path, Cut(100_000), Changed())
-    # The replacement has one byte more and no signature of its own: refused, as it must be.
+    # The replacement is one byte longer and has no signature: it must be rejected.
     t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="600")
     statuses = [(r.range is not None, r.status) for r in t.bucket.requests(path)]
-    expect((True, 200) in statuses, f"the resume did not start over: {statuses}")
+    expect((True, 200) in statuses, f"the download did not start over: {statuses}")
     t.nothing_loaded()
 
 
 @case()
-def killed_in_mid_transfer(t: Scene) -> None:
-    """Killed while the tar comes in, the cache holds what it held; the next pre-start goes well."""
+def killed_during_download(t: Scene) -> None:
+    """SIGKILL during a download leaves the cache unchanged; the next pre-start succeeds."""
     path = t.artifacts.publish(t.bucket)
     t.bucket.fail(path, Stall(200_000))
     process = t.spawn("pre-start")
-    t.host.until("the transfer has begun", lambda: any(
+    t.host.until("the transfer starts", lambda: any(
         r.sent for r in t.bucket.requests(path)), process=process)
     process.kill(SIGKILL)
     process.wait()
@@ -139,35 +139,35 @@ def killed_in_mid_transfer(t: Scene) -> None:
     names = t.host.list("/var/cache/ecs")
     t.host.remove("/var/cache/ecs")
     t.init("pre-start")
-    equal(names, t.host.list("/var/cache/ecs"), "the cache's files, and those never cut off")
+    equal(names, t.host.list("/var/cache/ecs"), "the cache's files, compared with an uninterrupted download")
 
 
 @case("full", "bare")
 def tampered_tar(t: Scene) -> None:
-    """One bit flipped in the tar: refused, nothing loaded, nothing cached, no rules left half done."""
+    """A tar with one flipped bit is rejected, not loaded and not cached."""
     tar = bytearray(t.artifacts.tar)
     tar[len(tar) // 2] ^= 1
     t.artifacts.publish(t.bucket, tar=bytes(tar))
     result = t.init("pre-start", code=FAILURE)
-    expect("signature" in result.stderr.lower(), f"the error does not speak of the signature: {result}")
+    expect("signature" in result.stderr.lower(), f"the error does not name the signature: {result}")
     t.nothing_loaded()
 
 
 @case()
-def wrong_key(t: Scene) -> None:
-    """A good signature by a key that nobody trusts is refused."""
+def signed_by_untrusted_key(t: Scene) -> None:
+    """A valid signature by an untrusted key is rejected."""
     t.artifacts.publish(t.bucket, signature=t.artifacts.world.stranger.sign(t.artifacts.tar))
     t.init("pre-start", code=FAILURE)
     t.nothing_loaded()
-    # The same tar and signature pass once that key is trusted: it was the key.
+    # With that key trusted the same tar and signature are accepted.
     t.host.write("/opt/stranger.asc", t.artifacts.world.stranger.certificate)
     t.init("pre-start", ECS_INIT_KEYRING="/opt/stranger.asc")
     expect(loaded(t), f"no {AGENT} in Docker with the stranger's key trusted")
 
 
 @case()
-def keyring_is_needed(t: Scene) -> None:
-    """Without ECS_INIT_KEYRING the tests' key is a stranger: only Amazon's is compiled in."""
+def default_keyring(t: Scene) -> None:
+    """Without ECS_INIT_KEYRING only Amazon's compiled-in key is trusted, not the tests' key."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start", code=FAILURE, ECS_INIT_KEYRING="")
     t.nothing_loaded()
@@ -175,7 +175,7 @@ def keyring_is_needed(t: Scene) -> None:
 
 @case()
 def missing_signature(t: Scene) -> None:
-    """A tar whose signature nobody has is refused; an S3 that denies it is no excuse."""
+    """A tar whose signature S3 answers with 403 is rejected."""
     path = t.artifacts.publish(t.bucket)
     del t.bucket.objects[path + ".asc"]
     t.init("pre-start", code=FAILURE)
@@ -183,27 +183,27 @@ def missing_signature(t: Scene) -> None:
 
 
 @case()
-def untrusted_server(t: Scene) -> None:
-    """A server whose certificate nobody vouches for gets no further than its handshake."""
+def untrusted_tls_certificate(t: Scene) -> None:
+    """A TLS certificate by an unknown authority fails the handshake; no request is sent."""
     t.artifacts.publish(t.bucket)
     result = t.init("pre-start", code=FAILURE, AWS_CA_BUNDLE="", ECS_INIT_RETRY_TIME="2")
-    expect("certificate" in result.stderr.lower(), f"no word of the certificate in {result}")
+    expect("certificate" in result.stderr.lower(), f"the error does not name the certificate: {result}")
     equal(t.bucket.journal, [], "requests over an untrusted connection")
     t.nothing_loaded()
 
 
 @case()
 def no_region(t: Scene) -> None:
-    """Without a region there is a clear error, and no guess at one."""
+    """Without a region pre-start fails and names it; no default region is used."""
     t.artifacts.publish(t.bucket)
     result = t.init("pre-start", code=FAILURE, AWS_EC2_METADATA_DISABLED="true")
-    expect("region" in result.stderr.lower(), f"the error does not speak of the region: {result}")
-    equal(t.bucket.journal, [], "requests to a region nobody named")
+    expect("region" in result.stderr.lower(), f"the error does not name the region: {result}")
+    equal(t.bucket.journal, [], "requests without a region")
 
 
 @case("full", "bare", engines=ALL)
-def offline_from_the_cache(t: Scene) -> None:
-    """With a cache, a host starts without S3 and IMDS, even when Docker lost the image."""
+def offline_with_cache(t: Scene) -> None:
+    """With a cached tar a host starts without S3 and IMDS, even if Docker has no image."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
     t.docker.untag(AGENT)
@@ -233,8 +233,8 @@ def tampered_cache(t: Scene) -> None:
 
 
 @case(engines=ALL)
-def reload_cache(t: Scene) -> None:
-    """State 2 means: load the cached tar although an image is there."""
+def cache_state_2_reloads(t: Scene) -> None:
+    """Cache state 2 loads the cached tar even if Docker has an image."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
     before = t.docker.images()[AGENT]
@@ -252,8 +252,8 @@ def reload_cache(t: Scene) -> None:
 
 @case()
 def packaged_symlink(t: Scene) -> None:
-    """The cache as Amazon's packages ship it (state 2, a symlink, no signature): the
-    signature of that version is fetched, and the tar loaded."""
+    """The cache as in Amazon's packages (state 2, symlink, no signature): only the signature is
+    downloaded, and the tar is loaded."""
     name = t.artifacts.name("v1.99.0")
     t.artifacts.publish(t.bucket, version="v1.99.0")
     t.host.write(f"/var/cache/ecs/{name}", t.artifacts.tar)
@@ -266,15 +266,45 @@ def packaged_symlink(t: Scene) -> None:
     expect(t.bucket.requests(path + ".asc"), "the signature was not fetched")
 
 
-@case()
+@case(guests=ARCHITECTURE)
 def verify_verb(t: Scene) -> None:
-    """`verify` says yes to the signed tar and no to another, and needs no Docker."""
+    """`verify` accepts the signed tar, rejects another, and needs no Docker."""
     t.host.write("/opt/a.tar", t.artifacts.tar)
     t.host.write("/opt/a.tar.asc", t.artifacts.signature)
     t.host.write("/opt/b.tar", t.artifacts.next)
     good = t.init("verify", "/opt/a.tar")
-    said = good.stdout + good.stderr
-    expect(t.artifacts.world.trusted.fingerprint in said.replace(" ", "").upper(),
+    output = good.stdout + good.stderr
+    expect(t.artifacts.world.trusted.fingerprint in output.replace(" ", "").upper(),
            f"no fingerprint in {good}")
     t.init("verify", "/opt/a.tar", "/opt/a.tar.asc", DOCKER_HOST="unix:///nonexistent")
     t.init("verify", "/opt/b.tar", "/opt/a.tar.asc", code=FAILURE)
+
+
+@case()
+def corrupt_cached_tar_is_replaced(t: Scene) -> None:
+    """A corrupt or truncated cached tar is downloaded again, loaded and cached."""
+    path = t.artifacts.publish(t.bucket)
+    t.init("pre-start")
+    flipped = bytearray(t.artifacts.tar)
+    flipped[len(flipped) // 2] ^= 1
+    for state in "1", "2":
+        for broken in bytes(flipped), t.artifacts.tar[:100_000]:
+            t.host.write(CACHED, broken)
+            t.host.write(STATE, state)
+            t.docker.untag(AGENT)
+            del t.bucket.journal[:]
+            t.init("pre-start")
+            expect(loaded(t), f"no {AGENT} in Docker")
+            expect(t.bucket.requests(path), "no tar was downloaded")
+            equal(t.host.read(CACHED), t.artifacts.tar, "the cached tar")
+            equal(t.host.text(STATE).strip(), "1", "the state afterwards")
+
+
+@case()
+def external_region(t: Scene) -> None:
+    """With ECS_EXTERNAL the region is AWS_DEFAULT_REGION, and IMDS is not used."""
+    path = t.artifacts.publish(t.bucket, base="/amazon-ecs-agent-eu-central-1/")
+    t.init("pre-start", ECS_EXTERNAL="true", AWS_DEFAULT_REGION="eu-central-1")
+    expect(loaded(t), f"no {AGENT} in Docker")
+    equal({r.path for r in t.bucket.journal}, {path, path + ".asc"}, "requests")
+    equal(t.metadata.journal, [], "requests to IMDS")

@@ -1,4 +1,4 @@
-"""A baked tree's life under its own init, in order. No network but Docker's."""
+"""The steps of a boot: a baked tree under its own init, without a network interface."""
 
 import time
 from pathlib import Path
@@ -13,10 +13,10 @@ from harness.world import VERSION
 
 from .rules import ROUTE_LOCALNET
 
-#: What is installed into a tree before it is baked, so that the agent's tar comes into it.
+#: Forms that install a package before bake adds the agent's tar.
 PACKAGES = tuple(form for form in FORMS if form != "bake")
 
-#: Seconds that nothing must happen in: longer than any init pauses, or `run --respawned` its 15.
+#: Seconds without an event: longer than the pause of any init, and the 15 s of `run --respawned`.
 QUIET = 18
 
 
@@ -25,16 +25,16 @@ CREDENTIALS = "169.254.170.2:80", "/v2/credentials/some-task"
 
 def container(s: Story) -> dict:
     found = s.host.docker.inspect("ecs-agent")
-    expect(found, "there is no container ecs-agent")
+    expect(found, "no container ecs-agent")
     return found
 
 
 def network(s: Story) -> None:
-    """Credentials are answered at 169.254.170.2, for which there must be a route and a rule;
-    the kernel has the rules of both families that keep 51678 ours."""
+    """169.254.170.2 answers with credentials, by a route and a rule; the rules about 51678 exist
+    for IPv4 and IPv6."""
     s.host.until("credentials at 169.254.170.2", lambda: s.answers(*CREDENTIALS))
     equal(s.host.text(ROUTE_LOCALNET).strip(), "1", "route_localnet")
-    # The port as it stands in a rule's bytes; 2 and 10 are linux/socket.h's families.
+    # c9de is the port in a rule's bytes; families 2 and 10 are linux/socket.h's.
     rules = [line for line in s.host.channel.request("ruleset").splitlines()
              if line.startswith("rule ") and ("c9de" in line or "51678" in line)]
     for family in (2, 10):
@@ -49,8 +49,8 @@ def loaded(s: Story) -> tuple[str, str]:
 
 
 def contents(tree: Path) -> list[tuple]:
-    """Every file and link: where, what and since when. A directory's time tells of temporary
-    names that came and went, and is nobody's."""
+    """Path, mode, owner, size and time of every file and link. Directories are left out:
+    temporary files change their time."""
     return sorted((str(path.relative_to(tree)), *(getattr(path.lstat(), f"st_{what}") for what in
                    ("mode", "uid", "gid", "size", "mtime_ns")))
                   for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
@@ -67,14 +67,14 @@ def installed(s: Story) -> None:
 
 @step("systemd", on_tree=True, forms=PACKAGES)
 def enabled(s: Story) -> None:
-    """The package alone has its service started at boot, before anything is baked."""
+    """The package alone enables its service, before bake."""
     link = s.tree / "etc/systemd/system/multi-user.target.wants/ecs.service"
-    expect(link.is_symlink(), f"there is no link at {link.relative_to(s.tree)}")
+    expect(link.is_symlink(), f"no link at {link.relative_to(s.tree)}")
 
 
 @step(on_tree=True, needed=True)
 def baked(s: Story) -> None:
-    """ecs-init bake fills the tree, offline, and the same again changes nothing."""
+    """ecs-init bake fills the tree offline; a second run changes nothing."""
     s.baker.bake(s.tree, s.boot.init)
     once = contents(s.tree)
     s.baker.bake(s.tree, s.boot.init)
@@ -83,48 +83,48 @@ def baked(s: Story) -> None:
 
 @step(on_tree=True)
 def fresh(s: Story) -> None:
-    """bake --check has nothing to say against the fresh image."""
+    """bake --check passes on the fresh tree."""
     s.baker.check(s.tree)
 
 
 @step(needed=True)
 def up(s: Story) -> None:
-    """The init starts it all: the agent answers on 51678, of the version that was baked."""
-    s.come_up()
-    said = s.host.until("its version", lambda: s.host.get(
+    """The init starts the agent: it answers on 51678 with the baked version."""
+    s.wait_for_agent()
+    version = s.host.until("its version", lambda: s.host.get(
         "127.0.0.1:51678", "/v1/metadata").json()["Version"])
-    expect(VERSION in said, f"the agent is no {VERSION}: {said}")
+    expect(VERSION in version, f"the agent is not {VERSION}: {version}")
 
 
 @step()
 def image(s: Story) -> None:
-    """The container's image is the archive's, byte for byte."""
+    """The container's image ID is that of the baked tar."""
     equal(container(s)["Image"], image_id(s.baker.artifacts.tar), "the container's image")
     s.kept["loaded"] = loaded(s)
 
 
 @step()
 def config(s: Story) -> None:
-    """The configuration that was baked is the agent's."""
+    """The agent has the baked configuration."""
     environment = container(s)["Config"]["Env"]
     expect(f"ECS_CLUSTER={CLUSTER}" in environment, f"not in the agent's {environment}")
 
 
 @step()
 def rules(s: Story) -> None:
-    """Rules and route are as pre-start makes them, on a host without any default route."""
+    """Rules and route as by pre-start, on a host without a default route."""
     network(s)
 
 
 @step("systemd")
 def ready(s: Story) -> None:
-    """systemd has the service ready, and not before the container ran."""
-    # The agent may answer before ecs-init has told of it.
+    """systemd reports the service active, not before the container runs."""
+    # The agent may answer before ecs-init notifies systemd.
     active(s)
     shown = unit(s, "SubState", "NRestarts", "Type", "ActiveEnterTimestampMonotonic")
     equal(shown["SubState"], "running", "the unit")
     equal((shown["Type"], shown["NRestarts"]), ("notify", "0"), "the unit")
-    # By this moment's clocks: Docker tells the time of day, systemd the time since the boot.
+    # Docker reports the time of day, systemd the time since boot.
     started = s.host.docker.ok("GET", "/containers/ecs-agent/json")["State"]["StartedAt"]
     day, _, clock = started.removesuffix("Z").partition("T")
     hours, minutes, seconds = clock.split(":")
@@ -133,7 +133,7 @@ def ready(s: Story) -> None:
     booted = int(next(line.split()[1] for line in s.host.text("/proc/stat").splitlines()
                       if line.startswith("btime ")))
     ready = booted + int(shown["ActiveEnterTimestampMonotonic"]) / 1e6
-    # /proc/stat tells whole seconds.
+    # /proc/stat has whole seconds.
     expect(ready > ran - 1, f"ready at {ready:.1f}, the container ran from {ran:.1f}")
 
 
@@ -149,34 +149,34 @@ def active(s: Story) -> None:
 
 @step(needed=True)
 def killed(s: Story) -> None:
-    """ecs-init is killed outright: the init starts it again, and the agent runs."""
+    """After SIGKILL of ecs-init the init restarts it, and the agent runs."""
     before, agent = s.supervisor(), container(s)["Id"]
     expect(before, f"no process of {PROGRAM} supervises")
     s.host.signal(before, SIGKILL)
     s.host.until("another supervisor", lambda: (now := s.supervisor()) and now != before)
     s.host.until("the agent answers again", s.agent_answers)
-    s.host.until("its credentials, too", lambda: s.answers(*CREDENTIALS))
+    s.host.until("its credentials", lambda: s.answers(*CREDENTIALS))
     network(s)
     if s.boot.init == "systemd":
         active(s)
         equal(unit(s, "NRestarts")["NRestarts"], "1", "restarts")
     else:
-        # systemd runs ExecStop after a crash as well; under the others nobody stops the agent.
+        # systemd runs ExecStop after a crash too; the other inits leave the agent running.
         equal(container(s)["Id"], agent, "the container")
 
 
 @step(needed=True)
 def reboot(s: Story) -> None:
-    """A reboot, asked of the init, and all comes up the same."""
+    """After a reboot by the init the agent, rules and route are back."""
     s.kept["events"] = s.events()
     s.reboot()
-    s.come_up()
+    s.wait_for_agent()
     network(s)
 
 
 @step()
 def stopped_cleanly(s: Story) -> None:
-    """Before the reboot the agent had its SIGTERM, and a disk to write to."""
+    """Before the reboot the agent got SIGTERM while its disk was writable."""
     since = s.events()[len(s.kept["events"]):]
     expect(since[:1] == ["sigterm"] and since[-1:] == ["start serve"],
            f"not stopped and started again: {since}")
@@ -184,28 +184,28 @@ def stopped_cleanly(s: Story) -> None:
 
 @step()
 def not_loaded_again(s: Story) -> None:
-    """After the reboot the image is the same one, loaded once, and the cache says so."""
+    """After the reboot the image is the same, not loaded again, and the cache state is 1."""
     equal(loaded(s), s.kept["loaded"], "the image")
     equal(s.host.text("/var/cache/ecs/state").strip(), "1", "the cache's state")
 
 
 @step(forms=("bake",))
 def terminal(s: Story) -> None:
-    """An agent that ends with 5 can never work here: no init brings it up again."""
+    """After the agent's exit 5 no init restarts it."""
     starts, pid = s.starts(), s.supervisor()
     s.host.write(f"{DATA}/agent-script", "serve\n" * starts + "exit 5\n")
     s.host.docker.ok("POST", "/containers/ecs-agent/kill")
     s.host.until("the agent's exit 5", lambda: "start exit 5" in s.events())
-    s.host.until("the container's end", lambda: not container(s)["State"]["Running"])
+    s.host.until("the container exits", lambda: not container(s)["State"]["Running"])
     if s.boot.init == "systemd":
         s.host.until("the unit has failed", lambda: unit(s, "ActiveState")["ActiveState"] == "failed")
         shown = unit(s, "SubState", "ExecMainStatus")
-        # It would be "activating", were it to be started again.
+        # "activating" would mean a restart.
         equal((shown["SubState"], shown["ExecMainStatus"]), ("failed", "5"), "the unit")
     if s.boot.init in ("systemd", "none"):
         s.host.until("no supervisor is left", lambda: s.supervisor() is None)
         pid = None
-    # Elsewhere it stays, so that the init has nothing to start again.
+    # Under other inits the supervisor stays, and the init restarts nothing.
     if s.boot.init != "systemd":
         time.sleep(QUIET)
     equal(s.starts(), starts + 1, "starts of the agent")
@@ -216,7 +216,7 @@ def terminal(s: Story) -> None:
 
 @step(forms=("bake",))
 def used(s: Story) -> None:
-    """bake --check fails on the host that ran, and names the agent's state."""
+    """bake --check fails on the used host and names the agent's state."""
     result = s.program("bake", "--check", "/")
     equal(result.code, FAILURE, f"the exit of {result}")
     expect(DATA.lstrip("/") in result.stdout + result.stderr, f"the state is not named: {result}")

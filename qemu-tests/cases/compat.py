@@ -1,10 +1,10 @@
-"""What the reference does and no other part has a case for: see ../COMPAT.md."""
+"""Behaviour of the reference that no other file covers: see ../COMPAT.md."""
 
 from harness.archives import AGENT
-from harness.case import FAILURE, Scene, case
+from harness.case import FAILURE, VERB, Scene, case
 from harness.errors import equal, expect
 
-from .acquire import CACHED, STATE
+from .acquire import CACHED, STATE, loaded
 from .rules import ROUTE_LOCALNET
 from .supervise import prepared
 
@@ -24,60 +24,64 @@ def mounted(t: Scene) -> dict[str, str]:
 
 @case("full", "bare")
 def go_booleans(t: Scene) -> None:
-    """A switch is read as Go reads it: 1 t T TRUE true True, their opposites; nothing else."""
+    """A boolean is what Go accepts: 1 t T TRUE true True and their opposites; else a warning."""
     rule = "-m conntrack"
     for yes in ("1", "t", "T", "TRUE", "true", "True"):
         printed = t.init("rules", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=yes)
-        expect(rule not in printed.stdout, f"{yes} is no yes: {printed}")
+        expect(rule not in printed.stdout, f"{yes} is not true: {printed}")
     for no in ("0", "f", "F", "FALSE", "false", "False", "yes", "on"):
         printed = t.init("rules", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=no)
-        expect(rule in printed.stdout, f"{no} is no no: {printed}")
-        said = "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER" in printed.stderr
-        equal(said, no in ("yes", "on"), f"a word about {no}")
+        expect(rule in printed.stdout, f"{no} is not false: {printed}")
+        warned = "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER" in printed.stderr
+        equal(warned, no in ("yes", "on"), f"warning about {no}")
 
 
 @case()
-def cache_states_that_mean_uncached(t: Scene) -> None:
-    """An image in Docker or not: state 0, empty, 3, junk or none, or no tar, means a download."""
+def cache_states_that_download(t: Scene) -> None:
+    """State 0, empty, invalid or missing, or no tar: downloaded, whether or not Docker has an image."""
     path = t.artifacts.publish(t.bucket)
     t.init("pre-start")
-    for state in ("0", "", "3", "junk", None):
+    for state, image in (("0", True), ("", True), ("3", True), ("junk\n", True), (None, True),
+                         ("3", False), ("", False), ("-1", False), ("11", False)):
+        if not image:
+            t.docker.untag(AGENT)
         if state is None:
             t.host.remove(STATE)
         else:
             t.host.write(STATE, state)
         del t.bucket.journal[:]
         t.init("pre-start")
-        expect(t.bucket.requests(path), f"nothing was fetched in state {state!r}")
+        expect(t.bucket.requests(path), f"no download in state {state!r}")
+        expect(loaded(t), f"no {AGENT} in Docker after state {state!r}")
         equal(t.host.text(STATE).strip(), "1", f"the state after {state!r}")
     t.host.remove(CACHED)
     del t.bucket.journal[:]
     t.init("pre-start")
-    expect(t.bucket.requests(path), "nothing was fetched without a tar")
+    expect(t.bucket.requests(path), "no download without a tar")
 
 
-@case()
+@case(guests=VERB)
 def reload_cache_verb(t: Scene) -> None:
-    """`reload-cache` downloads where nothing is cached, and then loads what is, whatever Docker has."""
+    """`reload-cache` downloads if nothing is cached, and loads the cached tar over any image."""
     path = t.artifacts.publish(t.bucket)
     t.init("reload-cache")
     expect(AGENT in t.docker.images(), f"no {AGENT} in Docker")
     equal(t.host.text(STATE).strip(), "1", "the state")
-    # Something else under the agent's name gives way to what is cached.
+    # Another image with the agent's name is replaced by the cached one.
     good = t.docker.images()[AGENT]
     t.docker.untag(AGENT)
     t.load_task()
     t.docker.ok("POST", "/images/task:test/tag?repo=amazon/amazon-ecs-agent&tag=latest")
-    expect(t.docker.images()[AGENT] != good, "the name was not moved")
+    expect(t.docker.images()[AGENT] != good, "the tag was not moved")
     del t.bucket.journal[:]
     t.init("reload-cache")
     equal(t.docker.images()[AGENT], good, "the image")
-    equal(t.bucket.requests(path), [], "requests for a tar that is cached")
+    equal(t.bucket.requests(path), [], "requests for a cached tar")
 
 
 @case()
 def ebs_directory(t: Scene) -> None:
-    """pre-start makes /mnt/ecs/ebs; where it cannot, only the capability is off."""
+    """pre-start creates /mnt/ecs/ebs; if it cannot, ECS_EBSTA_SUPPORTED is false."""
     prepared(t)
     found = t.host.stat(EBS)
     equal((found["type"], found["mode"] & 0o7777), ("directory", 0o755), EBS)
@@ -95,8 +99,8 @@ def ebs_directory(t: Scene) -> None:
 
 
 @case()
-def privileged_and_the_hosts_processes(t: Scene) -> None:
-    """ECS_AGENT_RUN_PRIVILEGED and ECS_AGENT_PID_NAMESPACE_HOST do what they say."""
+def privileged_and_host_pid_namespace(t: Scene) -> None:
+    """ECS_AGENT_RUN_PRIVILEGED and ECS_AGENT_PID_NAMESPACE_HOST set Privileged and PidMode."""
     prepared(t)
     process = t.start("start", ECS_AGENT_RUN_PRIVILEGED="true",
                       ECS_AGENT_PID_NAMESPACE_HOST="true")
@@ -108,7 +112,7 @@ def privileged_and_the_hosts_processes(t: Scene) -> None:
 
 @case()
 def log_driver_and_sizes(t: Scene) -> None:
-    """The log's driver, its sizes and its options; a driver that is none is json-file and a warning."""
+    """Log driver, sizes and options; an unknown driver becomes json-file with a warning."""
     prepared(t)
 
     def log(**settings: str) -> tuple[dict, str]:
@@ -116,17 +120,17 @@ def log_driver_and_sizes(t: Scene) -> None:
         config = t.docker.inspect("ecs-agent")["HostConfig"]["LogConfig"]
         process.kill()
         return config, process.wait().stderr
-    config, said = log(ECS_LOG_DRIVER="nonsense", ECS_INIT_DOCKER_LOG_FILE_SIZE="1m",
+    config, stderr = log(ECS_LOG_DRIVER="nonsense", ECS_INIT_DOCKER_LOG_FILE_SIZE="1m",
                        ECS_INIT_DOCKER_LOG_FILE_NUM="2")
-    equal(config, {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}, "the log")
-    expect("ECS_LOG_DRIVER" in said, f"no word of the driver:\n{said}")
+    equal(config, {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}, "the log driver")
+    expect("ECS_LOG_DRIVER" in stderr, f"no warning about the driver:\n{stderr}")
     config, _ = log(ECS_LOG_OPTS='{"max-size":"3m"}')
-    equal(config, {"Type": "json-file", "Config": {"max-size": "3m"}}, "the log with options")
+    equal(config, {"Type": "json-file", "Config": {"max-size": "3m"}}, "the log driver with options")
 
 
 @case()
 def gmsa_socket(t: Scene) -> None:
-    """With gMSA the credentials fetcher's socket is mounted where it is, and told."""
+    """With ECS_GMSA_SUPPORTED the credentials fetcher's socket is mounted and its variable set."""
     prepared(t)
     t.host.write("/opt/fetcher.sock", "")
     process = t.start("start", ECS_GMSA_SUPPORTED="true",
@@ -138,8 +142,8 @@ def gmsa_socket(t: Scene) -> None:
 
 
 @case()
-def named_docker_socket(t: Scene) -> None:
-    """DOCKER_HOST: we go there, and the agent finds it where its own configuration says."""
+def docker_host_socket(t: Scene) -> None:
+    """DOCKER_HOST is used, and mounted at the path that the agent's configuration names."""
     t.artifacts.publish(t.bucket)
     t.host.symlink("/run/other.sock", "/run/docker.sock")
     named = {"DOCKER_HOST": "unix:///run/other.sock"}
@@ -152,27 +156,27 @@ def named_docker_socket(t: Scene) -> None:
     process.wait()
     t.host.write("/etc/ecs/ecs.config", "DOCKER_HOST=unix:///run/other.sock\n")
     process = t.start()
-    equal(mounted(t).get("/run/other.sock"), "/run/other.sock", "the socket, named in the file")
+    equal(mounted(t).get("/run/other.sock"), "/run/other.sock", "the socket that the file names")
     process.kill()
     process.wait()
 
 
 @case("full", "bare")
-def post_stop_only_logs(t: Scene) -> None:
-    """What post-stop cannot take back is logged; it goes on with the rest and ends with 0."""
+def post_stop_errors_are_logged(t: Scene) -> None:
+    """What post-stop cannot undo is logged; it continues with the rest and exits 0."""
     before = t.rules()
     prepared(t)
     expect(t.rules() != before, "pre-start wrote no rule")
-    # Below this root there are no sysctls to write to.
+    # Below this root there are no sysctls.
     result = t.init("post-stop", ECS_INIT_ROOT="/nonexistent")
-    expect("route_localnet" in result.stderr, f"no word of what failed: {result}")
+    expect("route_localnet" in result.stderr, f"the sysctl is not named: {result}")
     equal(t.rules(), before, "the rules")
-    equal(t.host.text(ROUTE_LOCALNET).strip(), "1", "what could not be taken back")
+    equal(t.host.text(ROUTE_LOCALNET).strip(), "1", "route_localnet, which could not be restored")
 
 
 @case()
-def errors_end_with_255(t: Scene) -> None:
-    """A verb that fails ends with 255, as the reference's -1 does; no verb with 1."""
+def errors_exit_255(t: Scene) -> None:
+    """A verb that fails exits 255 like the reference's -1; no verb or an unknown one exits 1."""
     t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="1")
     t.init("start", code=FAILURE, DOCKER_HOST="unix:///run/nothing.sock", ECS_INIT_DOCKER_WAIT="1")
     t.init(code=1)
@@ -181,7 +185,7 @@ def errors_end_with_255(t: Scene) -> None:
 
 @case()
 def agent_environment(t: Scene) -> None:
-    """The agent's environment, as the reference's was on such a host."""
+    """The agent's environment equals the reference's on such a host."""
     t.host.write("/etc/ssl/certs/ca.pem", "")
     prepared(t)
     process = t.start()
@@ -203,7 +207,7 @@ def agent_environment(t: Scene) -> None:
         "ECS_UPDATES_ENABLED": "true",
         "ECS_UPDATE_DOWNLOAD_DIR": "/var/cache/ecs",
         "SSL_CERT_DIR": "/etc/ssl/certs",
-        # The image's own stay.
+        # From the image.
         "PATH": "/host/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
     equal({name: found.get(name) for name in wanted}, wanted, "variables")
@@ -213,7 +217,7 @@ def agent_environment(t: Scene) -> None:
 
 @case()
 def external_mounts(t: Scene) -> None:
-    """Outside EC2: the rotating credentials, no cloud-init result, no capabilities, no task ENI."""
+    """ECS_EXTERNAL: rotating credentials, no cloud-init result, no capabilities, no task ENI."""
     for path in ("/root/.aws/credentials", "/var/lib/cloud/data/result.json"):
         t.host.write(path, "")
     prepared(t)
@@ -221,7 +225,7 @@ def external_mounts(t: Scene) -> None:
     process = t.start("start", **external)
     mounts = mounted(t)
     equal(mounts.get("/rotatingcreds"), "/root/.aws", "the credentials")
-    expect("/var/lib/cloud/data/result.json" not in mounts, f"EC2's cloud-init in {mounts}")
+    expect("/var/lib/cloud/data/result.json" not in mounts, f"cloud-init's result is mounted: {mounts}")
     equal(environment(t)["ECS_ENABLE_TASK_ENI"], "false", "ECS_ENABLE_TASK_ENI")
     equal(t.docker.inspect("ecs-agent")["HostConfig"]["CapAdd"], None, "capabilities")
     process.kill()
@@ -230,7 +234,7 @@ def external_mounts(t: Scene) -> None:
 
 @case()
 def gpu_directory(t: Scene) -> None:
-    """With GPUs the agent sees what is written about them."""
+    """With GPUs the directory with their description is mounted."""
     t.host.write("/dev/nvidia0", "")
     t.host.write("/var/lib/ecs/gpu/nvidia-gpu-info.json", "{}")
     prepared(t)

@@ -1,19 +1,19 @@
-"""The whole of a life: from nothing, through `run`, to nothing; and the command line."""
+"""`run` from a fresh host to a clean one; settings from files; the command line."""
 
 from harness.archives import AGENT
-from harness.case import Scene, case
+from harness.case import ARCHITECTURE, KERNEL, VERB, Scene, case
 from harness.errors import equal, expect
 
 from .rules import ROUTE_LOCALNET
 
 
-@case("full", "bare")
+@case("full", "bare", guests=VERB)
 def run_verb(t: Scene) -> None:
-    """`run` is pre-start, supervision and post-stop in one process."""
+    """`run` does pre-start, supervision and post-stop in one process."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)
     t.artifacts.publish(t.bucket)
     process = t.start("run")
-    expect(t.rules() != before, "no rule while it runs")
+    expect(t.rules() != before, "no rule while run is running")
     expect(t.host.outside("/v1/metadata") is None, "51678 answers from outside")
     process.kill()
     equal(process.wait().code, 0, "run after SIGTERM")
@@ -24,7 +24,7 @@ def run_verb(t: Scene) -> None:
 
 @case()
 def settings_from_files(t: Scene) -> None:
-    """Everything that is set by variable can stand in ecs.config; the user's file wins."""
+    """Every variable may be in ecs.config; /etc/ecs/ecs.config overrides /var/lib/ecs/ecs.config."""
     t.artifacts.publish(t.bucket)
     lines = [f"{name}={value}\n" for name, value in t.settings.items()]
     lines.append("ECS_CLUSTER=from-the-image\n")
@@ -40,18 +40,18 @@ def settings_from_files(t: Scene) -> None:
     process.wait()
 
 
-@case("full", "bare")
-def no_shell_no_program(t: Scene) -> None:
-    """The binary is all there is: it runs with a PATH to nowhere and says its version."""
+@case("full", "bare", guests=ARCHITECTURE)
+def version_and_usage(t: Scene) -> None:
+    """`version` and the usage need no other program: PATH names no directory."""
     result = t.init("version")
     expect(result.stdout.strip(), f"no version in {result}")
     usage = t.init(code=1)
     expect("pre-start" in usage.stderr + usage.stdout, f"no usage in {usage}")
 
 
-@case()
-def no_zombie(t: Scene) -> None:
-    """While it supervises, start has no child, and its memory is told in the log of this test."""
+@case(guests=KERNEL)
+def start_has_no_children(t: Scene) -> None:
+    """While it supervises, `start` has no child process."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
     process = t.start()

@@ -1,7 +1,8 @@
-"""What an init is to ecs-init: who waits for it, who starts it again, whom it tells."""
+"""Interaction with init systems: ECS_INIT_WAIT_FOR, sd_notify(3), `run --respawned`."""
 
+from harness import messages
 from harness.archives import AGENT
-from harness.case import FAILURE, Scene, case
+from harness.case import FAILURE, KERNEL, Scene, case
 from harness.errors import equal, expect
 
 from .supervise import TERMINAL, prepared
@@ -10,65 +11,67 @@ CONFIG = "/etc/ecs/ecs.config"
 
 
 @case("full", "bare")
-def waits_for_user_data(t: Scene) -> None:
-    """With ECS_INIT_WAIT_FOR a configuration that user data writes late is in force from the start."""
+def wait_for_user_data(t: Scene) -> None:
+    """ECS_INIT_WAIT_FOR: the agent starts with the configuration that user data writes later."""
     t.artifacts.publish(t.bucket)
     t.host.write("/var/lib/ecs/ecs.config",
                  f"ECS_CLUSTER=image\nECS_INIT_WAIT_FOR={CONFIG},/run/user-data-done\n")
     process = t.spawn("run")
-    t.host.until("it waits", lambda: f"waiting for {CONFIG}" in process.stderr(), process=process)
+    t.host.until("it waits", lambda: process.logged(messages.waiting_for(CONFIG)), process=process)
     t.host.write(CONFIG, "ECS_CLUSTER=late\n")
     t.host.until("it waits for the second",
-                 lambda: "waiting for /run/user-data-done" in process.stderr(), process=process)
-    expect(AGENT not in t.docker.images(), "an image was loaded before the configuration was there")
+                 lambda: process.logged(messages.waiting_for("/run/user-data-done")),
+                 process=process)
+    expect(AGENT not in t.docker.images(), "an image was loaded before the configuration existed")
     t.host.write("/run/user-data-done", "")
     t.host.until("the agent answers", t.agent_answers, process=process)
     expect("ECS_CLUSTER=late" in t.docker.inspect("ecs-agent")["Config"]["Env"],
-           "the agent does not know the late configuration")
+           "the agent does not have the late configuration")
     process.kill()
     equal(process.wait().code, 0, "run after SIGTERM")
 
 
 @case()
-def waits_no_longer_than_told(t: Scene) -> None:
-    """What does not come is named, as a failure; a SIGTERM ends the wait."""
+def wait_for_timeout(t: Scene) -> None:
+    """ECS_INIT_WAIT_FOR_TIMEOUT: a file that does not appear is an error; SIGTERM ends the wait."""
     settings = {"ECS_INIT_WAIT_FOR": "/run/never"}
     for verb in ("pre-start", "run"):
         result = t.init(verb, code=FAILURE, ECS_INIT_WAIT_FOR_TIMEOUT="1", **settings)
-        expect("/run/never did not come within 1 s" in result.stderr, str(result))
+        expect(result.logged("/run/never", "error"), f"the file is not named: {result}")
     process = t.spawn("run", **settings)
-    t.host.until("it waits", lambda: "waiting for /run/never" in process.stderr(), process=process)
+    t.host.until("it waits", lambda: process.logged(messages.waiting_for("/run/never")),
+                 process=process)
     process.kill()
     equal(process.wait().code, 0, "run after SIGTERM")
 
 
-@case("full", "bare")
-def systemd_is_told(t: Scene) -> None:
-    """READY=1 when the agent's container runs, again after a restart; STOPPING=1 on the way down."""
+@case("full", "bare", guests=KERNEL)
+def sd_notify_messages(t: Scene) -> None:
+    """READY=1 when the agent's container runs, again after a restart; STOPPING=1 after SIGTERM."""
     prepared(t, "exit 1")
-    t.host.listen("/run/notify", "/run/heard")
+    t.host.listen("/run/notify", "/run/received")
     process = t.spawn("start", NOTIFY_SOCKET="/run/notify")
-    # The first one may answer as well, before it ends.
+    # The first agent may answer too, before it exits.
     t.host.until("the second agent answers", lambda: len(t.events()) > 1 and t.agent_answers(),
                  process=process)
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
-    t.host.until("the last word", lambda: "STOPPING=1" in t.host.text("/run/heard"))
-    heard = [message.split("\n")[0] for message in t.host.text("/run/heard").strip().split("\n\n")]
-    equal(heard[0::2] + heard[3:], ["READY=1", "READY=1", "STOPPING=1"], f"heard: {heard}")
-    expect(heard[1].startswith("STATUS=starting the agent again"), f"heard: {heard}")
+    t.host.until("STOPPING=1", lambda: "STOPPING=1" in t.host.text("/run/received"))
+    received = [message.split("\n")[0] for message in t.host.text("/run/received").strip().split("\n\n")]
+    equal(received[0::2] + received[3:], ["READY=1", "READY=1", "STOPPING=1"], f"received: {received}")
+    expect(received[1].startswith("STATUS="), f"received: {received}")
 
 
 @case()
-def exit_5_does_not_spin(t: Scene) -> None:
-    """Under an init that starts again whatever ends, `run --respawned` stays after the agent's 5."""
+def respawned_run_stays_after_exit_5(t: Scene) -> None:
+    """`run --respawned` keeps running after the agent's exit 5, until SIGTERM; then it exits 5."""
     before = t.rules()
     prepared(t, "exit 5")
     process = t.spawn("run", "--respawned")
-    t.host.until("it says that it stays", lambda: "waiting for SIGTERM" in process.stderr(),
+    t.host.until("it waits for SIGTERM", lambda: process.logged(messages.STAYS),
                  process=process)
-    expect(process.running, "it ended")
+    expect(process.running, "it exited")
     equal(t.events(), ["start exit 5"], "the agents' events")
-    equal(t.rules(), before, "the rules while it stays")
+    equal(t.rules(), before, "the rules while it waits")
     process.kill()
-    equal(process.wait().code, TERMINAL, "its end after SIGTERM")
+    equal(process.wait().code, TERMINAL, "run after SIGTERM")

@@ -1,10 +1,11 @@
-"""ECS_INIT_AGENT_SOURCE=registry: dockerd pulls, and the digest vouches."""
+"""ECS_INIT_AGENT_SOURCE=registry: dockerd pulls the image by its digest."""
 
 import base64
 import json
 
+from harness import messages
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, Scene, case
+from harness.case import ALL, ARCHITECTURE, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.registry import GO, PASSWORD, USER, Registry
 
@@ -14,25 +15,25 @@ REPOSITORY = "ecs/amazon-ecs-agent"
 
 
 def registry(t: Scene, private: bool = False) -> Registry:
-    """One that the host's dockerd trusts."""
+    """A registry that the host's dockerd trusts."""
     made = Registry(t.artifacts.world.authority, private)
     made.trusted_by(t.host)
     t.settings["ECS_INIT_AGENT_SOURCE"] = "registry"
     return made
 
 
-def both(t: Scene, r: Registry, tar: bytes | None = None, tag: str | None = None) -> str:
-    """An index of both architectures, as Amazon's; its digest."""
+def push_both(t: Scene, r: Registry, tar: bytes | None = None, tag: str | None = None) -> str:
+    """Pushes an index of both architectures, like Amazon's; its digest."""
     return r.push(REPOSITORY, tar or t.artifacts.tar, "amd64", "arm64", tag=tag)
 
 
-def ask_for(t: Scene, r: Registry, which: str) -> None:
-    """`:tag` or `@sha256:…`"""
+def choose(t: Scene, r: Registry, which: str) -> None:
+    """Sets ECS_INIT_AGENT_IMAGE with `:tag` or `@sha256:…`."""
     t.settings["ECS_INIT_AGENT_IMAGE"] = f"{r.host}/{REPOSITORY}{which}"
 
 
 def names(t: Scene) -> set[str]:
-    """All names and digests that Docker has in the registry's repository."""
+    """Docker's tags and digests of the registry's repository."""
     found = t.docker.ok("GET", "/images/json?all=1")
     every = {n for i in found for n in (i["RepoTags"] or []) + (i["RepoDigests"] or [])}
     return {name for name in every if REPOSITORY in name and name != AGENT
@@ -40,17 +41,17 @@ def names(t: Scene) -> set[str]:
 
 
 def is_gone(t: Scene, image: str) -> bool:
-    """Whether Docker's list is without this id. Docker 28 answers 404 while an image goes."""
+    """Whether Docker's list is without this ID. Docker 28 answers 404 during a removal."""
     answer = t.docker.call("GET", "/images/json?all=1")
     return answer.status == 200 and image not in {found["Id"] for found in answer.json()}
 
 
 @case(engines=ALL)
 def registry_by_digest(t: Scene) -> None:
-    """Pulled by the digest of an index, the agent runs; again, offline; then another digest, and nothing is left of the first."""
+    """The agent runs from an index pulled by digest; offline again; a new digest replaces the old."""
     with registry(t) as r:
-        first, second = both(t, r), both(t, r, t.artifacts.next)
-        ask_for(t, r, f":ignored@{first}")
+        first, second = push_both(t, r), push_both(t, r, t.artifacts.next)
+        choose(t, r, f":ignored@{first}")
         t.init("pre-start")
         expect(loaded(t), f"no {AGENT} in Docker")
         equal(t.bucket.journal, [], "requests for a tar")
@@ -64,24 +65,24 @@ def registry_by_digest(t: Scene) -> None:
         t.init("pre-start")
         t.docker.untag(AGENT)
         t.init("pre-start")
-        expect(loaded(t), "what was pulled did not get its name back")
+        expect(loaded(t), "the pulled image was not tagged again")
         r.start()
-        ask_for(t, r, f"@{second}")
+        choose(t, r, f"@{second}")
         t.init("pre-start")
         process = t.start()
         equal(t.agent_version(), "v1.99.1", "the agent's version")
-        t.host.until("the old image goes", lambda: is_gone(t, old), process=process)
+        t.host.until("the old image is removed", lambda: is_gone(t, old), process=process)
         equal(names(t), {f"{r.host}/{REPOSITORY}@{second}"}, "names in the repository")
         process.kill()
         equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
-def registry_image_gone_under_start(t: Scene) -> None:
-    """An image that is gone when start wants it is pulled again, by the same digest."""
+def registry_image_gone_before_start(t: Scene) -> None:
+    """An image removed before `start` is pulled again by the same digest."""
     with registry(t) as r:
-        digest = both(t, r)
-        ask_for(t, r, f"@{digest}")
+        digest = push_both(t, r)
+        choose(t, r, f"@{digest}")
         t.init("pre-start")
         t.docker.untag(AGENT)
         t.docker.untag(f"{r.host}/{REPOSITORY}@{digest}")
@@ -93,98 +94,97 @@ def registry_image_gone_under_start(t: Scene) -> None:
 
 
 @case()
-def registry_refusals(t: Scene) -> None:
-    """An unknown digest, none at all, no reference: an error that says so, and nothing in Docker."""
+def registry_invalid_references(t: Scene) -> None:
+    """An unknown digest, no digest or an invalid one: an error that names it, nothing in Docker."""
     with registry(t) as r:
-        both(t, r, tag="v1")
+        push_both(t, r, tag="v1")
         for which, words in (
-            # In dockerd's words, then in containerd's.
+            # dockerd's message, then containerd's.
             ("@sha256:" + "0" * 64, ("manifest unknown", "not found")),
-            (":v1", ("has no digest",)),
-            ("", ("has no digest",)),
-            ("@sha256:12", ("has a digest that is not",)),
+            (":v1", ("digest",)),
+            ("", ("digest",)),
+            ("@sha256:12", ("digest",)),
         ):
-            ask_for(t, r, which)
+            choose(t, r, which)
             result = t.init("pre-start", code=FAILURE)
-            expect(any(w in result.stderr.lower() for w in words), f"no word of it: {result}")
-            expect("again in" not in result.stderr, f"tried again: {result}")
+            expect(any(w in result.stderr.lower() for w in words), f"not named: {result}")
+            expect(not result.logged(messages.RETRY), f"retried: {result}")
             t.nothing_loaded()
         expect("imagetools inspect" in t.init(
-            "pre-start", code=FAILURE, ECS_INIT_AGENT_IMAGE="").stderr, "no way out is told")
+            "pre-start", code=FAILURE, ECS_INIT_AGENT_IMAGE="").stderr, "the error does not say how to get a digest")
 
 
 @case()
 def registry_by_tag(t: Scene) -> None:
-    """By a tag only where that is allowed, with a warning; it stays until reload-cache."""
+    """A tag needs ECS_INIT_ALLOW_UNSIGNED and logs a warning; the image stays until reload-cache."""
     with registry(t) as r:
-        both(t, r, tag="v1")
-        ask_for(t, r, ":v1")
+        push_both(t, r, tag="v1")
+        choose(t, r, ":v1")
         t.settings["ECS_INIT_ALLOW_UNSIGNED"] = "true"
         result = t.init("pre-start")
-        expect("level=warn" in result.stderr and "has no digest" in result.stderr,
-               f"no warning: {result}")
+        expect(result.logged("digest", "warn"), f"no warning: {result}")
         first = t.docker.images()[AGENT]
-        both(t, r, t.artifacts.next, tag="v1")
+        push_both(t, r, t.artifacts.next, tag="v1")
         before = r.requests(REPOSITORY)
         t.init("pre-start")
         equal(t.docker.images()[AGENT], first, "the image after a second pre-start")
         equal(r.requests(REPOSITORY), before, "requests to the registry")
         t.init("reload-cache")
-        expect(r.requests(REPOSITORY) > before, "reload-cache asked nobody")
+        expect(r.requests(REPOSITORY) > before, "reload-cache sent no request")
         expect(t.docker.images()[AGENT] != first, "reload-cache did not pull")
-        expect(first not in t.docker.images().values(), "the old image has a name")
+        expect(first not in t.docker.images().values(), "the old image is tagged")
 
 
 @case()
-def registry_down_and_back(t: Scene) -> None:
-    """A registry that is away is tried again; pulled once it is there."""
+def registry_unavailable_is_retried(t: Scene) -> None:
+    """An unreachable registry is retried until ECS_INIT_RETRY_TIME, then an error."""
     with registry(t) as r:
-        ask_for(t, r, f"@{both(t, r)}")
+        choose(t, r, f"@{push_both(t, r)}")
         r.stop()
         process = t.spawn("pre-start", ECS_INIT_RETRY_TIME="600")
-        t.host.until("a second try", lambda: "again in" in process.stderr(), process=process)
+        t.host.until("a retry", lambda: process.logged(messages.RETRY), process=process)
         r.start()
-        equal(process.wait().code, 0, "pre-start once the registry was there")
+        equal(process.wait().code, 0, "pre-start with the registry up again")
         expect(loaded(t), f"no {AGENT} in Docker")
         r.stop()
         for name in [AGENT, *names(t)]:
             t.docker.untag(name)
         result = t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="1")
-        expect("connection refused" in result.stderr, f"not the cause: {result}")
+        expect("connection refused" in result.stderr, f"the cause is not named: {result}")
 
 
 @case(engines=ALL)
 def registry_private(t: Scene) -> None:
-    """With the credentials that docker login stored it is pulled; without them it is refused."""
+    """A private registry needs the credentials of docker login; they are not logged."""
     with registry(t, private=True) as r:
-        ask_for(t, r, f"@{both(t, r)}")
+        choose(t, r, f"@{push_both(t, r)}")
         refused = t.init("pre-start", code=FAILURE)
-        expect("again in" not in refused.stderr, f"tried again: {refused}")
+        expect(not refused.logged(messages.RETRY), f"retried: {refused}")
         config = "/root/.docker/config.json"
         t.host.write(config, json.dumps({"auths": {r.host: {}}, "credsStore": "pass"}))
         helped = t.init("pre-start", code=FAILURE)
-        expect("docker-credential-pass" in helped.stderr, f"no word of the helper: {helped}")
+        expect("docker-credential-pass" in helped.stderr, f"the helper is not named: {helped}")
         for password, code in (("wrong", FAILURE), (PASSWORD, 0)):
             word = base64.b64encode(f"{USER}:{password}".encode()).decode()
             t.host.write(config, json.dumps({"auths": {r.host: {"auth": word}}}))
             result = t.init("pre-start", code=code, ECS_LOGLEVEL="debug")
             for secret in (password, word):
-                expect(secret not in result.stderr, f"the log tells {secret}: {result}")
+                expect(secret not in result.stderr, f"{secret} is in the log: {result}")
         expect(loaded(t), f"no {AGENT} in Docker")
 
 
-@case(engines=ALL)
+@case(engines=ALL, guests=ARCHITECTURE)
 def registry_other_architecture(t: Scene) -> None:
-    """An image or an index for another architecture only is refused, and by a clear word."""
+    """An image or index for another architecture only is rejected; the error names it."""
     other = GO["aarch64" if t.host.arch == "x86_64" else "x86_64"]
     with registry(t) as r:
         alone = r.push_alone(REPOSITORY, t.artifacts.tar, other)
         index = r.push(REPOSITORY, t.artifacts.tar, other)
-        # The Engines pull an image that stands alone, whatever it is for; of an index they say
-        # that it has none, and only some of them for what.
-        for digest, words in ((alone, f"it is for linux/{other}"),
-                              (index, f"for linux/{GO[t.host.arch]}: ")):
-            ask_for(t, r, f"@{digest}")
+        # Engines pull an image without an index whatever its architecture; for an index without a
+        # match they report an error, not all with the architecture.
+        for digest, platform in ((alone, f"linux/{other}"),
+                              (index, f"linux/{GO[t.host.arch]}")):
+            choose(t, r, f"@{digest}")
             result = t.init("pre-start", code=FAILURE)
-            expect(words in result.stderr, f"no word of the architecture: {result}")
+            expect(platform in result.stderr, f"the architecture is not named: {result}")
             expect(AGENT not in t.docker.images(), f"{AGENT} is in Docker")

@@ -1,6 +1,6 @@
-"""The rules, as iptables itself prints them, and what they do to packets."""
+"""The firewall rules as iptables prints them, and their effect on traffic."""
 
-from harness.case import ALL, Scene, case
+from harness.case import ALL, ARCHITECTURE, VERB, Scene, case
 from harness.errors import equal, expect
 
 PREROUTING = ("-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 "
@@ -14,8 +14,10 @@ LOCALHOST = ("-A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack "
 
 ROUTE_LOCALNET = "/proc/sys/net/ipv4/conf/all/route_localnet"
 
+CREDENTIALS = "http://169.254.170.2/v2/credentials/some-task"
 
-def ours(t: Scene) -> dict[str, list[str]]:
+
+def chains(t: Scene) -> dict[str, list[str]]:
     """The chains that ecs-init writes to, as `iptables -S` prints them."""
     return {
         "PREROUTING": t.chain("iptables", "nat", "PREROUTING"),
@@ -30,26 +32,33 @@ def prepared(t: Scene, **settings: str) -> None:
     t.init("pre-start", **settings)
 
 
-@case(engines=ALL)
-def rules_letter_for_letter(t: Scene) -> None:
-    """After pre-start, iptables prints ecs-init's rules as the reference's, in their order."""
+def has_credentials(t: Scene, network: str) -> None:
+    """A task on this network gets credentials at 169.254.170.2."""
+    result = t.task(CREDENTIALS, network)
+    equal(result.code, 0, f"a task on {network}: {result}")
+    expect("ASIASTANDIN" in result.stdout, f"no credentials in {result}")
+
+
+@case(engines=ALL, guests=ARCHITECTURE)
+def rules_match_reference(t: Scene) -> None:
+    """iptables prints the rules of pre-start exactly like the reference's, in the same order."""
     prepared(t)
-    chains = ours(t)
-    # dockerd has one of its own first in each nat chain.
-    equal(chains["PREROUTING"][-1], PREROUTING, "the last of nat PREROUTING")
-    equal(chains["OUTPUT"][-1], OUTPUT, "the last of nat OUTPUT")
-    equal(chains["INPUT"], [BRIDGE, OFFHOST, LOCALHOST], "filter INPUT")
-    equal(chains["INPUT6"], [BRIDGE, OFFHOST], "filter INPUT of IPv6")
+    found = chains(t)
+    # dockerd has a rule before it in each nat chain.
+    equal(found["PREROUTING"][-1], PREROUTING, "the last of nat PREROUTING")
+    equal(found["OUTPUT"][-1], OUTPUT, "the last of nat OUTPUT")
+    equal(found["INPUT"], [BRIDGE, OFFHOST, LOCALHOST], "filter INPUT")
+    equal(found["INPUT6"], [BRIDGE, OFFHOST], "filter INPUT of IPv6")
     equal(t.host.text(ROUTE_LOCALNET).strip(), "1", "route_localnet")
     equal(t.host.text("/proc/sys/net/ipv6/conf/docker0/accept_ra").strip(), "0", "accept_ra")
-    # A table that iptables cannot read would have a warning instead.
+    # iptables warns about a table that it cannot read.
     listed = t.host.run(["/usr/sbin/iptables-save"])
     expect("incompatible" not in listed.stderr + listed.stdout, str(listed))
 
 
-@case()
+@case(guests=VERB)
 def rules_verb(t: Scene) -> None:
-    """`rules` prints what pre-start writes, and writes nothing itself."""
+    """`rules` prints the rules of pre-start and changes nothing."""
     before = t.rules()
     printed = t.init("rules").stdout
     equal(t.rules(), before, "rules after `rules`")
@@ -63,33 +72,33 @@ def pre_start_twice(t: Scene) -> None:
     """A second pre-start changes no rule and loads no image."""
     prepared(t)
     rules, images = t.rules(), t.docker.images()
-    expect(any("51678" in rule or "c9de" in rule for rule in rules), f"no rule of ours in {rules}")
+    expect(any("51678" in rule or "c9de" in rule for rule in rules), f"no rule about 51678 in {rules}")
     t.init("pre-start")
     equal(t.rules(), rules, "the rules")
     equal(t.docker.images(), images, "the images")
     tar = t.artifacts.name()
     fetched = [r for r in t.bucket.journal if r.path.endswith(tar) and r.method == "GET"]
-    equal(len(fetched), 1, "times that the tar was fetched")
+    equal(len(fetched), 1, "downloads of the tar")
 
 
-@case("full", "bare")
-def post_stop_leaves_what_it_found(t: Scene) -> None:
-    """After post-stop, without a Docker to ask, the rules are those that there were before."""
+@case("full", "bare", guests=VERB)
+def post_stop_restores_network(t: Scene) -> None:
+    """post-stop without dockerd restores the rules and route_localnet from before pre-start."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)
     prepared(t)
     expect(t.rules() != before, "pre-start wrote no rule")
     t.docker.stop()
     t.init("post-stop")
-    # dockerd takes none of its own rules away when it ends.
+    # dockerd leaves its own rules when it exits.
     equal(t.rules(), before, "the rules after post-stop")
     equal(t.host.text(ROUTE_LOCALNET), localnet, "route_localnet")
     t.init("post-stop")
-    equal(t.rules(), before, "the rules after another post-stop")
+    equal(t.rules(), before, "the rules after a second post-stop")
 
 
 @case()
-def foreign_rules_stay(t: Scene) -> None:
-    """Rules of others, before and after ours, survive pre-start and post-stop in their order."""
+def foreign_rules_kept(t: Scene) -> None:
+    """Rules of other programs keep their order through pre-start and post-stop."""
     for rule in (["-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"],
                  ["-A", "INPUT", "-p", "tcp", "--dport", "51678", "-s", "192.0.2.1/32", "-j", "ACCEPT"],
                  ["-t", "nat", "-A", "OUTPUT", "-d", "169.254.170.3/32", "-j", "ACCEPT"]):
@@ -97,13 +106,13 @@ def foreign_rules_stay(t: Scene) -> None:
     before = t.rules()
     prepared(t)
     inserted = t.chain("iptables", "filter", "INPUT")
-    equal(inserted[:3], [BRIDGE, OFFHOST, LOCALHOST], "ours before the others'")
+    equal(inserted[:3], [BRIDGE, OFFHOST, LOCALHOST], "the first rules of filter INPUT")
     t.init("post-stop")
     equal(t.rules(), before, "the rules after post-stop")
 
 
-@case()
-def copies_are_taken_out(t: Scene) -> None:
+@case(guests=ARCHITECTURE)
+def duplicate_rules_removed(t: Scene) -> None:
     """Rules that the reference left twice become one each, in the right order."""
     add = {
         "nat": [PREROUTING, OUTPUT], "filter": [LOCALHOST, OFFHOST, BRIDGE],
@@ -115,34 +124,34 @@ def copies_are_taken_out(t: Scene) -> None:
                 words[0] = "-A" if table == "nat" else "-I"
                 t.host.output("/usr/sbin/iptables", "-t", table, *words)
     prepared(t)
-    chains = ours(t)
-    equal(chains["INPUT"], [BRIDGE, OFFHOST, LOCALHOST], "filter INPUT")
-    equal(chains["PREROUTING"].count(PREROUTING), 1, "copies in nat PREROUTING")
-    equal(chains["OUTPUT"].count(OUTPUT), 1, "copies in nat OUTPUT")
+    found = chains(t)
+    equal(found["INPUT"], [BRIDGE, OFFHOST, LOCALHOST], "filter INPUT")
+    equal(found["PREROUTING"].count(PREROUTING), 1, "copies in nat PREROUTING")
+    equal(found["OUTPUT"].count(OUTPUT), 1, "copies in nat OUTPUT")
     t.init("post-stop")
-    chains = ours(t)
-    equal(chains["INPUT"], [], "filter INPUT after post-stop")
-    expect(PREROUTING not in chains["PREROUTING"], "ours is still in nat PREROUTING")
+    found = chains(t)
+    equal(found["INPUT"], [], "filter INPUT after post-stop")
+    expect(PREROUTING not in found["PREROUTING"], "the rule is still in nat PREROUTING")
 
 
 @case()
-def iptables_can_delete_ours(t: Scene) -> None:
-    """iptables finds our rules by their text, and dockerd goes on writing beside them."""
+def rules_deletable_by_iptables(t: Scene) -> None:
+    """iptables -C and -D find the rules; dockerd adds its own; pre-start restores the missing one."""
     prepared(t)
     t.host.output("/usr/sbin/iptables", "-t", "nat", "-C", *PREROUTING.split()[1:])
     t.host.output("/usr/sbin/iptables", "-t", "filter", "-D", *LOCALHOST.split()[1:])
-    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT after one went")
+    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT after one was deleted")
     t.docker.ok("POST", "/networks/create", {"Name": "another", "Driver": "bridge"})
     t.docker.stop()
     t.docker.start()
-    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT with dockerd anew")
+    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT after a dockerd restart")
     t.init("pre-start")
-    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST, LOCALHOST], "INPUT mended")
+    equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST, LOCALHOST], "INPUT after pre-start")
 
 
 @case()
-def switches(t: Scene) -> None:
-    """The two switches each leave their rules out, and taking them back puts the rules in."""
+def rule_switches(t: Scene) -> None:
+    """ECS_SKIP_LOCALHOST_TRAFFIC_FILTER and ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS omit their rules."""
     prepared(t, ECS_SKIP_LOCALHOST_TRAFFIC_FILTER="true")
     equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT without the filter")
     t.init("post-stop", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER="true")
@@ -151,13 +160,13 @@ def switches(t: Scene) -> None:
     equal(t.chain("ip6tables", "filter", "INPUT"), [], "INPUT of IPv6")
 
 
-@case()
-def route_without_a_default(t: Scene) -> None:
-    """On a host without an IPv4 default route, 169.254.170.2 is routed to lo, and post-stop undoes it."""
+@case(guests=ARCHITECTURE)
+def route_without_default_route(t: Scene) -> None:
+    """Without an IPv4 default route pre-start routes 169.254.170.2 to lo; post-stop removes it."""
     def routed() -> str:
         return t.host.output("/usr/bin/ip", "route", "show", "169.254.170.2").strip()
     prepared(t)
-    equal(routed(), "", "the route on a host that has a default")
+    equal(routed(), "", "the route on a host with a default route")
     t.host.output("/usr/bin/ip", "route", "delete", "default")
     t.init("pre-start")
     equal(routed(), "169.254.170.2 dev lo scope link", "the route")
@@ -167,27 +176,26 @@ def route_without_a_default(t: Scene) -> None:
     equal(routed(), "", "the route after post-stop")
 
 
-@case("full", "bare")
+@case("full", "bare", engines=ALL, guests=ARCHITECTURE)
 def credentials_reach_tasks(t: Scene) -> None:
-    """A task on the bridge and one on the host's network get their credentials at 169.254.170.2."""
+    """Tasks on the bridge and on the host's network get credentials at 169.254.170.2."""
     prepared(t)
     t.load_task()
     process = t.start()
     for network in ("bridge", "host"):
-        result = t.task("http://169.254.170.2/v2/credentials/some-task", network)
-        equal(result.code, 0, f"a task on {network}: {result}")
-        expect("ASIASTANDIN" in result.stdout, f"no credentials in {result}")
+        has_credentials(t, network)
+    expect(t.host.outside("/v1/metadata") is None, "51678 answers from outside")
     process.kill()
     process.wait()
     t.init("post-stop")
     for network in ("bridge", "host"):
-        result = t.task("http://169.254.170.2/v2/credentials/some-task", network, seconds=3)
+        result = t.task(CREDENTIALS, network, seconds=3)
         expect(result.code != 0, f"still answered on {network} after post-stop: {result}")
 
 
-@case("full", "bare")
-def introspection_is_ours_alone(t: Scene) -> None:
-    """51678 is refused from outside, answered on lo and to a task on docker0."""
+@case("full", "bare", guests=ARCHITECTURE)
+def introspection_port_closed_from_outside(t: Scene) -> None:
+    """51678 answers on lo and to a task on docker0, not from outside."""
     prepared(t)
     t.load_task()
     t.start()
@@ -195,5 +203,5 @@ def introspection_is_ours_alone(t: Scene) -> None:
     task = t.task("http://172.17.0.1:51678/v1/metadata", "bridge")
     equal(task.code, 0, f"from docker0: {task}")
     t.init("post-stop")
-    # Were there no answer without the rules either, it was not they that refused.
+    # Without the rules it does: the rules have closed it.
     t.host.until("51678 answers from outside", t.answers_outside)

@@ -1,9 +1,10 @@
-"""The configuration from S3: signed as AWS's own library signs, kept, never told."""
+"""ECS_INIT_CONFIG_S3: request signatures, the stored copy, secrets that are never logged."""
 
 import json
+import re
 from datetime import timedelta
 
-from harness.case import FAILURE, Scene, case
+from harness.case import ARCHITECTURE, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.guard import Guard
 from harness.world import REGION
@@ -17,8 +18,8 @@ SECRETS = ("geheim-content", "geheim-key", "geheim-token")
 ROLE = "iam/security-credentials/"
 
 
-def lock(t: Scene, **how) -> Guard:
-    """A bucket that only the instance's role may read, with a configuration in it."""
+def protect(t: Scene, **how) -> Guard:
+    """A bucket with a configuration that only the instance's role may read."""
     t.bucket.put(PATH, CONTENT)
     guard = t.bucket.guards[BUCKET] = Guard(
         how.pop("region", REGION), "ASIAEXAMPLE", "geheim-key/+", "geheim-token/+==", **how)
@@ -32,30 +33,31 @@ def lock(t: Scene, **how) -> Guard:
 
 
 def refused(t: Scene, *words: str, verb: str = "pre-start", **settings: str) -> None:
-    """The verb fails, says all of this, and nothing of what is secret."""
+    """The verb fails, its log has these words and no secret."""
     result = t.init(verb, code=FAILURE, **settings)
     for word in words:
         expect(word in result.stderr, f"'{word}' is not in\n{result}")
-    kept_quiet(t)
+    no_secret_logged(t)
 
 
-def kept_quiet(t: Scene) -> None:
+def no_secret_logged(t: Scene) -> None:
+    """No secret is in any log of ecs-init."""
     for process in t.ran:
-        said = process.stderr()
+        stderr = process.stderr()
         for secret in SECRETS:
-            expect(secret not in said, f"{secret} is in the log:\n{said}")
+            expect(secret not in stderr, f"{secret} is in the log:\n{stderr}")
 
 
-@case("full", "bare")
+@case("full", "bare", guests=ARCHITECTURE)
 def config_from_s3(t: Scene) -> None:
-    """By the role's credentials, before anything else; the agent has it, the log has not."""
-    guard = lock(t)
+    """pre-start fetches it first, with the role's credentials; the agent gets it; never logged."""
+    guard = protect(t)
     t.artifacts.publish(t.bucket)
     t.host.write("/etc/ecs/ecs.config", "ECS_INSTANCE_ATTRIBUTES={}\n")
     t.host.write("/var/lib/ecs/ecs.config", "ECS_CLUSTER=from-the-image\nECS_TAG=image\n")
     t.init("pre-start")
-    equal(guard.admitted, [PATH], "what was read with a good signature")
-    equal(t.bucket.journal[0].path, PATH, "what was asked for first")
+    equal(guard.admitted, [PATH], "requests with a valid signature")
+    equal(t.bucket.journal[0].path, PATH, "the first request")
     equal(t.host.stat(LAYER)["mode"] & 0o7777, 0o600, "the layer's mode")
     equal(t.host.read(LAYER), f"# {URL}\n".encode() + CONTENT, "the layer")
     process = t.start()
@@ -65,73 +67,73 @@ def config_from_s3(t: Scene) -> None:
     equal(guard.admitted, [PATH], "start fetches nothing")
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
-    kept_quiet(t)
+    no_secret_logged(t)
 
 
 @case()
 def config_from_s3_under_run(t: Scene) -> None:
-    """run fetches it itself; start alone does not begin without it."""
-    guard = lock(t)
+    """`run` fetches it; `start` without an earlier pre-start fails."""
+    guard = protect(t)
     t.artifacts.publish(t.bucket)
-    refused(t, URL, "not fetched yet", verb="start")
+    refused(t, URL, verb="start")
     process = t.start("run")
     expect("ECS_CLUSTER=from-s3" in t.docker.inspect("ecs-agent")["Config"]["Env"],
            "the agent does not have the configuration")
-    equal(guard.admitted, [PATH], "what was read with a good signature")
+    equal(guard.admitted, [PATH], "requests with a valid signature")
     process.kill()
     equal(process.wait().code, 0, "run after SIGTERM")
-    kept_quiet(t)
+    no_secret_logged(t)
 
 
 @case()
-def config_in_another_region(t: Scene) -> None:
-    """A bucket in another region is asked again, signed for that one."""
-    guard = lock(t, region="eu-north-1")
+def config_from_s3_other_region(t: Scene) -> None:
+    """For a bucket in another region the request is repeated, signed for that region."""
+    guard = protect(t, region="eu-north-1")
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
-    equal(guard.admitted, [PATH], "what was read with a good signature")
+    equal(guard.admitted, [PATH], "requests with a valid signature")
     equal([r.status for r in t.bucket.requests(PATH)], [400, 200], "answers")
 
 
 @case()
-def config_refused(t: Scene) -> None:
-    """Each refusal of S3's is an error that says what to check; nothing else is begun."""
-    guard = lock(t)
+def config_from_s3_refused(t: Scene) -> None:
+    """Each error of S3 is logged with its code and what to check; pre-start does nothing else."""
+    guard = protect(t)
     t.bucket.objects.pop(PATH)
-    refused(t, URL, "404 NoSuchKey", "there is no such object")
-    equal(len(guard.admitted), 1, "requests with a good signature for what is not there")
+    refused(t, URL, "404", "NoSuchKey")
+    equal(len(guard.admitted), 1, "requests with a valid signature for a missing object")
     guard.admitted.clear()
     t.bucket.put(PATH, CONTENT)
     guard.ahead = timedelta(minutes=20)
-    refused(t, "RequestTimeTooSkewed", "the host's clock is wrong")
+    refused(t, "RequestTimeTooSkewed", "clock")
     guard.ahead, guard.expired = timedelta(), True
-    refused(t, "ExpiredToken", "the credentials have expired")
+    refused(t, "ExpiredToken", "expired")
     guard.expired, guard.secret = False, "another"
-    refused(t, "SignatureDoesNotMatch", "the credentials are not valid there")
+    refused(t, "SignatureDoesNotMatch", "credentials")
     guard.id = "AKIAANOTHER"
-    refused(t, "InvalidAccessKeyId", "the credentials are not valid there")
+    refused(t, "InvalidAccessKeyId", "credentials")
     t.metadata.values.pop(ROLE)
-    refused(t, "the instance has no role")
-    equal(guard.admitted, [], "what was read with a good signature")
-    expect(not t.host.exists(LAYER), "something was kept")
+    refused(t, "role")
+    equal(guard.admitted, [], "requests with a valid signature")
+    expect(not t.host.exists(LAYER), "a layer was stored")
     t.nothing_loaded()
 
 
 @case()
-def config_from_s3_that_is_gone(t: Scene) -> None:
-    """Without S3 the earlier fetch of the same URL serves, and no other; a broken one never does."""
-    lock(t)
+def config_from_s3_unreachable(t: Scene) -> None:
+    """Without S3 the earlier copy of the same URL is used; an invalid object never is."""
+    protect(t)
     t.artifacts.publish(t.bucket)
-    nobody = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "ECS_INIT_RETRY_TIME": "0"}
-    refused(t, URL, "refused", **nobody)
+    unreachable = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "ECS_INIT_RETRY_TIME": "0"}
+    refused(t, URL, "refused", **unreachable)
     t.init("pre-start")
-    result = t.init("pre-start", **nobody)
-    expect("what was fetched earlier is used" in result.stderr, f"no warning in\n{result}")
-    refused(t, "s3://other/one", **nobody, ECS_INIT_CONFIG_S3="s3://other/one")
+    result = t.init("pre-start", **unreachable)
+    expect(result.logged(re.escape(URL), "warn"), f"no warning in\n{result}")
+    refused(t, "s3://other/one", **unreachable, ECS_INIT_CONFIG_S3="s3://other/one")
     before = t.host.read(LAYER)
-    for broken, why in ((b"A=1\ngeheim-content\n", "line 2: it has no '='"),
-                        (b"A=1\nB=\xff\n", "line 2: it is no UTF-8"),
-                        (b"A=1\n" * 20_000, "larger than 65536 bytes")):
-        t.bucket.put(PATH, broken)
+    for invalid, why in ((b"A=1\ngeheim-content\n", "line 2"),
+                        (b"A=1\nB=\xff\n", "line 2"),
+                        (b"A=1\n" * 20_000, "65536")):
+        t.bucket.put(PATH, invalid)
         refused(t, URL, why)
         equal(t.host.read(LAYER), before, "the layer")

@@ -1,28 +1,28 @@
-"""The stage itself: what every other case takes for granted."""
+"""The stage itself: what every other case assumes."""
 
 import ssl
 import urllib.request
 
 from harness.archives import AGENT
-from harness.case import Scene, case
+from harness.case import ARCHITECTURE, Scene, case
 from harness.errors import equal, expect
 
 
-@case("full", "bare")
+@case("full", "bare", guests=ARCHITECTURE)
 def stage_runs_containers(t: Scene) -> None:
     """A container runs on the host's network and on the bridge."""
     t.load_task()
     version = t.docker.ok("GET", "/version")
     expect(version["Arch"] == {"x86_64": "amd64", "aarch64": "arm64"}[t.host.arch],
-           f"dockerd says {version['Arch']}")
+           f"dockerd reports {version['Arch']}")
     for network in ("host", "bridge"):
         result = t.task("http://127.0.0.1:1/", network)
         equal(result.code, 7, f"a refused connection on {network}: {result}")
 
 
 @case("full", "bare")
-def stage_runs_the_stand_in(t: Scene) -> None:
-    """The stand-in agent loads in spite of its odd configuration, serves, and ends as told."""
+def stage_runs_stand_in_agent(t: Scene) -> None:
+    """The stand-in agent loads with its unusual configuration, answers, and exits as scripted."""
     t.host.write("/tmp/agent.tar", t.artifacts.tar)
     t.docker.load("/tmp/agent.tar")
     expect(AGENT in t.docker.images(), f"no {AGENT} in Docker")
@@ -34,22 +34,22 @@ def stage_runs_the_stand_in(t: Scene) -> None:
     t.docker.ok("POST", "/containers/stand-in/start")
     t.host.until("the agent answers", t.agent_answers)
     equal(t.host.until("its version", t.agent_version), "v1.99.0", "its version")
-    answer = t.host.until("the credentials are answered", lambda: t.host.get(
+    answer = t.host.until("the credentials", lambda: t.host.get(
         "127.0.0.1:51679", "/v2/credentials/some-task"))
     equal(answer.json()["AccessKeyId"], "ASIASTANDIN", "the credentials")
-    # Nothing filters yet: the same question is refused once ecs-init's rules are there.
+    # Without ecs-init's rules nothing is filtered.
     t.host.until("51678 answers from outside", t.answers_outside)
     t.docker.ok("POST", "/containers/stand-in/stop?t=10")
     equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 0, "exit after SIGTERM")
     t.docker.ok("POST", "/containers/stand-in/start")
     t.docker.ok("POST", "/containers/stand-in/wait")
-    equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 42, "exit as told")
+    equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 42, "the scripted exit")
     equal(t.events(), ["start serve", "sigterm", "start exit 42"], "the agent's events")
 
 
-@case("full", "bare")
-def stage_has_the_tools_of_its_sort(t: Scene) -> None:
-    """A full host has iptables and nft; a bare one has neither these nor a shell."""
+@case("full", "bare", guests=ARCHITECTURE)
+def stage_tools(t: Scene) -> None:
+    """A full host has iptables, nft and ip; a bare one has none; neither has a shell."""
     programs = set(t.host.list("/usr/bin")) | set(t.host.list("/usr/sbin"))
     tools = {"iptables", "ip6tables", "iptables-legacy", "nft", "ip"}
     shells = {"sh", "bash", "dash", "busybox"}
@@ -61,34 +61,34 @@ def stage_has_the_tools_of_its_sort(t: Scene) -> None:
         t.host.output("/usr/sbin/iptables-legacy", "-S")
 
 
-@case()
-def stage_tells_rules_apart(t: Scene) -> None:
-    """The kernel's dump is the same after a rule came and went, and another with it."""
+@case(guests=ARCHITECTURE)
+def stage_ruleset_dump(t: Scene) -> None:
+    """The driver's dump of the rules differs with another rule, and is equal after its removal."""
     def dump():
         return t.host.channel.request("ruleset").splitlines()
     rule = ["INPUT", "-p", "tcp", "--dport", "1", "-j", "DROP"]
-    # The first rule makes the chain, which then stays.
+    # The first rule creates the chain, which stays.
     t.host.output("/usr/sbin/iptables", "-A", *rule)
     t.host.output("/usr/sbin/iptables", "-D", *rule)
     before = dump()
     t.host.output("/usr/sbin/iptables", "-A", *rule)
-    expect(dump() != before, "a rule more does not show")
+    expect(dump() != before, "another rule does not change the dump")
     t.host.output("/usr/sbin/iptables", "-D", *rule)
-    equal(dump(), before, "the dump after the rule went")
+    equal(dump(), before, "the dump after the rule was removed")
 
 
 @case()
-def stage_serves_as_s3_does(t: Scene) -> None:
-    """The bucket answers ranges and refuses what it does not have; IMDS wants a token."""
+def stage_s3_and_imds(t: Scene) -> None:
+    """The S3 stand-in answers ranges, and 403 for a missing object; IMDS needs a token."""
     path = t.artifacts.publish(t.bucket)
     port = t.around.s3.rsplit(":", 1)[1]
     context = ssl.create_default_context(
         cadata=t.artifacts.world.authority.certificate.decode())
 
     def get(url, **headers):
-        asked = urllib.request.Request(url, headers=headers)
+        request = urllib.request.Request(url, headers=headers)
         try:
-            with urllib.request.urlopen(asked, timeout=10, context=context) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
                 return answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             return error.code, b"", error.headers
@@ -99,7 +99,7 @@ def stage_serves_as_s3_does(t: Scene) -> None:
     equal(get(base + path, **ranged)[:2], (206, t.artifacts.tar[100:]), "the rest of it")
     ranged["If-Range"] = '"another"'
     equal(get(base + path, **ranged)[0], 200, "a range of another object")
-    equal(get(base + "/amazon-ecs-agent-us-west-2/none")[0], 403, "what is not there")
+    equal(get(base + "/amazon-ecs-agent-us-west-2/none")[0], 403, "a missing object")
     metadata = t.settings["AWS_EC2_METADATA_SERVICE_ENDPOINT"].rsplit(":", 1)[1]
     equal(get(f"http://127.0.0.1:{metadata}/latest/meta-data/placement/region")[0], 401,
           "metadata without a token")

@@ -1,16 +1,16 @@
-"""`start` and `run`: the agent's exits, signals, and a dockerd that comes and goes."""
+"""`start`: the agent's exit codes, signals, and restarts of dockerd."""
 
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, Scene, case
+from harness.case import ALL, FAILURE, KERNEL, VERB, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 
-#: The reference's exit code for an agent that can never work here.
+#: The reference's exit code for a terminal failure of the agent.
 TERMINAL = 5
 
 
 def prepared(t: Scene, *actions: str) -> None:
-    """A host after pre-start, and what the agents will do."""
+    """Runs pre-start; `actions` are those of the agent's starts, in order."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
     t.script(*actions)
@@ -18,7 +18,7 @@ def prepared(t: Scene, *actions: str) -> None:
 
 @case(engines=ALL)
 def exit_0_ends(t: Scene) -> None:
-    """An agent that ends with 0 has done its work: start ends with 0."""
+    """After the agent's exit 0 `start` exits 0."""
     prepared(t, "exit 0")
     t.init("start")
     equal(t.events(), ["start exit 0"], "the agents' events")
@@ -26,18 +26,18 @@ def exit_0_ends(t: Scene) -> None:
 
 @case()
 def exit_5_is_terminal(t: Scene) -> None:
-    """An agent that ends with 5 is not started again, and systemd learns it by the same 5."""
+    """After the agent's exit 5 it is not restarted; `start` exits 5."""
     prepared(t, "exit 5")
     t.init("start", code=TERMINAL)
     equal(t.events(), ["start exit 5"], "the agents' events")
 
 
 @case("full", "bare")
-def exit_1_is_tried_again(t: Scene) -> None:
-    """Any other exit: the agent is started again, in a new container."""
+def other_exit_restarts_agent(t: Scene) -> None:
+    """After any other exit code the agent is restarted in a new container."""
     prepared(t, "exit 1", "exit 7")
     process = t.start()
-    # The container that answers is the third, or the second shortly before its end.
+    # The answer came from the third container, or from the second before it exited.
     t.host.until("a third start", lambda: t.starts() == 3, process=process)
     equal(t.events(), ["start exit 1", "start exit 7", "start serve"], "the agents' events")
     equal(t.docker.containers(), ["ecs-agent"], "containers")
@@ -46,24 +46,24 @@ def exit_1_is_tried_again(t: Scene) -> None:
 
 
 @case(engines=ALL)
-def exit_2_shows_the_log(t: Scene) -> None:
-    """An agent that ends with 2: its last lines are in our log, then it is tried again."""
+def exit_2_logs_container_output(t: Scene) -> None:
+    """After exit 2 the container's last lines are logged and the agent is restarted."""
     prepared(t, "exit 2")
     process = t.start()
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
     process.kill()
     result = process.wait()
     expect("stand-in agent: start exit 2" in result.stderr,
-           f"the container's log is not in ours:\n{result}")
+           f"the container's output is not logged:\n{result}")
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare", engines=ALL, guests=VERB)
 def exit_42_upgrades(t: Scene) -> None:
-    """An agent that ends with 42 left another image: it is loaded, and that agent runs."""
+    """After exit 42 the image that desired-image names is loaded and started."""
     prepared(t, "exit 42 500")
     name = t.artifacts.name("v1.99.1")
     t.host.write(f"/var/cache/ecs/{name}", t.artifacts.next)
-    # Only the last part of the name counts.
+    # Only the base name is used.
     t.host.write("/var/cache/ecs/desired-image", f"/somewhere/{name}\n")
     process = t.spawn("start")
     t.host.until("the new agent answers", lambda: t.agent_version() == "v1.99.1", process=process)
@@ -73,8 +73,8 @@ def exit_42_upgrades(t: Scene) -> None:
 
 
 @case()
-def exit_42_unsigned_refused(t: Scene) -> None:
-    """With ECS_INIT_REQUIRE_SIGNED_UPDATES a desired image without signature is not loaded."""
+def unsigned_upgrade_rejected(t: Scene) -> None:
+    """With ECS_INIT_REQUIRE_SIGNED_UPDATES an upgrade without signature is not loaded."""
     prepared(t, "exit 42")
     before = t.docker.images()[AGENT]
     name = t.artifacts.name("v1.99.1")
@@ -87,9 +87,9 @@ def exit_42_unsigned_refused(t: Scene) -> None:
     process.wait()
 
 
-@case("full", "bare", engines=ALL)
-def sigterm_stops_the_agent(t: Scene) -> None:
-    """SIGTERM: the agent gets its own SIGTERM, start ends with 0."""
+@case("full", "bare", engines=ALL, guests=KERNEL)
+def sigterm_stops_agent(t: Scene) -> None:
+    """SIGTERM to `start` stops the agent with SIGTERM; `start` exits 0."""
     prepared(t)
     process = t.start()
     process.kill()
@@ -99,8 +99,8 @@ def sigterm_stops_the_agent(t: Scene) -> None:
 
 
 @case()
-def stubborn_agent_is_killed(t: Scene) -> None:
-    """An agent that does not heed SIGTERM is killed when its ten seconds are over."""
+def agent_ignoring_sigterm_is_killed(t: Scene) -> None:
+    """An agent that ignores SIGTERM is killed after 10 s."""
     prepared(t, "stubborn")
     process = t.start()
     process.kill()
@@ -109,9 +109,9 @@ def stubborn_agent_is_killed(t: Scene) -> None:
     equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
 
 
-@case(engines=ALL)
+@case(engines=ALL, guests=VERB)
 def stop_verbs(t: Scene) -> None:
-    """`stop` and `pre-stop` stop the agent; nothing to stop is success."""
+    """`stop` and `pre-stop` stop the agent; without an agent they exit 0."""
     prepared(t)
     t.init("stop")
     process = t.start()
@@ -124,35 +124,35 @@ def stop_verbs(t: Scene) -> None:
 
 @case(engines=ALL)
 def leftover_container(t: Scene) -> None:
-    """A container of the same name, running or not, gives way."""
+    """A foreign container named ecs-agent is replaced."""
     prepared(t)
     t.load_task()
     made = t.docker.ok("POST", "/containers/create?name=ecs-agent",
                        {"Image": "task:test", "Cmd": ["http://192.0.2.1/", "600000"]})["Id"]
     t.docker.ok("POST", f"/containers/{made}/start")
     process = t.start()
-    expect(t.docker.inspect("ecs-agent")["Id"] != made, "the old container is still there")
+    expect(t.docker.inspect("ecs-agent")["Id"] != made, "the old container still exists")
     process.kill()
     process.wait()
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare", engines=ALL, guests=KERNEL)
 def dockerd_restarted(t: Scene) -> None:
-    """dockerd restarted under start: that is no exit of the agent's; it runs again afterwards."""
+    """A dockerd restart does not end `start`; the agent runs again afterwards."""
     prepared(t)
     process = t.start()
     t.docker.stop()
-    expect(process.running, "start ended with dockerd")
+    expect(process.running, "start exited with dockerd")
     t.docker.start()
     t.host.until("the agent answers again", t.agent_answers, process=process)
-    expect(process.running, "start ended")
+    expect(process.running, "start exited")
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
 def dockerd_killed(t: Scene) -> None:
-    """dockerd killed outright, and back: start finds its way."""
+    """After SIGKILL of dockerd and a new start the agent runs again."""
     prepared(t)
     process = t.start()
     t.docker.stop(SIGKILL)
@@ -160,20 +160,20 @@ def dockerd_killed(t: Scene) -> None:
     t.host.until("a container runs again", lambda: (
         (found := t.docker.inspect("ecs-agent")) and found["State"]["Running"]
         and t.agent_answers()), process=process)
-    expect(process.running, "start ended")
+    expect(process.running, "start exited")
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
 @case()
 def dockerd_late(t: Scene) -> None:
-    """The socket not there yet: pre-start waits for it."""
+    """pre-start waits for dockerd's socket."""
     t.artifacts.publish(t.bucket)
     t.docker.stop()
     t.host.remove("/run/docker.sock")
-    # Longer than the slowest of dockerds takes.
+    # Longer than the slowest dockerd takes to start.
     process = t.spawn("pre-start", ECS_INIT_DOCKER_WAIT="600")
-    t.host.until("a word about waiting", lambda: "docker" in process.stderr().lower(),
+    t.host.until("a log line about waiting", lambda: "docker" in process.stderr().lower(),
                  process=process)
     t.docker.start()
     equal(process.wait().code, 0, "pre-start with a late dockerd")
@@ -181,8 +181,8 @@ def dockerd_late(t: Scene) -> None:
 
 
 @case()
-def no_dockerd(t: Scene) -> None:
-    """A socket that never comes: one error that names it, after the time that was set."""
+def dockerd_unreachable(t: Scene) -> None:
+    """Without dockerd pre-start fails after ECS_INIT_DOCKER_WAIT and names the socket."""
     t.artifacts.publish(t.bucket)
     t.docker.stop()
     t.host.remove("/run/docker.sock")

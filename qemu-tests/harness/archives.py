@@ -1,8 +1,7 @@
-"""Image archives: the stand-in agent's, shaped as the real one, and the tasks'.
+"""Image archives of the stand-in agent and of the tasks.
 
-Written by hand rather than by `docker save`, for two reasons: the same bytes
-every time, and an image configuration as odd as the real one's, which no
-encoder writes: no `architecture`, and the key `config` twice.
+Not written by `docker save`: the bytes are reproducible, and the agent's image configuration
+is unusual like the real one's: no `architecture`, and the key `config` twice.
 """
 
 import hashlib

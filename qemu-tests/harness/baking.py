@@ -1,4 +1,4 @@
-"""From a tree with an init to an image that boots: by `ecs-init bake`, as a user would."""
+"""Prepares a tree with an init for a boot: installs a package, runs `ecs-init bake`."""
 
 import json
 import platform
@@ -13,10 +13,10 @@ from . import rootfs
 from .errors import Failed
 from .world import VERSION, Artifacts
 
-#: The cluster that a baked tree's configuration names.
+#: The cluster in a baked tree's configuration.
 CLUSTER = "baked"
 
-#: Debian's names, which bake takes as well as the kernel's.
+#: Debian's names of architectures, which bake accepts like the kernel's.
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 TIMEOUT = 120
@@ -24,11 +24,11 @@ TIMEOUT = 120
 
 @dataclass(frozen=True)
 class Baker:
-    """ecs-init on this machine, and what it puts into trees of one architecture."""
+    """ecs-init on this machine, and what it installs into trees of one architecture."""
 
-    #: Runs here.
+    #: Runs on this machine.
     program: Path
-    #: Goes into the tree.
+    #: Is installed into the tree.
     binary: Path
     artifacts: Artifacts
     #: For the tar, its signature and the certificate.
@@ -44,47 +44,46 @@ class Baker:
         return subprocess.run(argv, env={}, capture_output=True, text=True, timeout=TIMEOUT)
 
     def bake(self, tree: Path, init: str) -> None:
-        """All that an image needs, offline."""
+        """Bakes all that an image needs, offline."""
         tar = self.work / f"agent-{self.arch}.tar"
         tar.write_bytes(self.artifacts.tar)
         Path(f"{tar}.asc").write_bytes(self.artifacts.signature)
         keyring = self.work / f"keyring-{self.arch}.asc"
         keyring.write_bytes(self.artifacts.world.trusted.certificate)
-        # What is detected is what is tested; with no init there is nothing to detect.
+        # The init is detected, except for a tree without one.
         named = ["--init", "none"] if init == "none" else []
         foreign = ["--binary", self.binary] if self.arch != platform.machine() else []
         done = self.run("--root", tree, "--arch", DEBIAN[self.arch], "--agent-version", VERSION,
                         "--tar", tar, "--keyring", keyring,
                         "--config", f"ECS_CLUSTER={CLUSTER}", *named, *foreign)
         if done.returncode:
-            raise Failed(f"bake ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise Failed(f"bake: exit {done.returncode}:\n{done.stdout}{done.stderr}")
 
     def check(self, tree: Path) -> None:
-        """`bake --check`, which must have nothing to say against the tree."""
+        """`bake --check`, which must pass."""
         done = self.run("--check", tree)
         if done.returncode:
-            raise Failed(f"bake --check ended with {done.returncode} on a fresh tree:\n"
+            raise Failed(f"bake --check: exit {done.returncode} on a fresh tree:\n"
                          f"{done.stdout}{done.stderr}")
 
 
 def image_id(archive: bytes) -> str:
-    """The ID that Docker gives the image of an archive: its configuration's digest."""
+    """The ID of an archive's image: its configuration's digest."""
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         manifest = json.load(tar.extractfile("manifest.json"))
     return "sha256:" + manifest[0]["Config"].removesuffix(".json")
 
 
-#: What is done to a tree before it is baked, by the form's name: a package is installed into it.
-#: A function from the tree and its architecture; the forms that can be had are registered here.
+#: How ecs-init gets into a tree before bake, from the tree and its architecture.
 Form = Callable[[Path, str], None]
 
 
 def package(suffix: str) -> Form:
-    """A package of `make packages`, installed into the tree."""
+    """Installs a package of `make packages` into the tree."""
     def install(tree: Path, arch: str) -> None:
         found = packages(suffix, arch)
         if len(found) != 1:
-            raise Failed(f"not one package of {arch} to install but {found or 'none'}: make packages")
+            raise Failed(f"expected one {suffix} package for {arch}, found {len(found)}: make packages")
         done = subprocess.run([INSTALL, tree, found[0]], capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"{INSTALL} {tree} {found[0]}:\n{done.stdout}{done.stderr}")
@@ -96,7 +95,7 @@ INSTALL = REPOSITORY / "image-build" / "packages" / "install-into"
 
 
 def packages(suffix: str, arch: str) -> list[Path]:
-    """The packages of one kind and architecture that were made."""
+    """The packages of one kind and architecture in target/dist."""
     names = (arch, DEBIAN[arch])
     return sorted(path for path in (REPOSITORY / "target" / "dist").glob(f"*.{suffix}")
                   if any(name in path.name for name in names))
@@ -111,7 +110,7 @@ FORMS: dict[str, Form] = {
 
 @dataclass(frozen=True)
 class Boot:
-    """One tree to boot: which init, and how ecs-init came into it."""
+    """One tree to boot: its init, and how ecs-init is installed."""
 
     init: str
     form: str = "bake"

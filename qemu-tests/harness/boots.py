@@ -1,4 +1,4 @@
-"""The stages `boot/ARCH`: trees baked here, booted with their own init, step by step."""
+"""The stages `boot/ARCH`: baked trees, booted with their own init, checked step by step."""
 
 import platform
 import tempfile
@@ -15,11 +15,13 @@ from .boot import BootHost
 from .channel import RemoteError
 from .errors import Failed, HarnessError
 from .host import UNMET
-from .runner import BROKEN, Options, Tally, indent, patiently, tail
+from .results import BROKEN, Results, indent, tail
+from .runner import Options
+from .schedule import Job
 from .story import Step, Story, steps
 from .world import Artifacts, World
 
-#: What else a machine can tell of a step that failed, by init.
+#: Logs to show after a failed step, by init.
 LOGS = {
     "systemd": [["/usr/bin/journalctl", "--no-pager", "-n", "30", "-u", "ecs", "-u", "docker"]],
     "openrc": [["/bin/tail", "-n", "30", "/var/log/ecs/ecs-init.log"]],
@@ -29,16 +31,16 @@ LOGS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """What came of one tree on one architecture."""
+    """The result of one tree on one architecture."""
 
     boot: Boot
     arch: str
-    #: From the machine's start to the agent's answer, in seconds, boot by boot.
+    #: From the machine's start until the agent answers, for each boot.
     seconds: list[float]
     passed: int
     #: The names of the steps that failed.
     failed: list[str]
-    #: How many were never tried.
+    #: How many were not run.
     unreached: int
 
     def __str__(self) -> str:
@@ -48,7 +50,7 @@ class Cell:
 
 
 class Table:
-    """The cells, as they come in from the architectures' threads."""
+    """The results of all boots."""
 
     def __init__(self):
         self.cells: list[Cell] = []
@@ -59,7 +61,7 @@ class Table:
             self.cells.append(cell)
 
     def __str__(self) -> str:
-        """Markdown: init and form down, architectures across."""
+        """Markdown: a row for each init and form, a column for each architecture."""
         archs = sorted({cell.arch for cell in self.cells}, reverse=True)
         lines = ["| init | form | " + " | ".join(archs) + " |", "|---" * (2 + len(archs)) + "|"]
         for boot in dict.fromkeys(cell.boot for cell in self.cells):
@@ -69,100 +71,112 @@ class Table:
         return "\n".join(lines)
 
 
-def run_boots(arch: str, chosen: Iterable[Boot], world: World, options: Options, tally: Tally,
-              table: Table) -> None:
-    """All boots of one architecture. Another's failure, or the harness's, ends none of them."""
-    name = f"boot/{arch}"
-    try:
-        programs = builds.guest_programs(arch)
-        artifacts = Artifacts(world, programs, arch)
-        # From this machine's own binary, whatever the tree's architecture.
-        baking, binary = (builds.under_test(a, options.binary_directory, options.debug)
-                          for a in (platform.machine(), arch))
-        kernel = rootfs.inits.boot(arch, programs.driver)
-        place = rootfs.archive.cache_root() / "boots"
-        place.mkdir(parents=True, exist_ok=True)
-    except HarnessError as error:
-        with tally.lock:
-            tally.broken.append(f"{name}: {error}")
-        return
+class BootStage:
+    """The boots of one architecture. A failure of one, or of the harness, ends no other."""
 
-    def tell(boot: Boot) -> None:
-        log = options.logs / f"boot-{arch}" / boot.name
+    def __init__(self, arch: str, boots: Iterable[Boot], world: World, options: Options,
+                 results: Results, table: Table):
+        self.name, self.arch, self.boots = f"boot/{arch}", arch, list(boots)
+        self.world, self.options, self.results, self.table = world, options, results, table
+        self._lock = threading.Lock()
+        self._prepared = False
+
+    def jobs(self) -> list[Job]:
+        return [Job(self.name, lambda boot=boot: self._job(boot)) for boot in self.boots]
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._prepared:
+                return
+            programs = builds.guest_programs(self.arch)
+            self.artifacts = Artifacts(self.world, programs, self.arch)
+            # The binary that bakes is this machine's, whatever the tree's architecture.
+            self.baking, self.binary = (
+                builds.under_test(arch, self.options.binary_directory, self.options.debug)
+                for arch in (platform.machine(), self.arch))
+            self.kernel = rootfs.inits.boot(self.arch, programs.driver)
+            self.work = rootfs.archive.cache_root() / "boots"
+            self.work.mkdir(parents=True, exist_ok=True)
+            self._prepared = True
+
+    def _job(self, boot: Boot) -> None:
+        self.results.with_retries(f"{self.name} {boot.name}", lambda: self._run(boot))
+
+    def _run(self, boot: Boot) -> None:
+        self._prepare()
+        log = self.options.logs / f"boot-{self.arch}" / boot.name
         log.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place) as directory:
+        with tempfile.TemporaryDirectory(dir=self.work) as directory:
             work = Path(directory)
-            story = Story(boot, arch, Baker(baking, binary, artifacts, work), work / "tree")
-            cell = _tell(name, story, kernel, work / "root.ext4", log, tally)
-        table.add(cell)
-        with tally.lock:
-            tally.passed += cell.passed
-            tally.failed += len(cell.failed) + cell.unreached
+            baker = Baker(self.baking, self.binary, self.artifacts, work)
+            story = Story(boot, self.arch, baker, work / "tree")
+            cell = self._steps(story, work / "root.ext4", log)
+        self.table.add(cell)
+        self.results.count(cell.passed, len(cell.failed) + cell.unreached)
 
-    for boot in chosen:
-        try:
-            patiently(f"{name} {boot.name}", lambda boot=boot: tell(boot), tally)
-        except Exception:
-            with tally.lock:
-                tally.broken.append(f"{name} {boot.name}: {traceback.format_exc().strip()}")
+    def _steps(self, story: Story, image: Path, log: Path) -> Cell:
+        """Runs all steps of one tree: it is baked, then booted."""
+        todo = steps(story.boot)
+        on_tree = [step for step in todo if step.on_tree]
+        booted = [step for step in todo if not step.on_tree]
+        failed: list[str] = []
+
+        def run(steps: list[Step]) -> bool:
+            """Removes steps from the list as it runs them; False at a needed one that fails."""
+            while steps:
+                step = steps.pop(0)
+                started = time.monotonic()
+                problem = _problem(step, story)
+                self._say(story, step, problem, f" ({time.monotonic() - started:.1f} s)")
+                if problem:
+                    failed.append(step.name)
+                    if step.needed:
+                        return False
+            return True
+
+        rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
+        if run(on_tree):
+            rootfs.inits.disk(story.tree, image)
+            try:
+                with BootHost(story.arch, self.kernel.kernel, self.kernel.initramfs, image,
+                              log) as story.host:
+                    run(booted)
+            except BROKEN as error:
+                # A retry could hide the step that failed.
+                if not failed:
+                    raise
+                self.results.say(f"      {self.name} {story.boot.name}: {error}")
+        unreached = [*on_tree, *booted]
+        for step in unreached:
+            self._say(story, step, "not reached: an earlier step failed", "")
+        passed = len(steps(story.boot)) - len(failed) - len(unreached)
+        return Cell(story.boot, story.arch, story.seconds, passed, failed, len(unreached))
+
+    def _say(self, story: Story, step: Step, problem: str | None, took: str) -> None:
+        verdict = "FAIL" if problem else "ok"
+        text = f"{verdict:5} {self.name} {story.boot.name} {step.name}{took}"
+        if problem:
+            text += f": {step.what}\n" + indent(problem)
+        self.results.say(text)
 
 
-def provide(archs: Iterable[str], chosen: Iterable[Boot]) -> None:
-    """What needs the machine's network, while there is one."""
+def provide(archs: Iterable[str], boots: Iterable[Boot]) -> None:
+    """Downloads and builds what the boots need, while there is a network."""
     for arch in archs:
         rootfs.inits.boot(arch, builds.guest_programs(arch).driver)
-        for init in dict.fromkeys(boot.init for boot in chosen):
+        for init in dict.fromkeys(boot.init for boot in boots):
             rootfs.inits.tree(arch, init)
 
 
-def _tell(stage: str, story: Story, kernel, image: Path, log: Path, tally: Tally) -> Cell:
-    """The whole story of one tree: baked, booted, step by step."""
-    passed, failed = 0, []
-
-    def told(todo: list[Step]) -> bool:
-        """Does steps and takes them off the list; False at a needed one that fails."""
-        nonlocal passed
-        while todo:
-            step = todo.pop(0)
-            started = time.monotonic()
-            problem = _problem(step, story)
-            _say(tally, stage, story, step, problem, f" ({time.monotonic() - started:.1f} s)")
-            if problem:
-                failed.append(step.name)
-                if step.needed:
-                    return False
-            else:
-                passed += 1
-        return True
-
-    todo = steps(story.boot)
-    here, there = [s for s in todo if s.on_tree], [s for s in todo if not s.on_tree]
-    rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
-    if told(here):
-        rootfs.inits.disk(story.tree, image)
-        try:
-            with BootHost(story.arch, kernel.kernel, kernel.initramfs, image, log) as story.host:
-                told(there)
-        except BROKEN as error:
-            # Told once more, the story could hide what has failed.
-            if not failed:
-                raise
-            tally.say(f"      {stage} {story.boot.name}: {error}")
-    unreached = [*here, *there]
-    for step in unreached:
-        _say(tally, stage, story, step, "not reached: what it stands on has failed", "")
-    return Cell(story.boot, story.arch, story.seconds, passed, failed, len(unreached))
-
-
 def _problem(step: Step, story: Story) -> str | None:
-    """What was wrong, and what the machine says of it; None when all held."""
+    """Why the step failed, with the machine's logs; None if it passed."""
     try:
         step.body(story)
         return None
     except Failed as failed:
         problem = str(failed)
     except UNMET:
-        # The machine did not have what the step took for granted.
+        # The machine does not have what the step assumes.
         problem = traceback.format_exc().strip()
     return "\n".join([problem, *(_evidence(story) if story.host else [])])
 
@@ -170,17 +184,9 @@ def _problem(step: Step, story: Story) -> str | None:
 def _evidence(story: Story) -> list[str]:
     parts = [tail("console", story.host.console())]
     try:
-        parts.append(tail("the agents", "\n".join(story.events())))
+        parts.append(tail("agent events", "\n".join(story.events())))
         for argv in LOGS.get(story.boot.init, []):
             parts.append(tail(" ".join(argv), story.host.run(argv).stdout))
     except (RemoteError, Failed, HarnessError) as error:
-        parts.append(f"(no more from the machine: {error})")
+        parts.append(f"(the machine does not answer: {error})")
     return [part for part in parts if part]
-
-
-def _say(tally: Tally, stage: str, story: Story, step: Step, problem: str | None,
-         took: str) -> None:
-    text = f"{'FAIL' if problem else 'ok':5} {stage} {story.boot.name} {step.name}{took}"
-    if problem:
-        text += f": {step.what}\n" + indent(problem)
-    tally.say(text)

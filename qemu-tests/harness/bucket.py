@@ -1,8 +1,7 @@
-"""An S3 of the tests' own: regional bucket, partition bucket and mirror over TLS.
+"""The S3 stand-in: regional bucket, partition bucket and mirror over TLS.
 
-Answers as S3 does where it matters to a client: ETag, Range and If-Range, HEAD,
-403 for what is not there (a bucket that may not be listed). Every request goes
-into a journal; every path can be told to fail.
+Like S3 it has ETag, Range and If-Range, HEAD, and 403 for a missing object (a bucket without
+list permission). Every request is recorded; every path can be made to fail.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from .guard import Guard
 
 @dataclass(frozen=True)
 class Request:
-    """A line of the journal. `sent` is how many bytes of a body went out."""
+    """A recorded request. `sent` counts the bytes of the body that were sent."""
 
     method: str
     path: str
@@ -31,19 +30,19 @@ class Request:
 
 @dataclass
 class Bucket:
-    """Objects by path (`/bucket/key`), and what is to go wrong with each."""
+    """Objects by path (`/bucket/key`), and the faults of the next requests for each."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     journal: list[Request] = field(default_factory=list)
-    #: The buckets that are not everybody's, by name, and who may read them.
+    #: Access control by bucket name; a bucket without an entry is public.
     guards: dict[str, Guard] = field(default_factory=dict)
 
     def put(self, path: str, data: bytes) -> None:
         self.objects[path] = data
 
     def fail(self, path: str, *faults: Fault) -> None:
-        """The next requests for `path` fail so, in this order; then no more."""
+        """The next requests for `path` have these faults, in order."""
         self.faults.setdefault(path, []).extend(faults)
 
     def requests(self, path: str) -> list[Request]:
@@ -68,12 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
         fault = queue.pop(0) if queue else None
         data = self.bucket.objects.get(path)
         if isinstance(fault, Refuse):
-            self._note(0, 0)
+            self._record(0, 0)
             self.close_connection = True
             return
         guard = self.bucket.guards.get(path.split("/")[1])
         if guard and not fault:
-            refusal = guard.judge(self.command, self.path, self.headers)
+            refusal = guard.check(self.command, self.path, self.headers)
             if refusal or data is None:
                 return self._error(*(refusal or (404, "NoSuchKey", "")), body=body)
         if isinstance(fault, Status) or data is None:
@@ -97,8 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Cut | Stall) and body:
             part = part[:fault.after]
             self.close_connection = True
-        # Noted before it is sent: a client that has it may ask for more at once.
-        self._note(status, len(part))
+        # Recorded before it is sent: the client may send its next request at once.
+        self._record(status, len(part))
         self.end_headers()
         self.wfile.write(part)
         if isinstance(fault, Stall) and body:
@@ -106,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(1)
 
     def _start(self, data: bytes, etag: str) -> tuple[int, int]:
-        """Where to begin, and the status (RFC 9110, sections 13.1.5 and 14.2)."""
+        """The first byte to send, and the status (RFC 9110, sections 13.1.5 and 14.2)."""
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if not match or self.headers.get("If-Range", etag) != etag:
             return 0, 200
@@ -119,18 +118,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
-        self._note(code, 0)
+        self._record(code, 0)
         self.end_headers()
         if body:
             self.wfile.write(text)
 
-    def _note(self, status: int, sent: int) -> None:
+    def _record(self, status: int, sent: int) -> None:
         self.bucket.journal.append(Request(
             self.command, unquote(self.path.split("?")[0]), self.headers.get("Range"),
             self.headers.get("If-Range"), status, sent))
 
     def log_message(self, *_args) -> None:
-        """The journal is the log."""
+        """Silent: requests are recorded in the journal."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -138,16 +137,16 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_args) -> None:
-        """A client that goes away mid-transfer is part of the tests."""
+        """Silent: clients that disconnect during a transfer are part of the tests."""
 
 
 class Running:
-    """A handler class served on every address, on a port the kernel picks."""
+    """A handler class served on every address, on a port chosen by the kernel."""
 
     def __init__(self, handler: type, context: ssl.SSLContext | None = None):
         self.server = _Server(("0.0.0.0", 0), handler)
         if context:
-            # The handshake belongs to the connection's own thread.
+            # The handshake runs in the connection's thread.
             self.server.socket = context.wrap_socket(
                 self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]

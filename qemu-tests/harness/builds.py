@@ -1,8 +1,6 @@
-"""The programs the stages need: ecs-init as it was built, and the guest crate's."""
+"""The programs of the stages: ecs-init as built, and the guest crate's."""
 
 import os
-import platform
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +23,13 @@ class Programs:
 
 
 def guest_programs(arch: str) -> Programs:
-    """Builds the guest crate; cargo does nothing where nothing changed."""
+    """Builds the guest crate with cargo; quick if nothing changed."""
     target = f"{arch}-unknown-linux-musl"
     if CARGO_MUSL.exists():
         argv = [CARGO_MUSL, arch, "build", "--release", "--locked", "--quiet"]
     else:
         argv = ["cargo", "build", "--release", "--locked", "--quiet", "--target", target]
-    # Our own target directory, wherever the caller builds.
+    # The crate's target directory, whatever the caller's environment.
     env = {k: v for k, v in os.environ.items() if k not in ("CARGO_TARGET_DIR", "RUSTFLAGS")}
     done = subprocess.run(argv, cwd=GUEST, env=env, capture_output=True, text=True)
     if done.returncode:
@@ -45,12 +43,12 @@ def root(engine: rootfs.Engine, sort: str, driver: Path) -> Path:
     if engine.suites == rootfs.OWN.suites:
         return rootfs.guest.build("x86_64", sort, driver).root
     if sort != "full":
-        raise HarnessError(f"there is no {sort} host with Docker {engine.name}")
+        raise HarnessError(f"no {sort} host with Docker {engine.name}")
     return rootfs.guest.root(engine, driver)
 
 
 def under_test(arch: str, directory: Path | None, debug: bool) -> Path:
-    """ecs-init's binary: from `directory` (`ecs-init-ARCH` or `ecs-init`), or as make leaves it."""
+    """ecs-init's binary: from `directory` (`ecs-init-ARCH` or `ecs-init`), or from `target`."""
     target = REPOSITORY / "target"
     places = [target / f"{arch}-unknown-linux-musl" / "release" / "ecs-init"]
     if directory:
@@ -61,20 +59,15 @@ def under_test(arch: str, directory: Path | None, debug: bool) -> Path:
         if path.is_file():
             interpreter, needed = rootfs.elf.needs(path)
             if interpreter or needed:
-                raise HarnessError(f"{path} is not static, and the hosts have no libraries for it: "
+                raise HarnessError(f"{path} is not static, and the hosts have no libraries: "
                                    f"image-build/toolchain/cargo-musl {arch} build")
             return path
-    raise HarnessError(f"no ecs-init for {arch} at {' or '.join(map(str, places))}: "
-                       "run make, or image-build/toolchain/cargo-musl x86_64 build and --debug, "
-                       "or say --binary-dir")
-
-
-def missing_tools(stages: list[str]) -> list[str]:
-    """Debian packages to install before these stages can run."""
-    wanted = {"gpg": "gpg", "openssl": "openssl", "ip": "iproute2", "unshare": "util-linux",
-              "mke2fs": "e2fsprogs", "dpkg-deb": "dpkg", "tar": "tar"}
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = [package for tool, package in wanted.items() if not shutil.which(tool, path=path)]
-    if "ns" in stages and platform.machine() != "x86_64":
-        raise HarnessError("the stage ns is made for x86_64: choose --stage x86_64,aarch64")
-    return missing
+    if directory:
+        how = f"put it there, or run make {arch} without --binary-dir"
+    elif debug:
+        how = f"image-build/toolchain/cargo-musl {arch} build"
+    else:
+        how = f"make {arch}"
+        if arch == "x86_64":
+            how += " (or, for stage ns, image-build/toolchain/cargo-musl x86_64 build and --debug)"
+    raise HarnessError(f"no ecs-init for {arch} at {' or '.join(map(str, places))}: {how}")

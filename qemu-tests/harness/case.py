@@ -1,4 +1,4 @@
-"""What a case is, and what it is handed."""
+"""Cases: how they are registered and selected, and the scene that each gets."""
 
 import fnmatch
 import re
@@ -12,8 +12,20 @@ from .job import BINARY, TASK
 from .rootfs import OWN, Engine
 from .world import Artifacts, Surroundings
 
-#: Exit 255 is what the reference ends with when anything failed.
+#: The reference's exit code for any error.
 FAILURE = 255
+
+
+#: Why a case also runs in the emulated guests, and not only in namespaces of this machine.
+#: The result depends on the CPU architecture or page size: ELF, netlink layout, names, images.
+ARCHITECTURE = "architecture"
+#: The result depends on the kernel: signals, processes, locks, sysctls, nftables, mounts.
+KERNEL = "kernel"
+#: The case represents its verb in the guests.
+VERB = "verb"
+
+#: `@case(engines=ALL)`: the result can depend on the Docker Engine's version.
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -22,33 +34,41 @@ class Case:
     sort: str
     what: str
     body: Callable[["Scene"], None]
-    #: Whether it runs on every Docker Engine, or on the hosts' own alone.
-    everywhere: bool = False
+    #: Whether it runs on every Docker Engine, or only on the guests' own.
+    every_engine: bool = False
+    #: ARCHITECTURE, KERNEL or VERB; None for a case that does not run in guests.
+    guests: str | None = None
+
+    @property
+    def module(self) -> str:
+        """The name of its file in `cases`."""
+        return self.body.__module__.rpartition(".")[2]
+
+    @property
+    def needs_botocore(self) -> bool:
+        return self.module == "s3"
 
 
 CASES: list[Case] = []
 
 
-#: `@case(engines=ALL)`: the case holds something that an Engine's version could change.
-ALL = "all"
-
-
-def case(*sorts: str, engines: str | None = None):
-    """Registers a function as a case on hosts of these sorts. Its name, with
-    dashes, is the case's; its docstring's first line says what must hold."""
+def case(*sorts: str, engines: str | None = None, guests: str | None = None):
+    """Registers a function as a case on hosts of these sorts. Its name with dashes is the case's
+    name, its docstring's first line the requirement. In guests a case of two sorts runs on the
+    first only, unless that is about what the sorts differ in: see `in_guests`."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
         for sort in sorts or ("full",):
             suffix = "" if sort == "full" else f"@{sort}"
             CASES.append(Case(name + suffix, sort, what, body,
-                              engines == ALL and sort == "full"))
+                              engines == ALL and sort == "full", guests))
         return body
     return register
 
 
 def named(name: str, patterns: list[str]) -> bool:
-    """Whether one of the patterns means this name; none at all means every one."""
+    """Whether the name matches one of the patterns; without patterns every name does."""
     return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
@@ -57,7 +77,7 @@ def select(patterns: list[str]) -> list[Case]:
 
 
 class Scene:
-    """One case on one fresh host: the host, its dockerd, the world around it."""
+    """One case on one fresh host: the host, its dockerd, the S3 and IMDS stand-ins."""
 
     def __init__(self, host: Host, artifacts: Artifacts, around: Surroundings,
                  engine: Engine = OWN):
@@ -66,29 +86,28 @@ class Scene:
         self.bucket, self.metadata = around.bucket, around.metadata
         self.settings = around.environment()
         self.ran: list[Process] = []
-        # The agent's ports are of the range that connections leave from. A probe that asks before
-        # the agent is there could be given 51678 for its own end, reach itself, and keep the port
-        # from the agent for a minute.
+        # The agent's ports are in the ephemeral range: a probe sent before the agent listens could
+        # get 51678 as its source port, connect to itself, and block the port for a minute.
         host.write("/proc/sys/net/ipv4/ip_local_reserved_ports", "51678-51679")
 
     # ecs-init
 
     def spawn(self, *words: str, **settings: str) -> Process:
-        """Starts ecs-init with a PATH that leads nowhere. Settings are variables;
-        an empty one takes a default of the tests' away."""
+        """Starts ecs-init with a PATH that names no directory. Settings are variables; an empty one
+        removes a default of the tests."""
         env = NOWHERE | self.settings | settings
         process = self.host.spawn([BINARY, *words], {k: v for k, v in env.items() if v})
         self.ran.append(process)
         return process
 
     def init(self, *words: str, code: int = 0, **settings: str) -> Result:
-        """Runs ecs-init to its end, which must be with `code`."""
+        """Runs ecs-init, which must exit with `code`."""
         result = self.spawn(*words, **settings).wait()
-        expect(result.code == code, f"wanted exit {code} of {result}")
+        expect(result.code == code, f"expected exit {code}: {result}")
         return result
 
     def start(self, *words: str, **settings: str) -> Process:
-        """`start` (or the given verb), and the agent it brings up."""
+        """Runs `start` (or the given verb) and waits until the agent answers."""
         process = self.spawn(*(words or ("start",)), **settings)
         self.host.until("the agent answers on lo", self.agent_answers, process=process)
         return process
@@ -100,12 +119,12 @@ class Scene:
         return answer is not None and answer.status == 200
 
     def answers_outside(self) -> bool:
-        """Whether 51678 answers who asks from outside the host."""
+        """Whether 51678 answers a request from outside the host."""
         answer = self.host.outside("/v1/metadata")
         return answer is not None and answer.status == 200
 
     def agent_version(self) -> str | None:
-        """The version that the running agent tells, `v1.99.0`."""
+        """The running agent's version, like `v1.99.0`; None without an answer."""
         answer = self.host.get("127.0.0.1:51678", "/v1/metadata")
         if answer is None or answer.status != 200:
             return None
@@ -113,11 +132,11 @@ class Scene:
         return match and match[0]
 
     def script(self, *actions: str) -> None:
-        """What the agent is to do, one action a start, then `serve`."""
+        """Sets the agent's actions, one for each start, then `serve`."""
         self.host.write("/var/lib/ecs/data/agent-script", "".join(f"{a}\n" for a in actions))
 
     def events(self) -> list[str]:
-        """What the agents did so far."""
+        """The recorded events of all agents so far."""
         path = "/var/lib/ecs/data/agent-events"
         return self.host.text(path).splitlines() if self.host.exists(path) else []
 
@@ -130,14 +149,14 @@ class Scene:
         self.docker.load(TASK)
 
     def task(self, url: str, network: str, seconds: float = 120) -> Result:
-        """The probe in a container of its own, exit 0 when it got an answer in time."""
+        """Runs the probe in a container; exit 0 if it gets a 2xx answer in time."""
         return self.docker.run(archives.TASK, [url, str(int(seconds * 1000))], network)
 
     # Rules
 
     def rules(self) -> list[str]:
-        """All rules that the host's tools print, without counters and comments;
-        on a bare host the kernel's own words."""
+        """All rules as iptables-save prints them, without counters and comments; on a bare host
+        as the driver dumps them from the kernel."""
         if self.host.sort == "bare":
             dump = self.host.channel.request("ruleset").splitlines()
             return [line for line in dump if line.startswith("rule ")]
@@ -152,24 +171,23 @@ class Scene:
         listed = self.host.output(f"/usr/sbin/{tool}", "-t", table, "-S", name)
         return [line for line in listed.splitlines() if line.startswith("-A")]
 
-    # Nothing was loaded
+    # The agent's image
 
     def nothing_loaded(self) -> None:
-        """No image of the agent, and nothing in the cache that could become one."""
+        """Fails if Docker has the agent's image or the cache has a tar."""
         expect(archives.AGENT not in self.docker.images(), f"{archives.AGENT} is in Docker")
         for name in self.host.list("/var/cache/ecs"):
             expect(name != "ecs-agent.tar", "ecs-agent.tar is in the cache")
         if self.host.exists("/var/cache/ecs/state"):
             state = self.host.text("/var/cache/ecs/state").strip()
             if state not in ("", "0"):
-                raise Failed(f"the cache's state says {state}")
+                raise Failed(f"the cache's state is {state}")
 
 
 def saved(text: str) -> list[str]:
-    """iptables-save's output as one line a rule, policy or chain, the table before it.
+    """iptables-save's output, one line for each rule, policy and chain, after its table's name.
 
-    Left out is what changes by itself (counters) or changes nothing: an empty
-    built-in chain that accepts, and a table of such chains, do what none do.
+    Without counters, and without built-in chains with policy ACCEPT, which have no effect.
     """
     lines, table = [], ""
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""JSON lines to the driver in a host, and its answers."""
+"""Requests to the driver in a host, and its answers, as JSON lines."""
 
 import json
 import select
@@ -8,7 +8,7 @@ from .errors import HarnessError
 
 
 class RemoteError(Exception):
-    """What the driver was asked for did not work in the host."""
+    """A request failed in the host."""
 
     def __init__(self, op: str, kind: str, message: str):
         super().__init__(f"{op}: {message}")
@@ -18,11 +18,11 @@ class RemoteError(Exception):
 class Channel:
     """One request at a time over a pair of unbuffered binary files.
 
-    `alive` says in words why the other side has gone, or None while it lives.
+    `gone` returns why the other side has ended, or None while it runs.
     """
 
-    def __init__(self, reader, writer, alive):
-        self.reader, self.writer, self.alive = reader, writer, alive
+    def __init__(self, reader, writer, gone):
+        self.reader, self.writer, self.gone = reader, writer, gone
         self.pending = b""
         self.number = 0
 
@@ -34,11 +34,11 @@ class Channel:
             self.writer.write(line.encode() + b"\n")
             self.writer.flush()
         except OSError as error:
-            raise HarnessError(self.alive() or f"the host's channel broke: {error}") from error
+            raise HarnessError(self.gone() or f"the host's channel broke: {error}") from error
         deadline = time.monotonic() + wait
         while True:
             answer = json.loads(self._line(op, deadline))
-            # An answer to a request of before the snapshot is nobody's.
+            # Answers to requests from before the snapshot are dropped.
             if answer.get("id") == self.number:
                 break
         if "error" in answer:
@@ -49,19 +49,19 @@ class Channel:
         while b"\n" not in self.pending:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise HarnessError(self.alive() or f"the host did not answer {op!r} in time")
+                raise HarnessError(self.gone() or f"the host did not answer {op!r} in time")
             ready, _, _ = select.select([self.reader], [], [], min(left, 1))
             if not ready:
-                if gone := self.alive():
+                if gone := self.gone():
                     raise HarnessError(gone)
                 continue
             try:
                 data = self.reader.read(1 << 16)
             except OSError:
-                # Gone with a request unread.
+                # Closed with a request unread.
                 data = b""
             if not data:
-                raise HarnessError(self.alive() or "the host closed its channel")
+                raise HarnessError(self.gone() or "the host closed its channel")
             self.pending += data
         line, self.pending = self.pending.split(b"\n", 1)
         return line

@@ -1,102 +1,124 @@
-"""`qemu-tests/run`: which cases, on which stages, and the count at the end."""
+"""`qemu-tests/run`: the command line, the checks before a run, and the counts at its end."""
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import traceback
+from itertools import chain, zip_longest
 from pathlib import Path
 
-from bench import bench
-
-from . import builds, namespaces, qemu, registry, rootfs
+from . import builds, qemu, registry, requirements, rootfs
 from .baking import boots
-from .boots import Table, provide, run_boots
+from .boots import BootStage, Table, provide
 from .case import CASES, Case, named, select
 from .demo import demo
 from .errors import HarnessError
 from .measure import measure
+from .namespaces import enter_own_network
+from .results import Results
 from .rootfs import ENGINES, OWN, Engine
-from .runner import Options, Tally, run_stage
+from .runner import Options, Stage
+from .schedule import Job, Schedule, default_workers
 from .story import steps
 from .world import World
 
 STAGES = ("ns", "x86_64", "aarch64", "boot/x86_64", "boot/aarch64")
 
-#: What stands for several of them.
-GROUPS = {"boot": ["boot/x86_64", "boot/aarch64"]}
+#: Names for several of them.
+GROUPS = {"all": list(STAGES), "boot": ["boot/x86_64", "boot/aarch64"]}
 
-#: A case failed; the command line was wrong; the harness itself failed.
+#: Exit codes: a case failed; the command line is wrong; the harness failed.
 FAILED, USAGE, BROKEN = 1, 2, 3
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="qemu-tests/run",
-        description="ecs-init on whole hosts with a real dockerd and a real netfilter.",
-        epilog="Exit 0: all passed. 1: a case failed. 2: usage. 3: the harness failed.")
-    parser.add_argument("--stage", default=",".join(STAGES), metavar="LIST",
-                        help="ns (namespaces of this machine), x86_64, aarch64 (QEMU), "
-                             "boot/x86_64, boot/aarch64 (baked trees in QEMU), boot (both); all")
-    parser.add_argument("--engine", default=None, metavar="LIST",
-                        help=f"Docker Engines for ns ({', '.join(ENGINES)}); all but the last. On others "
-                             f"than {OWN.name} run the cases that are for every Engine, or those "
-                             "named by --case")
-    parser.add_argument("--case", action="append", default=[], metavar="GLOB",
-                        help="only the cases of this name; may be given again")
-    parser.add_argument("--table", type=Path, metavar="FILE",
-                        help="write the boots' table there, too")
-    parser.add_argument("--demo", action="store_true",
-                        help="show the main job on one guest (x86_64, or the --stage given)")
-    parser.add_argument("--measure", action="store_true",
-                        help="wall times and memory on the stages, instead of the cases")
-    parser.add_argument("--bench", action="store_true",
-                        help="ecs-init against peers and floors, in namespaces (ns)")
-    parser.add_argument("--list", action="store_true", help="name the cases and end")
-    parser.add_argument("--binary-dir", type=Path, metavar="DIR",
-                        help="take ecs-init-ARCH or ecs-init from here")
-    parser.add_argument("--debug", action="store_true",
-                        help="for ns take the debug build for musl")
-    parser.add_argument("--keep", action="store_true", help="keep the logs of a run that passed")
-    options = parser.parse_args(argv)
-    if options.demo and options.stage == ",".join(STAGES):
-        options.stage = "x86_64"
-    if options.bench:
-        if options.stage not in (",".join(STAGES), "ns"):
-            parser.error("--bench is for ns, where nothing is emulated; --measure is for guests")
-        options.stage = "ns"
-    if options.measure and options.stage == ",".join(STAGES):
-        options.stage = "ns,x86_64,aarch64"
-    options.stages = [stage for s in options.stage.split(",") if s for stage in GROUPS.get(s, [s])]
+        description="Tests ecs-init on whole hosts, each with its own dockerd and netfilter.",
+        epilog="Exit codes: 0 all passed, 1 a case failed, 2 usage, 3 the harness failed.")
+    made.add_argument("--stage", metavar="LIST",
+                      help="stages to run, separated by commas: ns (namespaces of this machine), "
+                           "x86_64, aarch64 (QEMU guests, the cases marked for guests), "
+                           "boot/x86_64, boot/aarch64 (baked trees in QEMU), boot (both), all "
+                           "(default: all; with --case: ns)")
+    made.add_argument("--case", action="append", default=[], metavar="GLOB",
+                      help="run only the cases (or boots) with this name; may be repeated. Alone it "
+                           "means --stage ns and one Engine. In guests it also runs cases that are "
+                           "not marked for guests")
+    made.add_argument("--engine", metavar="LIST",
+                      help=f"Docker Engines for ns: {', '.join(ENGINES)} (default: all but the last; "
+                           f"with --case: {OWN.name}). Engines other than {OWN.name} run the cases "
+                           "marked engines=ALL, or those named by --case")
+    made.add_argument("--list", action="store_true", help="list the cases and exit")
+    made.add_argument("--jobs", type=int, metavar="N", default=default_workers(),
+                      help="hosts that run at the same time (default: %(default)s, one for each CPU)")
+    made.add_argument("--demo", action="store_true",
+                      help="run and show an end-to-end demo on one guest (x86_64, or --stage)")
+    made.add_argument("--measure", action="store_true",
+                      help="measure wall time and memory on ns and the guests instead of testing")
+    made.add_argument("--bench", action="store_true",
+                      help="compare ecs-init with similar tools and with lower bounds, on ns")
+    made.add_argument("--binary-dir", type=Path, metavar="DIR",
+                      help="directory of the binaries to test, ecs-init-ARCH or ecs-init")
+    made.add_argument("--debug", action="store_true",
+                      help="on ns test the debug build of image-build/toolchain/cargo-musl")
+    made.add_argument("--table", type=Path, metavar="FILE", help="also write the boots' table here")
+    made.add_argument("--keep", action="store_true", help="keep the logs of a run that passed")
+    return made
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The command line with `stages`, `engines`, `cases` and `boots` resolved."""
+    made = parser()
+    options = made.parse_args(argv)
+    if options.stage is None:
+        options.stage = _default_stage(options)
+    words = [word for word in options.stage.split(",") if word]
+    options.stages = list(dict.fromkeys(chain(*(GROUPS.get(word, [word]) for word in words))))
     if unknown := [s for s in options.stages if s not in STAGES]:
-        parser.error(f"no such stage: {', '.join(unknown)} (there are {', '.join(STAGES)})")
-    names = list(ENGINES)[:-1] if options.engine is None else options.engine.split(",")
+        made.error(f"unknown stage: {', '.join(unknown)} (known: {', '.join((*STAGES, *GROUPS))})")
+    if options.bench and options.stages != ["ns"]:
+        made.error("--bench runs on ns, where nothing is emulated; --measure runs on guests")
+    if (options.demo or options.measure) and any(s.startswith("boot/") for s in options.stages):
+        made.error("--demo and --measure run on ns, x86_64 and aarch64")
+    if options.jobs < 1:
+        made.error("--jobs: at least 1")
+    if options.engine is not None:
+        names = options.engine.split(",")
+    else:
+        names = [OWN.name] if options.case else list(ENGINES)[:-1]
     if unknown := [e for e in names if e not in ENGINES]:
-        parser.error(f"no such Engine: {', '.join(unknown)} (there are {', '.join(ENGINES)})")
+        made.error(f"unknown Engine: {', '.join(unknown)} (known: {', '.join(ENGINES)})")
     options.engines = [ENGINES[name] for name in names]
     options.cases = select(options.case)
     options.boots = [b for b in boots() if named(b.name, options.case)]
-    if (options.demo or options.measure) and any(s.startswith("boot/") for s in options.stages):
-        parser.error("the boots are for nothing but their own story")
     if not options.cases and not options.boots:
-        parser.error(f"no case is named {', '.join(options.case)}; --list names them")
+        made.error(f"no case is named {', '.join(options.case)}; --list shows the names")
+    if not options.list and not any(_jobs_of(options, stage) for stage in options.stages):
+        made.error(f"{', '.join(options.case)}: nothing to run on {', '.join(options.stages)}; "
+                   "boots need --stage boot")
     return options
+
+
+def _default_stage(options: argparse.Namespace) -> str:
+    if options.bench or options.case:
+        return "ns"
+    if options.demo:
+        return "x86_64"
+    return "ns,x86_64,aarch64" if options.measure else "all"
+
+
+def _jobs_of(options: argparse.Namespace, stage: str) -> bool:
+    return bool(options.boots if stage.startswith("boot/") else options.cases)
 
 
 def main(argv: list[str]) -> int:
     options = arguments(argv)
     if options.list:
-        width = max(len(case.name) for case in CASES)
-        for case in options.cases:
-            print(f"{case.name:{width}}  {case.what}")
-        for boot in options.boots:
-            print(f"{boot.name:{width}}  Booted with {boot.init}, ecs-init put there by {boot.form}: "
-                  f"{', '.join(step.name for step in steps(boot))}.")
+        _list(options)
         return 0
-    # Whatever breaks out of here, it was no case that failed.
     try:
         return _run(options)
     except (HarnessError, rootfs.archive.ArchiveError) as error:
@@ -106,91 +128,129 @@ def main(argv: list[str]) -> int:
     return BROKEN
 
 
-def _cases(options: argparse.Namespace, engine: Engine) -> list[Case]:
-    """Those that run on an Engine."""
+def _list(options: argparse.Namespace) -> None:
+    width = max(len(case.name) for case in CASES)
+    for case in options.cases:
+        guests = f" [guests: {case.guests}]" if case.guests else ""
+        print(f"{case.name:{width}}  {case.what}{guests}")
+    for boot in options.boots:
+        print(f"{boot.name:{width}}  Boot with {boot.init}, ecs-init installed by {boot.form}: "
+              f"{', '.join(step.name for step in steps(boot))}.")
+
+
+def _engine_cases(options: argparse.Namespace, engine: Engine) -> list[Case]:
     if engine == OWN:
         return options.cases
-    named = options.engine and options.case
-    return [c for c in options.cases if c.sort == "full" and (c.everywhere or named)]
+    chosen = options.engine and options.case
+    return [c for c in options.cases if c.sort == "full" and (c.every_engine or chosen)]
+
+
+def _guest_cases(options: argparse.Namespace) -> list[Case]:
+    return [c for c in options.cases if c.guests or options.case]
 
 
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    if os.geteuid() != 0:
-        raise HarnessError("the stages are made of namespaces: run as root")
-    if missing := builds.missing_tools(options.stages):
-        raise HarnessError(f"missing tools: apt-get install {' '.join(missing)}")
-    stages = [s for s in options.stages if not s.startswith("boot/")] if options.cases else []
+    stages = [s for s in options.stages if not s.startswith("boot/") and options.cases]
     booted = [s.removeprefix("boot/") for s in options.stages
               if s.startswith("boot/") and options.boots]
-    # All that needs the machine's network comes first.
-    for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
-        programs = builds.guest_programs(arch)
-        own_work = options.demo or options.measure or options.bench
-        if arch == "x86_64" and "ns" in stages and not own_work:
-            for engine in options.engines:
-                if engine != OWN and _cases(options, engine):
-                    builds.root(engine, "full", programs.driver)
-        for sort in ["full"] if own_work else sorted({c.sort for c in options.cases}):
-            rootfs.guest.build(arch, sort, programs.driver)
-    if any(case.body.__module__ == "cases.registry" for case in options.cases):
-        registry.program()
-    provide(booted, options.boots)
     guests = [s for s in stages if s != "ns"]
-    archs = list(dict.fromkeys([*guests, *booted]))
-    if archs:
-        qemu.provide(archs)
-    namespaces.enter_own_network()
+    archs = ["x86_64" if s == "ns" else s for s in stages] + booted
+    # A debug build is for ns alone.
+    if problems := requirements.missing(archs, "ns" in stages, options.cases if stages else [],
+                                        options.boots, booted, options.binary_dir,
+                                        options.debug and not guests and not booted):
+        raise HarnessError("\n  ".join(["cannot run:", *problems]))
+    _provide(options, stages, booted)
 
     logs = Path(tempfile.mkdtemp(prefix="ecs-init-qemu-tests-"))
-    tally = Tally()
+    results, table = Results(), Table()
     chosen = Options(options.binary_dir, options.debug, logs)
+    if options.demo or options.measure or options.bench:
+        return _single(options, stages, chosen)
+    print(f"ready after {time.monotonic() - started:.0f} s", flush=True)
+    with World() as world:
+        jobs = _jobs(options, guests, booted, world, chosen, results, table)
+        schedule = Schedule.of(jobs, results)
+        schedule.run(options.jobs)
+    _summary(options, schedule, table, logs, time.monotonic() - started)
+    if results.broken:
+        return BROKEN
+    return FAILED if results.failed else 0
+
+
+def _provide(options: argparse.Namespace, stages: list[str], booted: list[str]) -> None:
+    """Downloads and builds all that needs a network, while there is one."""
+    guests = [s for s in stages if s != "ns"]
+    if archs := list(dict.fromkeys([*guests, *booted])):
+        qemu.provide(archs)
+    single = options.demo or options.measure or options.bench
+    for arch in sorted({"x86_64" if s == "ns" else s for s in stages}):
+        programs = builds.guest_programs(arch)
+        if arch == "x86_64" and "ns" in stages and not single:
+            for engine in options.engines:
+                if engine != OWN and _engine_cases(options, engine):
+                    builds.root(engine, "full", programs.driver)
+        for sort in ["full"] if single else sorted({c.sort for c in options.cases}):
+            rootfs.guest.build(arch, sort, programs.driver)
+    if stages and not single and any(case.module == "registry" for case in options.cases):
+        registry.program()
+    provide(booted, options.boots)
+
+
+def _single(options: argparse.Namespace, stages: list[str], chosen: Options) -> int:
+    """The demo or a measurement, one host after another."""
+    # Imported here: only this needs the machine's tools that it measures with.
+    from bench import bench
+    enter_own_network()
     with World() as world:
         if options.demo:
-            shown = [demo(stage, world, chosen) for stage in stages]
-            shutil.rmtree(logs)
-            return 0 if all(shown) else FAILED
-        if options.bench:
+            done = all([demo(stage, world, chosen) for stage in stages])
+        elif options.bench:
             done = bench(world, chosen)
-            shutil.rmtree(logs)
-            return 0 if done else FAILED
-        if options.measure:
+        else:
             for stage in stages:
                 measure(stage, world, chosen)
-            shutil.rmtree(logs)
-            return 0
-        # The quick stage alone, then the guests side by side: one keeps one core busy.
-        for engine in options.engines if "ns" in stages else []:
-            if cases := _cases(options, engine):
-                run_stage("ns", cases, world, chosen, tally, engine)
-        table = Table()
+            done = True
+    shutil.rmtree(chosen.logs)
+    return 0 if done else FAILED
 
-        def on(arch: str) -> None:
-            if arch in guests:
-                run_stage(arch, options.cases, world, chosen, tally)
-            if arch in booted:
-                run_boots(arch, options.boots, world, chosen, tally, table)
 
-        threads = [threading.Thread(target=on, args=(arch,), daemon=True) for arch in archs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+def _jobs(options: argparse.Namespace, guests: list[str], booted: list[str], world: World,
+          chosen: Options, results: Results, table: Table) -> list[Job]:
+    """All jobs in the order they start: preparations that may take minutes, the quick stage,
+    then the emulated ones, longest first and the architectures in turn."""
+    namespaces = [Stage("ns", _engine_cases(options, engine), world, chosen, results, engine)
+                  for engine in options.engines if "ns" in options.stages]
+    emulated = [Stage(arch, _guest_cases(options), world, chosen, results) for arch in guests]
+    boot_stages = [BootStage(arch, options.boots, world, chosen, results, table) for arch in booted]
+    jobs = [Job(stage.name, stage.prepare) for stage in emulated if stage.cases]
+    jobs += chain(*(stage.jobs() for stage in namespaces))
+    jobs += _in_turn(stage.jobs() for stage in boot_stages)
+    jobs += _in_turn(stage.jobs() for stage in emulated)
+    return jobs
 
+
+def _in_turn(queues) -> list[Job]:
+    return [job for group in zip_longest(*queues) for job in group if job]
+
+
+def _summary(options: argparse.Namespace, schedule: Schedule, table: Table, logs: Path,
+             seconds: float) -> None:
+    results = schedule.results
     if table.cells:
         print(f"\n{table}\n")
         if options.table:
             options.table.write_text(f"{table}\n")
-    if tally.again:
-        print(f"run again: {', '.join(tally.again)}")
-    for problem in tally.broken:
+    if results.retried:
+        print(f"retried after a failure of the harness: {', '.join(results.retried)}")
+    for problem in results.broken:
         print(f"harness failure: {problem}", file=sys.stderr)
-    if options.keep or tally.failed or tally.broken:
+    if options.keep or results.failed or results.broken:
         print(f"logs: {logs}")
     else:
         shutil.rmtree(logs)
-    seconds = time.monotonic() - started
-    print(f"{tally.passed} passed, {tally.failed} failed in {seconds:.0f} s")
-    if tally.broken:
-        return BROKEN
-    return FAILED if tally.failed else 0
+    for stage, times in schedule.times.items():
+        print(f"stage {stage}: {times}")
+    print(f"{seconds:.0f} s in total with {options.jobs} workers")
+    print(f"{results.passed} passed, {results.failed} failed", flush=True)

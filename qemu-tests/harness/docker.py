@@ -1,16 +1,16 @@
-"""dockerd in a host, over its socket: what cases ask of it, not what ecs-init does."""
+"""dockerd in a host and its Engine API, for cases to prepare and inspect."""
 
 import json
 import urllib.parse
 
 from .errors import Failed, HarnessError, expect
-from .host import PATIENCE, SIGTERM, TOOLS, Host, Process, Result
+from .host import TIMEOUT, SIGTERM, TOOLS, Host, Process, Result
 from .http import Answer
 
 SOCKET = "unix:/run/docker.sock"
 LOG = "/run/dockerd.log"
 
-#: Both sorts of host; the bare one has no iptables for dockerd to run.
+#: By sort of host; a bare one has no iptables for dockerd to run.
 FLAGS = {
     "full": ["--log-level=info"],
     "bare": ["--log-level=info", "--iptables=false", "--ip6tables=false", "--ip-masq=false"],
@@ -21,13 +21,12 @@ class Docker:
     """dockerd and its Engine API."""
 
     def __init__(self, host: Host, daemon: Process | None = None, settings: dict | None = None):
-        """`settings` go to daemon.json."""
+        """`settings` are written to daemon.json."""
         self.host, self.daemon, self.settings = host, daemon, settings
 
     def start(self) -> None:
         """Starts dockerd and waits until it answers."""
-        # A socket of a killed dockerd would not stop the new one, but would
-        # make "is it there yet" harder to tell.
+        # A socket left by a killed dockerd would look like a running one.
         self.host.remove("/run/docker.sock")
         if self.settings:
             self.host.write("/etc/docker/daemon.json", json.dumps(self.settings))
@@ -37,12 +36,12 @@ class Docker:
         try:
             self.host.until("dockerd answers", self.answers, self.daemon)
         except Failed as failed:
-            raise HarnessError(f"dockerd did not come up: {failed}") from failed
+            raise HarnessError(f"dockerd did not start: {failed}") from failed
 
     def stop(self, signal: int = SIGTERM) -> None:
         self.daemon.kill(signal)
-        if self.daemon.poll(PATIENCE) is None:
-            raise HarnessError("dockerd did not end")
+        if self.daemon.poll(TIMEOUT) is None:
+            raise HarnessError("dockerd did not exit")
 
     def answers(self) -> bool:
         answer = self.host.get(SOCKET, "/_ping")
@@ -54,21 +53,21 @@ class Docker:
         return self.host.exchange(SOCKET, method, f"/v1.41{path}", data, headers, timeout=timeout)
 
     def ok(self, method: str, path: str, body: dict | None = None, timeout: float = 90):
-        """The answer's JSON (None if empty); a status from 400 on fails the case."""
+        """The answer's JSON (None if empty); a status of 400 or more fails the case."""
         answer = self.call(method, path, body, timeout)
         if answer.status >= 400:
             raise Failed(f"{method} {path}: {answer.status} {answer.body.decode(errors='replace')}")
         return answer.json() if answer.body else None
 
     def load(self, file: str) -> None:
-        """Loads an image archive that lies in the host."""
+        """Loads an image archive from a file in the host."""
         answer = self.host.exchange(SOCKET, "POST", "/v1.41/images/load?quiet=1", file=file,
                                     headers={"Content-Type": "application/x-tar"}, timeout=120)
         if answer.status != 200 or b'"error' in answer.body:
             raise Failed(f"docker load {file}: {answer.status} {answer.body!r}")
 
     def images(self) -> dict[str, str]:
-        """Tags and the images' ids."""
+        """Tags and their image IDs."""
         found = self.ok("GET", "/images/json?all=1")
         return {tag: image["Id"] for image in found for tag in image["RepoTags"] or []}
 
@@ -83,7 +82,7 @@ class Docker:
         return answer.json()
 
     def containers(self) -> list[str]:
-        """Names of all containers, those that ended too."""
+        """Names of all containers, exited ones too."""
         found = self.ok("GET", "/containers/json?all=1")
         return sorted(name.lstrip("/") for item in found for name in item["Names"] or [])
 

@@ -1,10 +1,10 @@
-"""What can go wrong, kept apart: the thing under test, or the harness."""
+"""Two kinds of failure: of ecs-init, or of the harness."""
 
 import difflib
 
 
 class HarnessError(Exception):
-    """The stage could not be set or broke: nothing is said about ecs-init."""
+    """The harness failed; this says nothing about ecs-init."""
 
 
 class Failed(AssertionError):
@@ -18,7 +18,7 @@ def expect(held: object, message: str) -> None:
 
 
 def equal(found: object, wanted: object, what: str) -> None:
-    """Fails the case unless both are equal, showing both, of lists the difference."""
+    """Fails the case unless both are equal; the message has both, or the diff of two lists."""
     if found == wanted:
         return
     if isinstance(found, list) and isinstance(wanted, list):

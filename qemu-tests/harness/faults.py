@@ -1,35 +1,35 @@
-"""What a server does wrong on purpose, one request after another."""
+"""Faults of the S3 stand-in, each for one request."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Status:
-    """Answers with this status and nothing else."""
+    """Answers with this status and no object."""
 
     code: int
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Sends this many bytes of the body, then breaks the connection off."""
+    """Sends this many bytes of the body, then closes the connection."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class Changed:
-    """The object is another one from now on: its ETag differs, a resume must not match."""
+    """Replaces the object: its ETag changes, so that a resume must not match."""
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Closes the connection before a word is said."""
+    """Closes the connection without an answer."""
 
 
 @dataclass(frozen=True)
 class Stall:
-    """Sends this many bytes of the body, then nothing until the client is gone."""
+    """Sends this many bytes of the body, then nothing until the client disconnects."""
 
     after: int
 

@@ -1,30 +1,22 @@
-"""Who may read a bucket: Signature Version 4, judged by AWS's own library, botocore.
+"""Access control of the S3 stand-in: checks Signature Version 4 with AWS's library, botocore.
 
-What ecs-init signed is signed here once more, from nothing but the request as it
-came in and the secret; the two must be the same.
+The signature is computed again from the received request and the secret; it must equal the
+request's.
 """
 
-import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.message import Message
 from urllib.parse import unquote
 
-# Debian's package serves whichever Python runs this.
-sys.path.append("/usr/lib/python3/dist-packages")
-
-from botocore.auth import S3SigV4Auth  # noqa: E402
-from botocore.awsrequest import AWSRequest  # noqa: E402
-from botocore.credentials import Credentials  # noqa: E402
-
-#: How far the clocks may be apart ("RequestTimeTooSkewed" in the S3 API Reference).
+#: Largest difference of the clocks ("RequestTimeTooSkewed" in the S3 API Reference).
 SKEW = timedelta(minutes=15)
 
 
 @dataclass
 class Guard:
-    """A bucket's region, and the credentials that open it. `ahead` is how far the
-    server's clock is ahead of everybody else's."""
+    """A bucket's region and the credentials that may read it. `ahead` moves the server's
+    clock forward."""
 
     region: str
     id: str
@@ -32,13 +24,13 @@ class Guard:
     token: str
     ahead: timedelta = timedelta()
     expired: bool = False
-    #: The keys that were read with a good signature.
+    #: Paths of requests with a valid signature.
     admitted: list[str] = field(default_factory=list)
 
-    def judge(self, method: str, path: str, headers: Message) -> tuple[int, str, str] | None:
-        """Nothing for a request that may pass, else status, code and region as S3 says them."""
-        said = headers.get("Authorization", "")
-        algorithm, _, rest = said.partition(" ")
+    def check(self, method: str, path: str, headers: Message) -> tuple[int, str, str] | None:
+        """None for a valid request, else the status, code and region of S3's answer."""
+        authorization = headers.get("Authorization", "")
+        algorithm, _, rest = authorization.partition(" ")
         fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
         if algorithm != "AWS4-HMAC-SHA256" or not {"Credential", "SignedHeaders",
                                                    "Signature"} <= fields.keys():
@@ -69,6 +61,11 @@ class Guard:
 
     def _sign(self, method: str, path: str, headers: Message, signed: list[str],
               stamp: str) -> str:
+        # Not at the top: --help, --list and selftest run without botocore, which the
+        # requirements' check finds before a case gets here.
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
         auth = S3SigV4Auth(Credentials(self.id, self.secret), "s3", self.region)
         request = AWSRequest(method, f"https://{headers['Host']}{path}",
                              headers={name: headers[name] for name in signed})

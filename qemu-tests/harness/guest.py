@@ -1,8 +1,7 @@
-"""The stages `x86_64` and `aarch64`: QEMU guests, every case from a snapshot.
+"""The stages `x86_64` and `aarch64`: QEMU guests, restored from a snapshot for each case.
 
-A guest is booted once, up to a dockerd that answers, and saved; each case
-restores that in a fraction of a second. The snapshot is kept for as long as
-nothing that went into it changes.
+A guest is booted once until dockerd answers, and saved; a restore takes less than a second.
+The snapshot is cached under a digest of all its inputs.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ from .http import Answer
 from .job import SIZE
 from .namespaces import ADDRESS, HARNESS, PREFIX, fetch
 
-#: Seconds for a boot, on a machine that does more than this.
+#: Timeout of a boot in seconds, on a busy machine.
 BOOT = 300
 
 
@@ -35,7 +34,7 @@ def channel_of(machine: qemu.Machine) -> tuple[Channel, socket.socket]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A guest saved with dockerd up. `fresh`: it was made just now."""
+    """A guest saved with dockerd running. `fresh`: it was not in the cache."""
 
     guest: object
     state: Path
@@ -44,7 +43,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, guest) -> "Snapshot":
-        """The guest's snapshot from the cache, or else a new one."""
+        """The guest's snapshot from the cache, or a new one."""
         place = guest.directory.parent.parent / "snapshots"
         fresh = False
 
@@ -55,7 +54,7 @@ class Snapshot:
         def make(done: Path) -> None:
             nonlocal fresh
             fresh = True
-            # On a busy machine dockerd can lose patience with its containerd: once more.
+            # On a busy machine dockerd can miss the timeout of its containerd: one retry.
             try:
                 boot(done)
             except HarnessError:
@@ -66,7 +65,7 @@ class Snapshot:
 
 
 def _digest(guest) -> str:
-    """Of all that a snapshot depends on: the guest, QEMU and what is done before saving."""
+    """Of all inputs of a snapshot: the guest, QEMU and the steps before saving."""
     nowhere = Path("/")
     devices = qemu.Devices(nowhere, nowhere, nowhere, nowhere)
     parts = [guest.digest, qemu.version(guest.arch), qemu.command(guest.arch, devices, nowhere, None),
@@ -79,7 +78,7 @@ def _devices(guest, job: Path) -> qemu.Devices:
 
 
 def _boot_and_save(guest, work: Path, done: Path) -> None:
-    """Boots in `work`; what is to stay goes to `done`."""
+    """Boots in `work`; the snapshot goes to `done`."""
     blank = work / "job"
     with blank.open("wb") as file:
         file.truncate(SIZE)
@@ -97,7 +96,7 @@ def _boot_and_save(guest, work: Path, done: Path) -> None:
         host.write("/proc/sys/net/ipv4/ip_forward", "1")
         daemon = Docker(host)
         daemon.start()
-        # The first container is slow where nothing of runc has been read yet.
+        # Reads runc into the page cache: the first container is slow without.
         daemon.call("GET", "/info")
         _clock_is_right(host)
         connection.close()
@@ -108,19 +107,19 @@ def _boot_and_save(guest, work: Path, done: Path) -> None:
 
 
 def _clock_is_right(host: Host) -> None:
-    """An emulator that is short of time can calibrate the guest's clock wrongly; saved, it would
-    stay wrong for every case, and with it all limits that ecs-init and dockerd have."""
+    """On a busy machine the emulator can calibrate the guest's clock wrongly. In a snapshot that
+    would change every timeout of ecs-init and dockerd in every case."""
     def uptime() -> float:
         return float(host.text("/proc/uptime").split()[0])
     before, began = uptime(), time.monotonic()
     time.sleep(5)
     rate = (uptime() - before) / (time.monotonic() - began)
     if not 0.8 < rate < 1.25:
-        raise HarnessError(f"the guest's clock runs {rate:.2f} times as fast as this machine's")
+        raise HarnessError(f"the guest's clock runs at {rate:.2f} times this machine's")
 
 
 class MachineHost(Host):
-    """In a machine of QEMU, gone at the end of its `with`; `log` gets the console and QEMU's words."""
+    """In a QEMU machine, removed at the end of its `with`; `log` gets the console and QEMU's output."""
 
     def __exit__(self, *_exception) -> None:
         if hasattr(self, "connection"):
@@ -132,14 +131,14 @@ class MachineHost(Host):
 
 
 class GuestHost(MachineHost):
-    """A restored guest, gone at the end of its `with`."""
+    """A restored guest, removed at the end of its `with`."""
 
     def __init__(self, snapshot: Snapshot, job: Path, log: Path):
         self.snapshot, self.job, self.log = snapshot, job, log
         super().__init__(None, snapshot.guest.arch, snapshot.guest.sort)
 
     def __enter__(self) -> "GuestHost":
-        # Sockets need a short path, logs a lasting place.
+        # Sockets need a short path, so that this is not the log directory.
         self.work = tempfile.TemporaryDirectory(prefix="ecs-init-vm-")
         work = Path(self.work.name)
         self.port = _free_port()
@@ -153,7 +152,7 @@ class GuestHost(MachineHost):
             self.machine.restore(self.snapshot.state)
             self.channel, self.connection = channel_of(self.machine)
             self.channel.request("hello")
-            # It went on from the moment of saving.
+            # The clock continues from the moment of saving.
             self.channel.request("clock", seconds=int(time.time()))
             self.channel.request("job", serial="job", to="/job")
             daemon = Process(self, ["dockerd"], self.snapshot.daemon, docker.LOG, docker.LOG)
@@ -168,7 +167,7 @@ class GuestHost(MachineHost):
 
 
 def _free_port() -> int:
-    """A port on the harness's own loopback; nobody else takes ports there."""
+    """A port on loopback, which no other program uses in this network namespace."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,7 +1,8 @@
-"""A host as a case sees it, whatever stage it stands on."""
+"""A host for cases, the same on every stage: processes, files and connections."""
 
 import http.client
 import itertools
+import re
 import time
 from dataclasses import dataclass
 
@@ -9,23 +10,22 @@ from .channel import Channel, RemoteError, pack, unpack
 from .errors import Failed
 from .http import Answer, parse, request
 
-#: A host has no more than this in its environment unless a case says so.
-#: ecs-init gets a PATH that leads nowhere: it must not run any program.
+#: Environments: ecs-init's PATH names no directory, as it must not run any program.
 NOWHERE = {"PATH": "/nonexistent"}
 TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 SIGTERM, SIGKILL = 15, 9
 
-#: What a host that does not have what was looked for makes of the looking.
+#: Exceptions of a lookup in a host that does not have what the case assumes.
 UNMET = (RemoteError, http.client.HTTPException, LookupError, ValueError, TypeError, AttributeError)
 
-#: Seconds after which what should come will not: many times what a busy machine takes.
-PATIENCE = 300
+#: Timeout in seconds for everything that is waited for; many times what a busy machine needs.
+TIMEOUT = 300
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended. `code` is None and `signal` set if a signal ended it."""
+    """The result of a command. After a fatal signal `code` is None and `signal` set."""
 
     argv: list[str]
     code: int | None
@@ -33,13 +33,23 @@ class Result:
     stdout: str
     stderr: str
 
+    def logged(self, pattern: str, level: str | None = None) -> list[str]:
+        """The lines of its log that match a pattern, of one level if it is given."""
+        return lines_of(self.stderr, pattern, level)
+
     def __str__(self) -> str:
         how = f"signal {self.signal}" if self.code is None else f"exit {self.code}"
         return f"{' '.join(self.argv)}: {how}\n{self.stdout}{self.stderr}".rstrip()
 
 
+def lines_of(log: str, pattern: str, level: str | None) -> list[str]:
+    """The lines of a logfmt log that match a regular expression, of one level if it is given."""
+    return [line for line in log.splitlines() if re.search(pattern, line)
+            and (level is None or f"level={level}" in line)]
+
+
 class Process:
-    """A command running in the host."""
+    """A command that runs in the host."""
 
     def __init__(self, host: "Host", argv: list[str], pid: int, out: str, err: str):
         self.host, self.argv, self.pid, self.out, self.err = host, argv, pid, out, err
@@ -61,17 +71,21 @@ class Process:
     def stderr(self) -> str:
         return self.host.text(self.err)
 
+    def logged(self, pattern: str, level: str | None = None) -> list[str]:
+        """The lines of its log so far that match a pattern, of one level if it is given."""
+        return lines_of(self.stderr(), pattern, level)
+
     def wait(self) -> Result:
-        """The result; a command that never ends fails the case."""
-        ended = self.poll(PATIENCE)
+        """The result; a command that does not end within TIMEOUT fails the case."""
+        ended = self.poll(TIMEOUT)
         if ended is None:
-            raise Failed(f"{' '.join(self.argv)} still ran after {PATIENCE} s:\n{self.stderr()}")
+            raise Failed(f"{' '.join(self.argv)} still ran after {TIMEOUT} s:\n{self.stderr()}")
         return Result(self.argv, ended.get("code"), ended.get("signal"),
                       self.host.text(self.out), self.host.text(self.err))
 
 
 class Host:
-    """Commands, files and connections in a host, over the driver's channel."""
+    """Processes, files and connections in a host, over the driver's channel."""
 
     def __init__(self, channel: Channel, arch: str, sort: str):
         self.channel, self.arch, self.sort = channel, arch, sort
@@ -81,7 +95,7 @@ class Host:
 
     def spawn(self, argv: list[str], env: dict[str, str] | None = None,
               log: str | None = None) -> Process:
-        """Starts a command. Its output goes to files of its own, or all to `log`."""
+        """Starts a command. Its output goes to two new files, or both streams to `log`."""
         base = f"/run/output/{next(self._numbers)}"
         self.channel.request("mkdir", path="/run/output")
         out, err = (log, log) if log else (f"{base}.out", f"{base}.err")
@@ -93,7 +107,7 @@ class Host:
         return self.spawn(argv, env).wait()
 
     def output(self, *argv: str) -> str:
-        """What a tool of the host prints; its failure fails the case."""
+        """The output of a tool in the host; its failure fails the case."""
         result = self.run(list(argv))
         if result.code != 0:
             raise Failed(str(result))
@@ -121,7 +135,7 @@ class Host:
         return self.stat(path) is not None
 
     def stat(self, path: str) -> dict | None:
-        """`{"type", "size", "mode", "target"}`, links not followed; None for nothing."""
+        """`{"type", "size", "mode", "target"}` without following links; None if nothing exists."""
         return self.channel.request("stat", path=path)
 
     def list(self, path: str) -> list[str]:
@@ -134,8 +148,8 @@ class Host:
         self.channel.request("symlink", path=path, target=target)
 
     def listen(self, socket: str, to: str) -> None:
-        """A datagram socket, as systemd has for its services; each message, and an
-        empty line, goes into the file `to`."""
+        """Listens on a datagram socket like systemd's; writes each message and an empty line to
+        the file `to`."""
         self.channel.request("listen", socket=socket, to=to)
 
     # Connections
@@ -143,7 +157,7 @@ class Host:
     def exchange(self, to: str, method: str, path: str, body: bytes = b"",
                  headers: dict[str, str] | None = None, file: str | None = None,
                  timeout: float = 60) -> Answer:
-        """One HTTP request made inside the host. `file` is a path there, sent as the body."""
+        """One HTTP request from inside the host. `file` is a path there whose content is the body."""
         size = self.channel.request("stat", path=file)["size"] if file else len(body)
         head = request(method, path, size, headers or {}) + body
         extra = {"body": file} if file else {}
@@ -152,23 +166,23 @@ class Host:
         return parse(unpack(raw), method)
 
     def get(self, to: str, path: str, timeout: float = 20) -> Answer | None:
-        """GET from inside the host; None when nobody answered, or not to the end."""
+        """GET from inside the host; None without a complete answer."""
         try:
             return self.exchange(to, "GET", path, timeout=timeout)
         except (RemoteError, http.client.HTTPException):
             return None
 
     def outside(self, path: str, timeout: float = 5) -> Answer | None:
-        """GET on port 51678 from outside the host; None when nobody answered."""
+        """GET on port 51678 from outside the host; None without an answer."""
         raise NotImplementedError
 
     def until(self, what: str, condition, process: Process | None = None):
-        """Waits for a condition to give something true, and returns that. What it cannot find
-        is not there yet.
+        """Waits until a condition is true, and returns its value. A condition that raises because
+        something does not exist yet counts as false.
 
-        An ended `process` that the condition depends on ends the waiting too.
+        The wait also ends with `process`, on which the condition depends.
         """
-        deadline, ended = time.monotonic() + PATIENCE, False
+        deadline, ended = time.monotonic() + TIMEOUT, False
         while True:
             why = ""
             try:
@@ -177,19 +191,19 @@ class Host:
             except (Failed, *UNMET) as error:
                 why = f"\n{error!r}"
             if ended:
-                raise Failed(f"{what}: not before the end of\n{process.wait()}{why}")
+                raise Failed(f"{what}: not before this process exited:\n{process.wait()}{why}")
             if process and not process.running:
-                # It may have come true, and the process have ended, since we looked.
+                # The condition may have become true just before the process exited.
                 ended = True
                 continue
             self.alive(what)
             if time.monotonic() > deadline:
-                said = f"\n{process.stderr()}" if process else ""
-                raise Failed(f"{what}: not within {PATIENCE} s{why}{said}")
+                log = f"\n{process.stderr()}" if process else ""
+                raise Failed(f"{what}: not within {TIMEOUT} s{why}{log}")
             time.sleep(self.pause)
 
-    #: Seconds between two looks.
+    #: Seconds between two checks of a condition.
     pause = 0.05
 
     def alive(self, what: str) -> None:
-        """Ends the waiting for `what` with a HarnessError where none will help."""
+        """Raises a HarnessError if the host has ended, so that waiting for `what` is pointless."""

@@ -1,4 +1,4 @@
-"""HTTP messages as bytes: the driver carries them, it does not read them."""
+"""HTTP/1.1 messages as bytes: the driver transports them without parsing."""
 
 import http.client
 import io
@@ -16,7 +16,7 @@ class Answer:
 
 
 def request(method: str, path: str, size: int, headers: dict[str, str]) -> bytes:
-    """A request's head, for a connection that ends with the answer."""
+    """A request's head with `Connection: close`."""
     lines = [f"{method} {path} HTTP/1.1", "Host: host", "Connection: close",
              f"Content-Length: {size}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
@@ -31,10 +31,9 @@ class _Bytes:
 
 
 def parse(raw: bytes, method: str = "GET") -> Answer:
-    """A whole answer; http.client.HTTPException if it is none.
+    """A complete answer; http.client.HTTPException for an incomplete one.
 
-    http.client takes a head that ends in the middle for a whole one, and would
-    miss a length that was cut off.
+    http.client accepts a truncated head as complete, and would miss its Content-Length.
     """
     if b"\r\n\r\n" not in raw:
         raise http.client.IncompleteRead(raw)

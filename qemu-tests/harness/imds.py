@@ -1,4 +1,4 @@
-"""The instance metadata service, version 2 only: a token first, then the rest."""
+"""The stand-in of the EC2 instance metadata service, version 2 only: every GET needs a token."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ PREFIX = "/latest/meta-data/"
 
 @dataclass
 class Metadata:
-    """What an instance is told about itself, and who asked: (method, path, status)."""
+    """The metadata by path, and the recorded requests: (method, path, status)."""
 
     values: dict[str, str] = field(default_factory=lambda: {
         "instance-id": "i-0123456789abcdef0",
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_args) -> None:
-        """The journal is the log."""
+        """Silent: requests are recorded in the journal."""
 
 
 def serve(metadata: Metadata) -> Running:

@@ -1,7 +1,6 @@
-"""What a host is given: the binary under test, and the tests' own files.
+"""The files that a host gets: the binary under test, the tests' keys and the task image.
 
-One tar of fixed size: a guest gets it as a disk, and a restored snapshot must
-find the disk it remembers.
+One tar of fixed size: a guest gets it as a disk, whose size a restored snapshot requires.
 """
 
 import io
@@ -9,7 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Bytes; sparse, so a roomy one costs nothing.
+#: Bytes of the sparse file.
 SIZE = 64 << 20
 
 #: Where the files are in the host.

@@ -1,4 +1,4 @@
-"""`run --measure`: how long, how big. Figures for the notes, not assertions."""
+"""`run --measure`: wall times and memory, without assertions."""
 
 import re
 import time
@@ -6,7 +6,8 @@ from statistics import median
 
 from . import archives, builds
 from .case import Scene
-from .runner import Options, Tally, maker
+from .results import Results
+from .runner import Options, host_maker
 from .world import Artifacts, Surroundings, World
 
 #: About the size of the real agent's tar, in bytes.
@@ -14,7 +15,7 @@ WEIGHT = 30 << 20
 
 ROUNDS = 3
 
-#: Seconds that `start` is left alone before its memory is read.
+#: Seconds until the memory of an idle `start` is read.
 SETTLED = 30
 
 
@@ -27,7 +28,7 @@ def measure(stage: str, world: World, options: Options) -> None:
     artifacts.signature = world.trusted.sign(artifacts.tar)
     binary = builds.under_test(arch, options.binary_directory, options.debug)
     job = artifacts.job(binary).write(options.logs / f"job-{stage}.tar")
-    make = maker(stage, arch, ["full"], programs.driver, job, Tally())
+    make = host_maker(stage, arch, ["full"], programs.driver, job, Results())
     prepared, up = [], []
     for number in range(ROUNDS):
         log = options.logs / f"{stage}-{number}"
@@ -45,7 +46,7 @@ def measure(stage: str, world: World, options: Options) -> None:
                 memory = _memory(scene, process.pid)
     size = len(artifacts.tar) / (1 << 20)
     print(f"{stage}: tar of {size:.1f} MiB, {ROUNDS} cold starts, median: "
-          f"pre-start {median(prepared):.2f} s, pre-start to agent up {median(up):.2f} s")
+          f"pre-start {median(prepared):.2f} s, pre-start until the agent answers {median(up):.2f} s")
     print(f"{stage}: start after {SETTLED} s: {memory}", flush=True)
 
 

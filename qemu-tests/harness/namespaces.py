@@ -1,8 +1,7 @@
-"""The stage `ns`: a host in namespaces of this very machine. The quick loop.
+"""The stage `ns`: a host in namespaces of this machine, the fast stage.
 
-Its root is the x86_64 guest's, its kernel is the machine's. Addresses are those
-that a QEMU guest gets, so that nothing else differs: the host is 10.0.2.15, the
-harness 10.0.2.2.
+Its root is the x86_64 guest's, its kernel this machine's. The addresses are those of a QEMU
+guest: the host is 10.0.2.15, the harness 10.0.2.2.
 """
 
 import ctypes
@@ -22,15 +21,15 @@ from .http import Answer
 ADDRESS, HARNESS, PREFIX = "10.0.2.15", "10.0.2.2", 24
 INTROSPECTION = 51678
 
-#: The harness's end of the cable to the host.
-CABLE = "to-host"
+#: The harness's end of the veth pair.
+VETH = "to-host"
 
 #: linux/sched.h
 CLONE_NEWNET = 0x40000000
 
 
 class NamespaceHost(Host):
-    """Made by `with`, gone at its end with all its processes."""
+    """Created by `with`, removed with all its processes at its end."""
 
     def __init__(self, root: Path, driver: Path, job: Path, sort: str, log: Path,
                  settings: dict | None = None):
@@ -63,15 +62,15 @@ class NamespaceHost(Host):
 
     def __exit__(self, *_exception) -> None:
         self.process.stdin.close()
-        # The driver ends when its channel does, and as process 1 takes all with it.
+        # The driver exits at the end of its channel; as process 1 it takes all others with it.
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
-        # The kernel takes its time to tear a namespace down, the cable with it.
-        subprocess.run(["ip", "link", "delete", CABLE], capture_output=True)
+        # The kernel removes the namespace, and the veth pair in it, with a delay.
+        subprocess.run(["ip", "link", "delete", VETH], capture_output=True)
         self.errors.close()
         self.work.cleanup()
 
@@ -79,27 +78,27 @@ class NamespaceHost(Host):
         code = self.process.poll()
         if code is None:
             return None
-        said = self.log.read_text(errors="replace").strip()
-        return f"the namespaces' driver ended with {code}: {said}"
+        log = self.log.read_text(errors="replace").strip()
+        return f"the driver exited with {code}: {log}"
 
     def _connect(self) -> None:
-        """A cable between the harness's network namespace and the host's."""
+        """Connects the harness's network namespace and the host's by a veth pair."""
         for argv in (
-            ["link", "add", CABLE, "type", "veth", "peer", "name", "eth0", "netns", self._pid()],
-            ["address", "add", f"{HARNESS}/{PREFIX}", "dev", CABLE],
-            ["link", "set", CABLE, "up"],
+            ["link", "add", VETH, "type", "veth", "peer", "name", "eth0", "netns", self._pid()],
+            ["address", "add", f"{HARNESS}/{PREFIX}", "dev", VETH],
+            ["link", "set", VETH, "up"],
         ):
             done = subprocess.run(["ip", *argv], capture_output=True, text=True)
             if done.returncode:
                 raise HarnessError(f"ip {' '.join(argv)}: {done.stderr.strip()}")
 
     def _deliver(self) -> None:
-        """The job's files, unpacked where a guest's driver would."""
+        """Unpacks the job's files where a guest's driver would."""
         root = Path(f"/proc/{self._pid()}/root")
         subprocess.run(["tar", "-x", "-f", self.job, "--one-top-level=job", "-C", root], check=True)
 
     def _pid(self) -> str:
-        """The driver's number: the only child of `unshare`."""
+        """The driver's PID: the only child of `unshare`."""
         pid = self.process.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
 
@@ -108,7 +107,7 @@ class NamespaceHost(Host):
 
 
 def fetch(address: str, port: int, path: str, timeout: float) -> Answer | None:
-    """GET from the harness's own network; None when nobody answered."""
+    """GET from the harness's network; None without an answer."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
         connection.request("GET", path)
@@ -121,10 +120,11 @@ def fetch(address: str, port: int, path: str, timeout: float) -> Answer | None:
 
 
 def enter_own_network() -> None:
-    """Leaves the machine's network: nothing the tests do can get out of it."""
+    """Moves the calling thread, and what it starts from then on, to a new network namespace with
+    loopback only: nothing can leave this machine."""
     # os.unshare came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
         error = os.strerror(ctypes.get_errno())
-        raise HarnessError(f"a network namespace cannot be had ({error}): run as root")
+        raise HarnessError(f"cannot create a network namespace: {error}; run as root")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

@@ -1,4 +1,4 @@
-"""QEMU itself: which one, how it is started, and its monitor."""
+"""QEMU: its version, its command lines and its monitor."""
 
 import contextlib
 import json
@@ -15,13 +15,12 @@ from pathlib import Path
 from . import rootfs
 from .errors import HarnessError
 
-#: Debian 12's own QEMU 7.2 corrupts x86 guests under TCG (dockerd's own
-#: cmpxchg16b is enough); 10.0 has run hundreds of boots.
+#: Debian 12's QEMU 7.2 corrupts x86 guests under TCG (dockerd's cmpxchg16b is enough).
 OLDEST = (9, 0)
 
 PACKAGES = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 
-#: `-cpu max` is ten times slower for aarch64; the x86 one is what TCG has.
+#: `-cpu max` is ten times slower for aarch64.
 MACHINES = {
     "x86_64": ["-M", "q35", "-cpu", "max"],
     "aarch64": ["-M", "virt", "-cpu", "cortex-a72"],
@@ -30,8 +29,8 @@ CONSOLES = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
 MEMORY = "768"
 
-#: Of a guest whose own init and logs live in it, too, in MiB.
-ROOMY = "1024"
+#: MiB for a guest that has its init and logs in memory too.
+BOOT_MEMORY = "1024"
 
 
 def program(arch: str) -> str:
@@ -39,11 +38,11 @@ def program(arch: str) -> str:
 
 
 def version(arch: str) -> tuple[int, ...] | None:
-    """QEMU's version, or None where there is none."""
+    """QEMU's version, None if it is not installed."""
     if not shutil.which(program(arch)):
         return None
-    said = subprocess.run([program(arch), "--version"], capture_output=True, text=True).stdout
-    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", said)
+    output = subprocess.run([program(arch), "--version"], capture_output=True, text=True).stdout
+    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", output)
     return tuple(map(int, match.groups())) if match else None
 
 
@@ -66,7 +65,7 @@ def provide(archs: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Devices:
-    """What a guest is given, by file."""
+    """The files of a guest's devices."""
 
     kernel: Path
     initramfs: Path
@@ -75,13 +74,13 @@ class Devices:
 
 
 def _kernel_line(arch: str, words: str) -> str:
-    """Without the check that panics on a busy machine: an x86 timer that seems not to tick."""
+    """Without the timer check, which panics x86 guests on a busy machine."""
     return f"console={CONSOLES[arch]} quiet no_timer_check {words}"
 
 
 def command(arch: str, devices: Devices, directory: Path, port: int | None) -> list[str]:
     """QEMU's command line. `directory` gets the sockets and the console's log;
-    `port` on loopback leads to the guest's introspection port."""
+    `port` on loopback is forwarded to the guest's introspection port."""
     forward = f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:51678" if port else ""
     return [
         *_machine(arch, MEMORY, directory), "-no-reboot",
@@ -99,13 +98,13 @@ def command(arch: str, devices: Devices, directory: Path, port: int | None) -> l
 
 
 def boot_command(arch: str, kernel: Path, initramfs: Path, root: Path, directory: Path) -> list[str]:
-    """QEMU's command line for a root with an init of its own: the image is written to, a reboot
-    is one, and there is no network interface at all. A panic stays where it is, on the console."""
+    """QEMU's command line for a root with its own init: the image is writable, a reboot resets the
+    machine, there is no network interface, and a panic halts."""
     return [
-        *_machine(arch, ROOMY, directory),
+        *_machine(arch, BOOT_MEMORY, directory),
         "-kernel", str(kernel), "-initrd", str(initramfs),
         "-append", _kernel_line(arch, "panic=0 observe"),
-        # Nothing of it is to outlive the machine that this process runs on.
+        # The image is temporary and need not survive a crash of this machine.
         "-drive", f"if=none,id=root,file={root},format=raw,cache=unsafe",
         "-device", "virtio-blk-pci,drive=root,serial=root",
         "-device", "virtio-rng-pci",
@@ -115,7 +114,7 @@ def boot_command(arch: str, kernel: Path, initramfs: Path, root: Path, directory
 
 def _machine(arch: str, memory: str, directory: Path) -> list[str]:
     return [
-        # A guest does not outlive its harness, however that ends.
+        # The guest ends with the thread that started it.
         "setpriv", "--pdeathsig", "KILL", program(arch), *MACHINES[arch], "-accel", "tcg", "-smp", "1",
         "-m", memory, "-nodefaults", "-no-user-config", "-display", "none",
         "-chardev", f"file,id=console,path={directory}/console.log",
@@ -168,17 +167,17 @@ class Machine:
                 time.sleep(0.02)
 
     def gone(self) -> str | None:
-        """Why QEMU has ended, or None while it runs."""
+        """Why QEMU has ended, None while it runs."""
         code = self.process.poll()
         if code is None:
             return None
         console = self.directory / "console.log"
-        said = console.read_text(errors="replace")[-2000:] if console.exists() else ""
+        output = console.read_text(errors="replace")[-2000:] if console.exists() else ""
         return (f"QEMU ended with {code}: {self.log.read_text(errors='replace')[-2000:]}\n"
-                f"console: {said}")
+                f"console: {output}")
 
     def _read(self, deadline: float = math.inf) -> dict | None:
-        """The monitor's next message; None when there was none in time."""
+        """The monitor's next message; None at the deadline."""
         while b"\n" not in self._pending:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self.monitor], [], [],
@@ -188,7 +187,7 @@ class Machine:
             try:
                 data = self.monitor.recv(1 << 16)
             except OSError:
-                # Gone with a request unread.
+                # Closed with a request unread.
                 data = b""
             if not data:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -202,7 +201,7 @@ class Machine:
         return message
 
     def event(self, name: str, timeout: float) -> bool:
-        """Waits for an event of this name, from now on or untold until now."""
+        """Waits for an event of this name, counting those not yet waited for."""
         deadline = time.monotonic() + timeout
         while name not in self._events:
             if self._read(deadline) is None:
@@ -224,7 +223,7 @@ class Machine:
                 raise HarnessError(f"QEMU, {what}: {answer['error']['desc']}")
 
     def mapped(self) -> None:
-        """A saved state is laid out as memory is: sparse, and read back by page."""
+        """Saves and restores by page into a sparse file."""
         self.execute("migrate-set-capabilities",
                      capabilities=[{"capability": "mapped-ram", "state": True}])
 
@@ -232,13 +231,13 @@ class Machine:
         """Stops the guest and writes its memory and devices to a file."""
         self.execute("stop")
         self.mapped()
-        # The default is a bandwidth for a network.
+        # The default bandwidth is that of a network.
         self.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.execute("migrate", uri=f"file:{to}")
         self._migrated("completed")
 
     def restore(self, saved: Path) -> None:
-        """Takes up what another QEMU saved; started with `-incoming defer`."""
+        """Restores a state that another QEMU saved; needs `-incoming defer`."""
         self.mapped()
         self.execute("migrate-incoming", uri=f"file:{saved}")
         self._migrated("completed")

@@ -1,4 +1,4 @@
-"""A registry of the tests' own: Debian's docker-registry over TLS, filled by its HTTP API.
+"""A container registry: Debian's docker-registry over TLS, filled by its HTTP API.
 
 The API is the OCI distribution-spec's ("Pushing Blobs", "Pushing Manifests").
 """
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from . import rootfs
 from .errors import HarnessError
-from .host import PATIENCE, Host
+from .host import TIMEOUT, Host
 from .namespaces import HARNESS
 from .tls import Authority
 
-#: Who may pull from a private one. The hash is bcrypt's, the only one it takes.
+#: The user of a private registry. htpasswd needs a bcrypt hash.
 USER, PASSWORD = "ann", "opensesame"
 _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuQbLfdQZSxZ9gjhA5V9o8Tyc6aQRO0Qi\n"
 
@@ -38,7 +38,7 @@ GO = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def program() -> Path:
-    """The program for this machine, out of its package; the first time it is fetched."""
+    """The program for this machine from its Debian package, downloaded once."""
     taken = rootfs.archive.fetch(GO[platform.machine()], None, ("docker-registry",),
                                  ("bookworm", *rootfs.archive.SUITES))
     deb = next(p for p in taken["packages"] if Path(p).name.startswith("docker-registry_"))
@@ -56,7 +56,7 @@ def _digest(data: bytes) -> str:
 
 
 class Registry:
-    """Runs within its `with`; what was pushed outlives `stop` and `start`."""
+    """Runs within its `with`; pushed images survive `stop` and `start`."""
 
     def __init__(self, authority: Authority, private: bool = False):
         self.authority, self.private = authority, private
@@ -92,10 +92,10 @@ class Registry:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", program(), "serve", at / "config.yml"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not self._up():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise HarnessError(f"docker-registry does not come up:\n{self.log()[-2000:]}")
+                raise HarnessError(f"docker-registry does not start:\n{self.log()[-2000:]}")
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -105,12 +105,12 @@ class Registry:
             self.process = None
 
     def log(self) -> str:
-        """Each request is a line of it."""
+        """Its log, with a line for each request."""
         return (Path(self.work.name) / "log").read_text(errors="replace")
 
     def requests(self, repository: str) -> int:
-        """How many requests there were for a repository, this harness's own among them. (A
-        request's line can come after its answer: the log is waited for until it rests.)"""
+        """The number of requests for a repository, including the harness's. A line can be written
+        after its answer, so this waits until the log is unchanged for a second."""
         count = -1
         while (now := self.log().count(f"/v2/{repository}/")) != count:
             count = now
@@ -118,14 +118,14 @@ class Registry:
         return count
 
     def trusted_by(self, host: Host) -> None:
-        """As a host's user makes dockerd trust an authority; read at each pull."""
+        """Makes dockerd trust the authority, by the file that it reads at each pull."""
         host.write(f"/etc/docker/certs.d/{self.host}/ca.crt", self.authority.certificate)
 
     # Pushing
 
     def push(self, repository: str, archive: bytes, *archs: str, tag: str | None = None) -> str:
-        """Pushes a docker-archive's image and an index that has it for these architectures (as
-        images name them); the index's digest."""
+        """Pushes a docker-archive's image and an index with it for these architectures (amd64,
+        arm64); the index's digest."""
         image = self._image(repository, archive)
         index = json.dumps({
             "schemaVersion": 2, "mediaType": _INDEX,
@@ -137,7 +137,7 @@ class Registry:
         return _digest(index)
 
     def push_alone(self, repository: str, archive: bytes, arch: str) -> str:
-        """Pushes the image without an index, its configuration saying `arch`; its digest."""
+        """Pushes the image without an index, with `arch` in its configuration; its digest."""
         return self._image(repository, archive, arch)["digest"]
 
     def _image(self, repository: str, archive: bytes, arch: str | None = None) -> dict:
@@ -159,16 +159,16 @@ class Registry:
         return {"mediaType": _MANIFEST, "size": len(manifest), "digest": _digest(manifest)}
 
     def _blob(self, repository: str, blob: bytes) -> None:
-        location = self._ask("POST", f"/v2/{repository}/blobs/uploads/", 202)
+        location = self._expect("POST", f"/v2/{repository}/blobs/uploads/", 202)
         path = location.split(self.host, 1)[-1].split(f"127.0.0.1:{self.port}", 1)[-1]
         path += ("&" if "?" in path else "?") + "digest=" + _digest(blob)
-        self._ask("PUT", path, 201, blob, "application/octet-stream")
+        self._expect("PUT", path, 201, blob, "application/octet-stream")
 
     def _manifest(self, repository: str, data: bytes, kind: str, name: str | None = None) -> None:
-        self._ask("PUT", f"/v2/{repository}/manifests/{name or _digest(data)}", 201, data, kind)
+        self._expect("PUT", f"/v2/{repository}/manifests/{name or _digest(data)}", 201, data, kind)
 
-    def _ask(self, method: str, path: str, status: int, body: bytes = b"", kind: str = "") -> str:
-        """The Location of the answer, whose status must be this one."""
+    def _expect(self, method: str, path: str, status: int, body: bytes = b"", kind: str = "") -> str:
+        """Sends a request that must be answered with `status`; the Location of the answer."""
         answer, text = self._exchange(method, path, body, kind)
         if answer.status != status:
             raise HarnessError(f"docker-registry: {method} {path}: {answer.status} {text!r}")

@@ -1,4 +1,4 @@
-"""The door to `image-build/rootfs`, which is no package but a folder of scripts."""
+"""Imports `image-build/rootfs`, a directory of modules that is not a package."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""OpenPGP keys and signatures by GnuPG, in a home of their own."""
+"""OpenPGP keys and signatures by GnuPG in a temporary home directory."""
 
 import os
 import subprocess
@@ -9,10 +9,10 @@ from .errors import HarnessError
 
 
 class Keys:
-    """A signing key, shaped as the real one: the primary certifies, a subkey signs."""
+    """A signing key like the real one: the primary key certifies, a subkey signs."""
 
     def __init__(self, name: str):
-        # Short: the agent's socket lives below, and such paths are limited.
+        # A short path: gpg-agent's socket is in it, and socket paths are limited.
         self.home = tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp")
         self.user = f"{name} <{name}@example.invalid>"
         self._launch()
@@ -28,13 +28,13 @@ class Keys:
         return self._gpg("--armor", "--digest-algo", "SHA256", "--detach-sign", data=data)
 
     def _launch(self) -> None:
-        """Starts GnuPG's agent, for which gpg itself waits no longer than 5 s."""
+        """Starts gpg-agent; gpg itself waits at most 5 s for it."""
         for _ in range(5):
             done = subprocess.run(["gpgconf", "--homedir", self.home.name, "--launch", "gpg-agent"],
                                   capture_output=True)
             if not done.returncode:
                 return
-        raise HarnessError(f"gpg-agent does not start: {done.stderr.decode().strip()}")
+        raise HarnessError(f"gpg-agent did not start: {done.stderr.decode().strip()}")
 
     def _gpg(self, *args: str, data: bytes = b"") -> bytes:
         home = Path(self.home.name)
@@ -47,7 +47,7 @@ class Keys:
         return done.stdout
 
     def close(self) -> None:
-        """Ends GnuPG's own agent, which would outlive us, and removes the keys."""
+        """Ends gpg-agent, which would outlive this process, and removes the keys."""
         subprocess.run(["gpgconf", "--homedir", self.home.name, "--kill", "all"],
                        capture_output=True)
         self.home.cleanup()

@@ -1,7 +1,7 @@
-"""The story of a boot: steps in order, each something that must hold, on one machine.
+"""The steps of a boot, in order, on one machine.
 
-A step is counted on its own. One that the rest stands on (`needed`) and that
-fails ends the story: what was not reached has failed.
+Each step counts as a test. If one that later steps depend on (`needed`) fails, those are not
+run and count as failed.
 """
 
 import time
@@ -14,19 +14,19 @@ from .boot import BootHost
 from .errors import Failed, HarnessError
 from .host import SIGTERM, Result
 
-#: Where bake puts the program.
+#: Where bake installs the program.
 PROGRAM = "/usr/libexec/amazon-ecs-init"
 
 DATA = "/var/lib/ecs/data"
 
-#: How a user of the init asks for a reboot: by a command, or by a signal to process 1.
+#: How to reboot with each init: a command, or a signal to process 1.
 REBOOT: dict[str, list[str] | int] = {
     "systemd": ["/usr/bin/systemctl", "reboot"],
     "openrc": ["/sbin/shutdown", "-r", "now"],
     "runit": ["/sbin/init", "6"],
     "sysvinit": ["/sbin/shutdown", "-r", "now"],
     "busybox": ["/bin/busybox", "reboot"],
-    # s6-svscan as process 1, and the static one.
+    # Process 1 is s6-svscan, or the static pid1 of the guest crate.
     "s6": SIGTERM,
     "none": SIGTERM,
 }
@@ -34,48 +34,48 @@ REBOOT: dict[str, list[str] | int] = {
 
 @dataclass
 class Story:
-    """What the steps share."""
+    """State that the steps share."""
 
     boot: Boot
     arch: str
     baker: Baker
     #: The tree that was baked, on this machine.
     tree: Path
-    #: The machine, from the step on that boots it.
+    #: The machine, once it is booted.
     host: BootHost = None
-    #: Seconds from the machine's start, or its reset, to the agent's answer, for each boot.
+    #: Seconds from the machine's start or reset until the agent answers, for each boot.
     seconds: list[float] = field(default_factory=list)
-    #: What steps leave for later ones.
+    #: Values for later steps.
     kept: dict = field(default_factory=dict)
 
     def agent_answers(self) -> bool:
         return self.answers("127.0.0.1:51678", "/v1/metadata")
 
     def answers(self, to: str, path: str) -> bool:
-        """Whether a GET from inside the machine is answered with 200."""
+        """Whether a GET from inside the machine gets a 200."""
         answer = self.host.get(to, path)
         return answer is not None and answer.status == 200
 
-    def come_up(self) -> None:
-        """Waits for the agent, and takes the time."""
+    def wait_for_agent(self) -> None:
+        """Waits until the agent answers, and records the time."""
         try:
             self.host.until("the agent answers on lo", self.agent_answers)
         except Failed as failed:
-            # dockerd gives its containerd 15 seconds, which a busy machine's emulator can miss,
-            # and some inits do not start it again.
+            # dockerd waits 15 s for its containerd, which can be too short on a busy machine, and
+            # some inits do not restart it.
             if not self.host.docker.answers():
-                raise HarnessError(f"there was no dockerd for the agent: {failed}") from failed
+                raise HarnessError(f"dockerd did not start: {failed}") from failed
             raise
         self.seconds.append(time.monotonic() - self.host.started)
 
     def supervisor(self) -> int | None:
-        """The process that supervises, started by the init; the other verbs come and go."""
+        """The PID of the supervisor; processes of short-lived verbs are ignored."""
         found = [pid for pid, process in self.host.processes().items()
                  if process["exe"] == PROGRAM and supervises(process["argv"])]
         return min(found, default=None)
 
     def program(self, *words: str) -> Result:
-        """ecs-init in the machine, with a PATH that leads nowhere."""
+        """Runs ecs-init in the machine with a PATH that names no directory."""
         return self.host.run([PROGRAM, *words], {"PATH": "/nonexistent"})
 
     def events(self) -> list[str]:
@@ -94,8 +94,8 @@ class Story:
 
 
 def supervises(argv: list[str]) -> bool:
-    """Whether ecs-init was started to stay: by its verb, or by the name `run`, with the service's
-    name behind it (s6)."""
+    """Whether the command line is that of a supervisor: its verb is `run` or `start`, or s6 started
+    it by the name `run`."""
     return Path(argv[0]).name == "run" or argv[1:2] in (["run"], ["start"])
 
 
@@ -104,13 +104,13 @@ class Step:
     name: str
     what: str
     body: Callable[[Story], None]
-    #: Whether the rest stands on it.
+    #: Whether later steps depend on it.
     needed: bool
-    #: Whether it is about the tree, on this machine, before there is another to boot it.
+    #: Whether it is about the tree, before the boot.
     on_tree: bool
-    #: The inits that it is for; none for all.
+    #: The inits that it applies to; empty for all.
     inits: tuple[str, ...]
-    #: The forms that it is for; none for all.
+    #: The forms that it applies to; empty for all.
     forms: tuple[str, ...]
 
 
@@ -118,7 +118,7 @@ STEPS: list[Step] = []
 
 
 def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[str, ...] = ()):
-    """Registers a function as the story's next step; its docstring's first line says what must hold."""
+    """Registers a function as the next step; its docstring's first line is the requirement."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
@@ -128,6 +128,6 @@ def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[
 
 
 def steps(boot: Boot) -> list[Step]:
-    """The story of one boot."""
+    """The steps that apply to a boot."""
     return [s for s in STEPS if boot.init in (s.inits or [boot.init])
             and boot.form in (s.forms or [boot.form])]

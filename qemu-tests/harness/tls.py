@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, and what it signs; by openssl."""
+"""A test certificate authority and a server certificate, by openssl."""
 
 import ssl
 import subprocess

@@ -1,4 +1,4 @@
-"""What surrounds the hosts: keys, authority, and for every case its own servers."""
+"""What is outside the hosts: keys and authority for a run, servers for each case."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from .job import AUTHORITY, KEYRING, Job
 from .signing import Keys
 from .tls import Authority
 
-#: The harness's address, as every host sees it.
+#: The harness's address for every host.
 ADDRESS = "10.0.2.2"
 
 REGION = "us-west-2"
@@ -23,7 +23,7 @@ VERSION, NEXT = "v1.99.0", "v1.99.1"
 
 
 class World:
-    """Made once per run; the keys take a second."""
+    """Created once per run; the keys take a second."""
 
     def __init__(self):
         self.trusted = Keys("trusted")
@@ -42,7 +42,7 @@ class World:
 
 
 class Artifacts:
-    """The agent's tar for one architecture, signed, under the names that S3 has."""
+    """The agent's signed tar for one architecture, with its object names in S3."""
 
     def __init__(self, world: World, programs: Programs, arch: str):
         self.world, self.arch = world, arch
@@ -57,7 +57,7 @@ class Artifacts:
 
     def publish(self, to: Bucket, base: str = REGIONAL, version: str = "latest",
                 tar: bytes | None = None, signature: bytes | None = None) -> str:
-        """Puts tar, signature, digest and description under one name; its path."""
+        """Stores tar, signature, MD5 and description; the tar's path."""
         tar = self.tar if tar is None else tar
         path = base + self.name(version)
         to.put(path, tar)
@@ -73,7 +73,7 @@ class Artifacts:
 
 
 class Surroundings:
-    """One case's bucket and metadata service, and the environment that names them."""
+    """One case's S3 and IMDS stand-ins, and the environment that points ecs-init to them."""
 
     def __init__(self, world: World):
         self.bucket, self.metadata = Bucket(), Metadata()
