@@ -1,21 +1,30 @@
-"""What the distributions' own checkers say of the packages."""
+"""Checks of the packages' contents: Debian's and rpm's own tools, and the links of the documentation."""
 
+import posixpath
+import re
+import tarfile
 from pathlib import Path
 
 import installing
 from checks import check
 
+DOCUMENTATION = "usr/share/doc/amazon-ecs-init"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 
 def deb(file: Path) -> None:
-    said = installing.run("lintian", "--allow-root", "--tag-display-limit", "0", file).stdout
-    errors = [line for line in said.splitlines() if line.startswith("E:")]
-    check(f"{file.name}: lintian finds no error", not errors and "W:" in said, errors or said)
+    output = installing.run("lintian", "--allow-root", "--tag-display-limit", "0", file).stdout
+    errors = [line for line in output.splitlines() if line.startswith("E:")]
+    check(f"{file.name}: lintian finds no error", not errors and "W:" in output, errors or output)
+    listed = installing.output("dpkg-deb", "--contents", file).splitlines()
+    links(file.name, {line.split()[5].removeprefix("./") for line in listed}, DOCUMENTATION)
 
 
 def rpm(file: Path) -> None:
     listed = set(installing.output("rpm", "-qlp", file).splitlines())
     wanted = {"/usr/libexec/amazon-ecs-init", "/usr/lib/systemd/system/ecs.service", "/etc/ecs/ecs.config"}
     check(f"{file.name}: rpm -qlp lists Amazon's paths", wanted <= listed, listed)
+    links(file.name, {path.removeprefix("/") for path in listed}, DOCUMENTATION)
     interpreters = installing.output(
         "rpm", "-qp", "--qf", "%{PREINPROG} %{PREUNPROG} %{POSTUNPROG} %{POSTTRANSPROG}", file)
     check(f"{file.name}: its scriptlets need no shell", interpreters == " ".join(["<lua>"] * 4), interpreters)
@@ -23,3 +32,21 @@ def rpm(file: Path) -> None:
     needs = [line for line in installing.output("rpm", "-qRp", file).splitlines()
              if line not in own and not line.startswith("rpmlib(")]
     check(f"{file.name}: it requires no other package", not needs, needs)
+
+
+def tar(file: Path) -> None:
+    with tarfile.open(file) as archive:
+        names = archive.getnames()
+    links(file.name, set(names), names[0].split("/")[0])
+
+
+def links(name: str, listed: set[str], directory: str) -> None:
+    """Every relative link of the packaged README and docs leads to a packaged file."""
+    pages = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+    dangling = []
+    for page in pages:
+        place = f"{directory}/{page.relative_to(REPOSITORY)}"
+        targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        paths = [posixpath.normpath(f"{posixpath.dirname(place)}/{target}") for target in targets]
+        dangling += [f"{place}: {path}" for path in [place, *paths] if path not in listed]
+    check(f"{name}: no link in the documentation is dangling", not dangling, dangling)
