@@ -1,10 +1,11 @@
 //! The agent's image in Docker: from the cache, from where it is kept, from a registry, or the one
 //! that the agent asked for; verified on the way, whichever it is.
 
+use std::borrow::Borrow;
+use std::fs::File;
 use std::time::Duration;
 
-use crate::cache::State;
-use crate::cache::{Cache, desired};
+use crate::cache::{Cache, CachedTar, State};
 use crate::config::{AgentSource, Config};
 use crate::docker::Docker;
 use crate::docker::images::ImageInfo;
@@ -89,7 +90,7 @@ impl<'a> AgentImage<'a> {
 
     /// The tar that the agent fetched and asked for with exit 42.
     pub fn desired(&self, docker: &Docker) -> Result<()> {
-        let archive = self.admit(desired::desired(&self.cache)?)?;
+        let archive = self.admit(self.cache.open_update()?)?;
         self.load(docker, &archive)
     }
 
@@ -108,11 +109,11 @@ impl<'a> AgentImage<'a> {
     }
 
     /// A tar that Amazon's package put there has no signature beside it: its version's is fetched.
-    fn open_cached(&self) -> Result<Archive> {
+    fn open_cached(&self) -> Result<Archive<CachedTar>> {
         let tar = self.cache.open()?;
-        let wanted = (!tar.is_signed()).then(|| tar.version()).flatten();
-        let Some(version) = wanted else {
-            return self.admit(tar.acquired(None));
+        let unsigned = tar.signature().is_none();
+        let Some(version) = tar.file().version().filter(|_| unsigned) else {
+            return self.admit(tar);
         };
         // Where the user allows to do without, nobody is to wait long for it.
         let mut manners = Manners::new(self.config);
@@ -121,16 +122,16 @@ impl<'a> AgentImage<'a> {
         }
         match self.search(manners).signature(&version) {
             Ok(signature) => {
-                let archive = self.admit(tar.acquired(Some(signature.clone())))?;
-                if let Err(error) = self.cache.keep_signature(&signature, archive.verified()) {
-                    log::warn!("{error}: it is fetched again next time");
+                let archive = self.admit(tar.with_signature(signature))?;
+                if let Err(error) = self.cache.store_signature(archive.verified()) {
+                    log::warn!("{error}: the next start downloads the signature again");
                 }
                 Ok(archive)
             }
             Err(error) if error.is_interrupted() => Err(error),
             Err(error) => {
                 log::warn!("{error}");
-                self.admit(tar.acquired(None))
+                self.admit(tar)
             }
         }
     }
@@ -138,19 +139,18 @@ impl<'a> AgentImage<'a> {
     /// The first source that has a tar; it must be a good one.
     fn fetch(&self, docker: &Docker) -> Result<()> {
         let manners = Manners::new(self.config);
-        let archive = match self.search(manners).next(&self.cache)? {
-            Found::Local(acquired) => {
-                let archive = self.admit(acquired)?;
-                self.cache.adopt(archive.verified())?;
-                archive
+        match self.search(manners).next(self.cache.dir())? {
+            Found::Local(tar) => {
+                let archive = self.admit(tar)?;
+                self.cache.link(archive.verified())?;
+                self.load(docker, &archive)
             }
-            Found::Fetched(download) => {
-                let archive = self.admit(download.acquired()?)?;
-                self.cache.keep(download, archive.verified())?;
-                archive
+            Found::Downloaded(tar) => {
+                let archive = self.admit(tar)?;
+                self.cache.store(archive.verified())?;
+                self.load(docker, &archive)
             }
-        };
-        self.load(docker, &archive)
+        }
     }
 
     fn search(&self, manners: Manners) -> Search<'_, impl FnOnce() -> Result<String>> {
@@ -160,7 +160,7 @@ impl<'a> AgentImage<'a> {
     }
 
     /// From unknown to fit for Docker, by the one door there is.
-    fn admit(&self, acquired: UnverifiedTar) -> Result<Archive> {
+    fn admit<F: Borrow<File>>(&self, acquired: UnverifiedTar<F>) -> Result<Archive<F>> {
         let verified = self.gate.open_to(acquired)?;
         image::check(verified, Architecture::here())
             .map_err(|unfit| Error::new(Kind::InvalidInput, unfit.to_string()))
@@ -168,7 +168,7 @@ impl<'a> AgentImage<'a> {
 
     /// Into Docker. The image that had the name before is removed, unless it has another or a
     /// container is made of it: the supervisor removes that one when it replaces the container.
-    fn load(&self, docker: &Docker, archive: &Archive) -> Result<()> {
+    fn load<F: Borrow<File>>(&self, docker: &Docker, archive: &Archive<F>) -> Result<()> {
         let before = docker.image(image::IMAGE)?;
         let loaded = image::load(docker, archive)?;
         log::info!("loaded {} as {}", image::IMAGE, loaded.id());

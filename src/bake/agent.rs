@@ -1,15 +1,17 @@
 //! The agent's tar for the tree: found as at boot, and through the same gate.
 
+use std::borrow::Borrow;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::Previous;
 use super::order::{Order, Whence};
-use crate::cache::{self, Cache};
+use crate::cache;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::search::Manners;
-use crate::fetch::{Download, Found, Search, imds};
+use crate::fetch::{Found, Search, imds};
 use crate::fs::TempFile;
 use crate::image::{self, Archive};
 use crate::sys::file::open_regular;
@@ -24,9 +26,8 @@ use crate::verify::Gate;
 #[derive(Debug)]
 pub struct Agent {
     archive: Archive,
-    signature: Option<Vec<u8>>,
-    /// The file that was downloaded beside its place, if it was.
-    part: Option<TempFile>,
+    /// The verified download, in the tree's cache.
+    temp: Option<TempFile>,
     /// Which one it is said to be.
     version: Option<AgentVersion>,
     /// Where it came from, in words for the manifest.
@@ -43,7 +44,7 @@ impl Agent {
     /// Its detached signature; none if the configuration allows to do without.
     #[must_use]
     pub fn signature(&self) -> Option<&[u8]> {
-        self.signature.as_deref()
+        self.archive.verified().signature()
     }
 
     /// Which one it is said to be. No signature covers this.
@@ -73,8 +74,8 @@ impl Agent {
     /// # Errors
     /// The file system will not, or the tar was changed since it was verified.
     pub fn staged(&mut self, dir: &Path) -> Result<TempFile> {
-        if let Some(part) = self.part.take() {
-            return Ok(part);
+        if let Some(temp) = self.temp.take() {
+            return Ok(temp);
         }
         let copy = || -> io::Result<TempFile> {
             let part = TempFile::create(dir)?;
@@ -118,14 +119,14 @@ pub fn acquire(
             .with_trust(FileTrust::Copied);
         let name = tar.file_name().map(|name| name.to_string_lossy());
         let version = order.version.clone();
-        let version = version.or_else(|| cache::version(name.as_deref()?));
-        let mut agent = admit(&gate, acquired, wanted)?;
+        let version = version.or_else(|| AgentVersion::from_tar_name(name.as_deref()?));
+        let (_, mut agent) = admit(&gate, acquired, wanted)?;
         agent.version = version;
         return Ok(agent);
     }
     if let Some(there) = previous.same(order, dir) {
         match admit(&gate, there, wanted) {
-            Ok(mut agent) if previous.is(&agent.archive) => {
+            Ok((_, mut agent)) if previous.is(&agent.archive) => {
                 agent.version.clone_from(&order.version);
                 previous.origin().clone_into(&mut agent.origin);
                 return Ok(agent);
@@ -135,11 +136,15 @@ pub fn acquire(
         }
     }
     let mut agent = match found(config, wanted, dir, stop)? {
-        Found::Local(acquired) => admit(&gate, acquired, wanted)?,
-        Found::Fetched(download) => fetched(&gate, download, wanted)?,
+        Found::Local(tar) => admit(&gate, tar, wanted)?.1,
+        Found::Downloaded(tar) => {
+            let (temp, mut agent) = admit(&gate, tar, wanted)?;
+            agent.temp = Some(temp);
+            agent
+        }
     };
     let version = &config.source.version;
-    if let Some(named) = cache::other_version(&agent.origin, version) {
+    if let Some(named) = version.conflicts_with_name(&agent.origin) {
         return Err(Error::new(
             Kind::InvalidInput,
             format!(
@@ -154,19 +159,15 @@ pub fn acquire(
 
 fn found(config: &Config, wanted: Architecture, dir: &Path, stop: &Stop) -> Result<Found> {
     let region = || imds::region(config, stop);
-    let cache = Cache::lying_in(dir.to_owned(), &config.root);
-    Search::new(config, wanted, Manners::new(config), stop, region).next(&cache)
+    Search::new(config, wanted, Manners::new(config), stop, region).next(dir)
 }
 
-fn fetched(gate: &Gate, download: Download, wanted: Architecture) -> Result<Agent> {
-    let mut agent = admit(gate, download.acquired()?, wanted)?;
-    agent.part = Some(download.into_part());
-    Ok(agent)
-}
-
-/// The one door there is.
-fn admit(gate: &Gate, acquired: UnverifiedTar, wanted: Architecture) -> Result<Agent> {
-    let signature = acquired.signature().map(<[u8]>::to_vec);
+/// Verifies a tar. The file that was verified is returned by its owner.
+fn admit<F: Borrow<File>>(
+    gate: &Gate,
+    acquired: UnverifiedTar<F>,
+    wanted: Architecture,
+) -> Result<(F, Agent)> {
     let verified = gate.open_to(acquired)?;
     let origin = match verified.source() {
         TarSource::Url(url) => url.clone(),
@@ -177,11 +178,14 @@ fn admit(gate: &Gate, acquired: UnverifiedTar, wanted: Architecture) -> Result<A
     };
     let archive = image::check(verified, wanted)
         .map_err(|unfit| Error::new(Kind::InvalidInput, unfit.to_string()))?;
-    Ok(Agent {
+    let (file, archive) = archive
+        .split()
+        .context(|| format!("duplicate the file descriptor of {origin}"))?;
+    let agent = Agent {
         archive,
-        signature,
-        part: None,
+        temp: None,
         version: None,
         origin,
-    })
+    };
+    Ok((file, agent))
 }

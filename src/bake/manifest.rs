@@ -173,7 +173,7 @@ impl Previous {
     pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<UnverifiedTar> {
         let wanted = order.version.as_ref()?;
         let known = self.origin().contains("://")
-            || cache::version(self.origin()).is_some_and(|named| named == *wanted);
+            || AgentVersion::from_tar_name(self.origin()).is_some_and(|named| named == *wanted);
         let same = known
             && *wanted != AgentVersion::Latest
             && self.agent("version") == wanted.to_string()

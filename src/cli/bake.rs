@@ -8,7 +8,6 @@ use lexopt::{Parser, ValueExt};
 
 use super::wrong;
 use crate::bake::order::{Order, Settings, Whence};
-use crate::cache;
 use crate::command::Command;
 use crate::config::{file, value};
 use crate::error::{Error, Result};
@@ -158,7 +157,7 @@ impl Given {
         }
         if let (Whence::Tar { tar, .. }, Some(wanted)) = (&whence, &version)
             && let Some(name) = tar.file_name().and_then(OsStr::to_str)
-            && let Some(named) = cache::other_version(name, wanted)
+            && let Some(named) = wanted.conflicts_with_name(name)
         {
             return Err(Error::usage(format!(
                 "bake --tar {name}: its name says {named}, and --agent-version {wanted}"

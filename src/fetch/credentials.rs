@@ -32,7 +32,8 @@ impl Missed {
             Trouble::Web(_) => verdict(&trouble) == Verdict::Fatal,
             other => verdict(other) != Verdict::Retry,
         };
-        let error = Error::with_source(Kind::InvalidInput, doing, Error::from(trouble));
+        let error = Error::from(trouble);
+        let error = Error::with_source(error.kind(), doing, error);
         if refused {
             Missed::Refused(error)
         } else {

@@ -37,41 +37,9 @@ pub struct Terms<'a> {
     pub stop: &'a Stop,
 }
 
-/// A tar and its signature, fetched but not verified. The file is gone with its owner unless the
-/// cache keeps it.
-#[derive(Debug)]
-pub struct Download {
-    pub(crate) part: TempFile,
-    pub(crate) signature: Vec<u8>,
-    pub(crate) source: TarSource,
-}
-
-impl Download {
-    /// The same open file, to be verified.
-    ///
-    /// # Errors
-    /// If the descriptor cannot be doubled.
-    pub fn acquired(&self) -> Result<UnverifiedTar> {
-        let file = self.part.file().try_clone();
-        let file = file.context(|| format!("open {} again", self.source))?;
-        Ok(UnverifiedTar::new(
-            file,
-            Some(self.signature.clone()),
-            self.source.clone(),
-        ))
-    }
-
-    /// The file, to be given its name; for whoever verified it.
-    pub(crate) fn into_part(self) -> TempFile {
-        self.part
-    }
-
-    /// Where it came from.
-    #[must_use]
-    pub fn source(&self) -> &TarSource {
-        &self.source
-    }
-}
+/// A download and its signature, not verified. Dropping it removes the file, unless the cache keeps
+/// it.
+pub type Download = UnverifiedTar<TempFile>;
 
 /// Fetches the signature and then the tar into `part`.
 ///
@@ -104,11 +72,11 @@ pub fn tar(
         signature = self::signature(web, terms, from)?;
     }
     log::info!("downloaded {shown}: {} bytes", transfer.held.got);
-    Ok(Download {
+    Ok(UnverifiedTar::new(
         part,
-        signature,
-        source: TarSource::Url(shown),
-    })
+        Some(signature),
+        TarSource::Url(shown),
+    ))
 }
 
 /// Fetches the detached signature of a tar.

@@ -19,4 +19,4 @@ pub mod urls;
 
 pub use download::Download;
 pub use progress::{Least, Reporter};
-pub use search::{Found, Search};
+pub use search::{Found, LocalTar, Search};

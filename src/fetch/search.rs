@@ -1,16 +1,18 @@
 //! From place to place, until one has the tar.
 
+use std::borrow::Borrow;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::download::{self, Download, Terms};
 use super::progress::Least;
 use super::retry::{Patience, Verdict, verdict};
 use super::trouble::Trouble;
 use super::urls::{Candidate, buckets, key, mirror};
-use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::{TempFile, remove_stale};
 use crate::http::failure::Failure;
 use crate::http::url::redact;
 use crate::http::web::{Limits, Web};
@@ -43,13 +45,34 @@ impl Manners {
     }
 }
 
+/// The tar that the configuration names.
+#[derive(Debug)]
+pub struct LocalTar {
+    file: File,
+    path: PathBuf,
+}
+
+impl LocalTar {
+    /// Its path, below the root.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Borrow<File> for LocalTar {
+    fn borrow(&self) -> &File {
+        &self.file
+    }
+}
+
 /// A tar that was found.
 #[derive(Debug)]
 pub enum Found {
     /// A file on this host.
-    Local(UnverifiedTar),
+    Local(UnverifiedTar<LocalTar>),
     /// Fetched; the cache may keep it once it is verified.
-    Fetched(Download),
+    Downloaded(Download),
 }
 
 /// Where the search stands.
@@ -104,13 +127,13 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// # Errors
     /// No place has it: what each of them answered. Or nothing could have it: our own disk, a
     /// configuration that cannot be used, the order to stop.
-    pub fn next(&mut self, cache: &Cache) -> Result<Found> {
+    pub fn next(&mut self, dir: &Path) -> Result<Found> {
         if self.turn == Turn::File {
             self.turn = Turn::Mirror;
             let config = self.config;
             if let Some(tar) = &config.source.tar {
                 let path = config.root.at(&**tar);
-                if let Some(found) = local(&path)? {
+                if let Some(found) = local(path.clone())? {
                     return Ok(Found::Local(found));
                 }
                 self.failed(format!("{}: no such file ({})", path.display(), tar.origin));
@@ -118,11 +141,11 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
         }
         let key = key(&self.config.source.version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
-            let part = cache.part()?;
+            let part = temp_file_in(dir)?;
             let terms = self.terms();
             let tar = download::tar(self.web()?, &terms, &candidate, part);
             if let Some(download) = self.judge(&candidate, tar)? {
-                return Ok(Found::Fetched(download));
+                return Ok(Found::Downloaded(download));
             }
         }
         Err(self.over("no source has the agent's tar"))
@@ -236,13 +259,22 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     }
 }
 
+/// A file in `dir` for a download. Creates the directory, and removes what killed downloads left.
+fn temp_file_in(dir: &Path) -> Result<TempFile> {
+    fs::create_dir_all(dir)
+        .and_then(|()| remove_stale(dir))
+        .and_then(|()| TempFile::create(dir))
+        .context(|| format!("create a file in {}", dir.display()))
+}
+
 /// A tar on this host with its signature beside it; `None` if it is not there.
-fn local(path: &Path) -> Result<Option<UnverifiedTar>> {
-    let file = match open_regular(path) {
+fn local(path: PathBuf) -> Result<Option<UnverifiedTar<LocalTar>>> {
+    let file = match open_regular(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.context(|| format!("open the tar {}", path.display()))?,
     };
-    let signature = read_signature(&signature_path(path))?;
-    let source = TarSource::File(path.to_owned());
+    let signature = read_signature(&signature_path(&path))?;
+    let source = TarSource::File(path.clone());
+    let file = LocalTar { file, path };
     Ok(Some(UnverifiedTar::new(file, signature, source)))
 }

@@ -1,6 +1,8 @@
 //! Temporary files. Each is locked by its writer, so that [`remove_stale`] can tell the file of a
 //! process that died from one that is still being written.
 
+use std::borrow::Borrow;
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -18,7 +20,7 @@ const SUFFIX: &str = ".part";
 pub struct TempFile {
     file: File,
     path: PathBuf,
-    persisted: bool,
+    persisted: Cell<bool>,
 }
 
 impl TempFile {
@@ -38,7 +40,7 @@ impl TempFile {
             let temp = TempFile {
                 file,
                 path,
-                persisted: false,
+                persisted: Cell::new(false),
             };
             temp.file.lock()?;
             // Between open and lock another process may have removed it as stale.
@@ -58,18 +60,24 @@ impl TempFile {
     /// The caller syncs the directory.
     ///
     /// # Errors
-    /// The error of fsync(2) or rename(2); the temporary file is then removed.
-    pub fn persist(mut self, path: &Path) -> io::Result<()> {
+    /// The error of fsync(2) or rename(2); the file then keeps its temporary name.
+    pub fn persist(&self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.path, path)?;
-        self.persisted = true;
+        self.persisted.set(true);
         Ok(())
+    }
+}
+
+impl Borrow<File> for TempFile {
+    fn borrow(&self) -> &File {
+        &self.file
     }
 }
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        if !self.persisted {
+        if !self.persisted.get() {
             // If this fails, the next `remove_stale` removes it.
             let _ = fs::remove_file(&self.path);
         }

@@ -1,5 +1,8 @@
 //! An archive that was looked into becomes an image in Docker.
 
+use std::borrow::Borrow;
+use std::fs::File;
+
 use super::{Archive, IMAGE};
 use crate::docker::Docker;
 use crate::error::{Context, Error, Kind, Result};
@@ -22,7 +25,7 @@ impl Loaded {
 ///
 /// # Errors
 /// Docker did not take it, or the archive changed since it was verified.
-pub fn load(docker: &Docker, archive: &Archive) -> Result<Loaded> {
+pub fn load<F: Borrow<File>>(docker: &Docker, archive: &Archive<F>) -> Result<Loaded> {
     let source = archive.verified().source();
     let (mut reader, length) = archive
         .reader()

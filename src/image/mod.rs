@@ -15,6 +15,8 @@ mod unfit;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
+use std::fs::File;
 use std::io::{self, Read, Seek};
 
 pub use load::{Loaded, load};
@@ -30,8 +32,8 @@ pub const IMAGE: &str = "amazon/amazon-ecs-agent:latest";
 
 /// A verified tar that is a docker-archive of the agent's image for this host.
 #[derive(Debug)]
-pub struct Archive {
-    verified: Verified,
+pub struct Archive<F = File> {
+    verified: Verified<F>,
 }
 
 /// Looks into a tar, plain or gzip: a `manifest.json`, in it an image tagged [`IMAGE`], whose
@@ -40,7 +42,10 @@ pub struct Archive {
 ///
 /// # Errors
 /// [`Unfit`], which names the tar's source and the entry.
-pub fn check(mut verified: Verified, wanted: Architecture) -> Result<Archive, Unfit> {
+pub fn check<F: Borrow<File>>(
+    verified: Verified<F>,
+    wanted: Architecture,
+) -> Result<Archive<F>, Unfit> {
     let length = verified.len();
     let looked = match verified.reader() {
         Ok(file) => look(file, length, wanted),
@@ -74,7 +79,7 @@ fn look<R: Read + Seek>(file: R, length: u64, wanted: Architecture) -> Result<()
     Ok(())
 }
 
-impl Archive {
+impl<F: Borrow<File>> Archive<F> {
     /// The tar as it lies on the disk (Docker takes gzip, too) and its length in bytes: the body
     /// of `POST /images/load`. Its end comes only if the bytes are still those that were verified.
     ///
@@ -92,7 +97,16 @@ impl Archive {
 
     /// The tar that was looked into.
     #[must_use]
-    pub fn verified(&self) -> &Verified {
+    pub fn verified(&self) -> &Verified<F> {
         &self.verified
+    }
+
+    /// As [`Verified::split`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn split(self) -> io::Result<(F, Archive)> {
+        let (file, verified) = self.verified.split()?;
+        Ok((file, Archive { verified }))
     }
 }

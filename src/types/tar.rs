@@ -1,5 +1,6 @@
 //! A tar of the agent that is not verified yet, and where it came from.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
@@ -41,20 +42,21 @@ pub enum FileTrust {
     Copied,
 }
 
-/// An open tar and what is said to be its signature; nothing of it has been believed yet. It is
-/// the open file that goes on from here, never its name: what a name stands for can change.
+/// An open tar and its detached signature, neither verified yet. `F` owns the open file: a plain
+/// [`File`], or a type that also knows where the file is, so that what is stored later is the file
+/// that was verified.
 #[derive(Debug)]
-pub struct UnverifiedTar {
-    file: File,
+pub struct UnverifiedTar<F = File> {
+    file: F,
     signature: Option<Vec<u8>>,
     source: TarSource,
     trust: FileTrust,
 }
 
-impl UnverifiedTar {
-    /// A tar, open for reading; the bytes of its detached signature (armored or binary), if one
-    /// was found; and where both came from.
-    pub fn new(file: File, signature: Option<Vec<u8>>, source: TarSource) -> Self {
+impl<F: Borrow<File>> UnverifiedTar<F> {
+    /// A tar, open for reading; the bytes of its detached signature (armored or binary), if there
+    /// is one; and where both came from.
+    pub fn new(file: F, signature: Option<Vec<u8>>, source: TarSource) -> Self {
         UnverifiedTar {
             file,
             signature,
@@ -63,29 +65,43 @@ impl UnverifiedTar {
         }
     }
 
-    /// The same where others may write to it.
+    /// The same tar with other write access.
     #[must_use]
     pub fn with_trust(self, trust: FileTrust) -> Self {
         UnverifiedTar { trust, ..self }
     }
 
-    /// Who may be able to write to it.
+    /// The same tar with this signature.
+    #[must_use]
+    pub fn with_signature(self, signature: Vec<u8>) -> Self {
+        UnverifiedTar {
+            signature: Some(signature),
+            ..self
+        }
+    }
+
+    /// The owner of the open file.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+
+    /// Who may be able to write to the file.
     pub fn trust(&self) -> FileTrust {
         self.trust
     }
 
-    /// Where it came from.
+    /// Where the tar came from.
     pub fn source(&self) -> &TarSource {
         &self.source
     }
 
-    /// The signature as it was found, unread.
+    /// The signature, not parsed.
     pub fn signature(&self) -> Option<&[u8]> {
         self.signature.as_deref()
     }
 
-    /// Taken apart. Only verification and the cache, which keeps the signature, need the parts.
-    pub(crate) fn into_parts(self) -> (File, Option<Vec<u8>>, TarSource) {
+    /// The file's owner, the signature and the source, for verification.
+    pub(crate) fn into_parts(self) -> (F, Option<Vec<u8>>, TarSource) {
         (self.file, self.signature, self.source)
     }
 }

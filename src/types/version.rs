@@ -15,6 +15,22 @@ pub enum AgentVersion {
     Build(String),
 }
 
+impl AgentVersion {
+    /// The version in a tar's file name, such as `ecs-agent-v1.99.0.tar` or
+    /// `ecs-agent-arm64-0123abcd.tar`; `None` for `latest` and for other names.
+    #[must_use]
+    pub fn from_tar_name(name: &str) -> Option<AgentVersion> {
+        let name = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
+        let name = name.strip_prefix("arm64-").unwrap_or(name);
+        name.parse().ok().filter(|v| *v != AgentVersion::Latest)
+    }
+
+    /// The version in a tar's file name, if it differs from this one.
+    pub(crate) fn conflicts_with_name(&self, name: &str) -> Option<AgentVersion> {
+        AgentVersion::from_tar_name(name).filter(|n| *self != AgentVersion::Latest && n != self)
+    }
+}
+
 impl FromStr for AgentVersion {
     type Err = &'static str;
 
@@ -59,6 +75,22 @@ mod tests {
             "", "v1.2", "1.2.3.4", "v1..3", "../../x", "deadbee", "v1.2.x",
         ] {
             assert!(v(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn version_from_tar_name() {
+        for (name, expected) in [
+            ("ecs-agent-v1.99.0.tar", Some("v1.99.0")),
+            ("ecs-agent-arm64-v1.99.0.tar", Some("v1.99.0")),
+            ("ecs-agent-0123abcd.tar", Some("0123abcd")),
+            ("ecs-agent-latest.tar", None),
+            ("ecs-agent-0123456789abcdef.tar", None),
+            ("ecs-agent.tar", None),
+            ("ecs-agent-v1.99.0.tar.gz", None),
+        ] {
+            let got = AgentVersion::from_tar_name(name).map(|v| v.to_string());
+            assert_eq!(got.as_deref(), expected, "{name}");
         }
     }
 }

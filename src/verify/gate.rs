@@ -1,5 +1,7 @@
 //! Which door a tar takes: one decision for every verb.
 
+use std::borrow::Borrow;
+use std::fs::File;
 use std::time::SystemTime;
 
 use super::{
@@ -45,7 +47,7 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::admit`].
-    pub fn open_to(&self, acquired: UnverifiedTar) -> Result<Verified> {
+    pub fn open_to<F: Borrow<File>>(&self, acquired: UnverifiedTar<F>) -> Result<Verified<F>> {
         let verified = self
             .admit(acquired, SystemTime::now())
             .map_err(|refused| Error::new(Kind::InvalidInput, refused.to_string()))?;
@@ -63,7 +65,11 @@ impl Gate {
     ///
     /// # Errors
     /// The tar is not trusted; why is in [`Refused`].
-    pub fn admit(&self, acquired: UnverifiedTar, now: SystemTime) -> Result<Verified, Refused> {
+    pub fn admit<F: Borrow<File>>(
+        &self,
+        acquired: UnverifiedTar<F>,
+        now: SystemTime,
+    ) -> Result<Verified<F>, Refused> {
         if acquired.signature().is_some() {
             return signature(acquired, &self.keyring, now);
         }

@@ -27,6 +27,7 @@ mod refusal;
 mod signatures;
 mod whole;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -82,25 +83,70 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// A tar that may be loaded: the open file, and who vouches for it. Only the doors of this module
-/// make one.
+/// A tar that may be loaded or stored. Only this module makes one. It owns the file that was
+/// verified (see [`UnverifiedTar`]) and the signature that verified it.
 #[derive(Debug)]
-pub struct Verified {
-    file: File,
+pub struct Verified<F = File> {
+    file: F,
+    signature: Option<Vec<u8>>,
+    source: TarSource,
+    facts: Facts,
+}
+
+/// What a successful verification found out.
+#[derive(Debug)]
+struct Facts {
     length: u64,
     digest: Vec<u8>,
     provenance: Provenance,
-    source: TarSource,
 }
 
-impl Verified {
-    /// The file that was verified, at its first byte; for looking into it.
+impl<F: Borrow<File>> Verified<F> {
+    fn new(tar: UnverifiedTar<F>, facts: Result<Facts, Reason>) -> Result<Self, Refused> {
+        let (file, signature, source) = tar.into_parts();
+        match facts {
+            Ok(facts) => Ok(Verified {
+                file,
+                signature,
+                source,
+                facts,
+            }),
+            Err(reason) => Err(Refused::new(source, reason)),
+        }
+    }
+
+    /// The owner of the verified file.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+
+    /// Gives the file's owner away; the rest keeps a duplicate of the open file.
+    ///
+    /// # Errors
+    /// The descriptor cannot be duplicated.
+    pub fn split(self) -> io::Result<(F, Verified)> {
+        let rest = Verified {
+            file: self.file.borrow().try_clone()?,
+            signature: self.signature,
+            source: self.source,
+            facts: self.facts,
+        };
+        Ok((self.file, rest))
+    }
+
+    /// The detached signature that verified the tar; `None` if it was accepted without one.
+    pub fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+
+    /// The file that was verified, at its first byte.
     ///
     /// # Errors
     /// It cannot seek.
-    pub fn reader(&mut self) -> io::Result<&mut File> {
-        self.file.rewind()?;
-        Ok(&mut self.file)
+    pub fn reader(&self) -> io::Result<&File> {
+        let mut file = self.file.borrow();
+        file.rewind()?;
+        Ok(file)
     }
 
     /// The tar from its first byte to its last, exactly [`Verified::len`] bytes, for whoever acts
@@ -110,20 +156,20 @@ impl Verified {
     /// The digest is not available. The reader itself fails with `InvalidData` when the file was
     /// changed since it was verified.
     pub fn stream(&self) -> io::Result<impl Read + '_> {
-        whole::Rechecked::new(&self.file, self.length, &self.digest)
+        whole::Rechecked::new(self.file.borrow(), self.facts.length, &self.facts.digest)
     }
 
     /// Its length in bytes.
     #[must_use]
     #[allow(clippy::len_without_is_empty)] // An empty tar is never verified.
     pub fn len(&self) -> u64 {
-        self.length
+        self.facts.length
     }
 
     /// Who vouches for it.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
-        &self.provenance
+        &self.facts.provenance
     }
 
     /// Where it came from.
@@ -135,16 +181,16 @@ impl Verified {
     /// The SHA-256 of the whole tar, in lower-case hex, as `sha256sum` prints it.
     #[must_use]
     pub fn sha256(&self) -> String {
-        whole::hex(&self.digest)
+        whole::hex(&self.facts.digest)
     }
 }
 
 /// What the verb `verify` prints: one line for each fact.
-impl fmt::Display for Verified {
+impl<F: Borrow<File>> fmt::Display for Verified<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "tar          {}", self.source)?;
         writeln!(f, "sha256       {}", self.sha256())?;
-        match &self.provenance {
+        match &self.facts.provenance {
             Provenance::Signed {
                 certificate,
                 key,
@@ -165,28 +211,14 @@ impl fmt::Display for Verified {
 ///
 /// # Errors
 /// The tar is not trusted; why is in [`Refused`].
-pub fn signature(
-    acquired: UnverifiedTar,
+pub fn signature<F: Borrow<File>>(
+    tar: UnverifiedTar<F>,
     keyring: &Keyring,
     now: SystemTime,
-) -> Result<Verified, Refused> {
-    let custody = acquired.trust();
-    let (file, signature, source) = acquired.into_parts();
-    match signed(&file, custody, signature.as_deref(), keyring, now) {
-        Ok((good, length, digest)) => Ok(Verified {
-            file,
-            length,
-            digest,
-            provenance: Provenance::Signed {
-                certificate: good.certificate,
-                key: good.key,
-                made: good.made,
-                user: good.user,
-            },
-            source,
-        }),
-        Err(reason) => Err(Refused::new(source, reason)),
-    }
+) -> Result<Verified<F>, Refused> {
+    let (file, signature) = (tar.file().borrow(), tar.signature());
+    let facts = signed(file, tar.trust(), signature, keyring, now);
+    Verified::new(tar, facts)
 }
 
 /// The verdict on an open file; its length and SHA-256 come from the same pass.
@@ -196,7 +228,7 @@ fn signed(
     signature: Option<&[u8]>,
     keyring: &Keyring,
     now: SystemTime,
-) -> Result<(judge::Good, u64, Vec<u8>), Reason> {
+) -> Result<Facts, Reason> {
     let signatures = signatures::parse(signature.ok_or(Reason::Unsigned)?)?;
     whole::fit_to_judge(file, custody)?;
     let verdict = judge::judge(&signatures, keyring, now, file);
@@ -205,7 +237,16 @@ fn signed(
         other => other,
     })?;
     let (length, digest) = whole.finish().map_err(Reason::Io)?;
-    Ok((good, length, digest))
+    Ok(Facts {
+        length,
+        digest,
+        provenance: Provenance::Signed {
+            certificate: good.certificate,
+            key: good.key,
+            made: good.made,
+            user: good.user,
+        },
+    })
 }
 
 /// The door for a cached or local tar without a signature, by the user's permission. A tar that
@@ -213,12 +254,15 @@ fn signed(
 ///
 /// # Errors
 /// The tar has a signature, came from elsewhere, or cannot be read.
-pub fn unsigned(acquired: UnverifiedTar, permission: AllowUnsigned) -> Result<Verified, Refused> {
-    let door = match acquired.source() {
+pub fn unsigned<F: Borrow<File>>(
+    tar: UnverifiedTar<F>,
+    permission: AllowUnsigned,
+) -> Result<Verified<F>, Refused> {
+    let door = match tar.source() {
         TarSource::Cache(_) | TarSource::File(_) => Ok(Provenance::Unsigned),
         TarSource::Url(_) | TarSource::Update(_) => Err(Reason::Unsigned),
     };
-    let verified = without_signature(acquired, door)?;
+    let verified = without_signature(tar, door)?;
     log::warn!(
         "the tar from {} has no signature and is taken as it is: ECS_INIT_ALLOW_UNSIGNED=true \
          ({})",
@@ -232,42 +276,35 @@ pub fn unsigned(acquired: UnverifiedTar, permission: AllowUnsigned) -> Result<Ve
 ///
 /// # Errors
 /// The tar is no update, has a signature, or cannot be read.
-pub fn agent_update(
-    acquired: UnverifiedTar,
+pub fn agent_update<F: Borrow<File>>(
+    tar: UnverifiedTar<F>,
     _permission: AllowUpdate,
-) -> Result<Verified, Refused> {
-    let door = match acquired.source() {
+) -> Result<Verified<F>, Refused> {
+    let door = match tar.source() {
         TarSource::Update(_) => Ok(Provenance::AgentUpdate),
         _ => Err(Reason::NotAnUpdate),
     };
-    without_signature(acquired, door)
+    without_signature(tar, door)
 }
 
 /// What both of these doors do.
-fn without_signature(
-    acquired: UnverifiedTar,
+fn without_signature<F: Borrow<File>>(
+    tar: UnverifiedTar<F>,
     door: Result<Provenance, Reason>,
-) -> Result<Verified, Refused> {
-    let custody = acquired.trust();
-    let (file, signature, source) = acquired.into_parts();
-    let checked = door.and_then(|provenance| {
-        if signature.is_some() {
+) -> Result<Verified<F>, Refused> {
+    let facts = door.and_then(|provenance| {
+        if tar.signature().is_some() {
             return Err(Reason::SignatureDecides);
         }
-        whole::fit_to_judge(&file, custody)?;
-        let (length, digest) = whole::Whole::new(&file)
+        whole::fit_to_judge(tar.file().borrow(), tar.trust())?;
+        let (length, digest) = whole::Whole::new(tar.file().borrow())
             .and_then(whole::Whole::finish)
             .map_err(Reason::Io)?;
-        Ok((provenance, length, digest))
-    });
-    match checked {
-        Ok((provenance, length, digest)) => Ok(Verified {
-            file,
+        Ok(Facts {
             length,
             digest,
             provenance,
-            source,
-        }),
-        Err(reason) => Err(Refused::new(source, reason)),
-    }
+        })
+    });
+    Verified::new(tar, facts)
 }

@@ -60,9 +60,9 @@ fn an_empty_tree_is_all_that_a_host_needs() {
     let cache = Cache::new(&config.root);
     assert_eq!(cache.state(), State::ReloadNeeded);
     let tar = cache.open().unwrap();
-    assert_eq!(tar.version(), Some("v1.99.0".parse().unwrap()));
+    assert_eq!(tar.file().version(), Some("v1.99.0".parse().unwrap()));
     let gate = Gate::new(&config).unwrap();
-    let verified = gate.admit(tar.acquired(None), SystemTime::now()).unwrap();
+    let verified = gate.admit(tar, SystemTime::now()).unwrap();
     image::check(verified, Architecture::Arm64).unwrap();
     let run = fs::read(bench.at("usr/sbin/ecs-init")).unwrap();
     assert!(run == program(Architecture::Arm64));

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::time::SystemTime;
 
 use ecs_init::cache::State;
-use ecs_init::fetch::{Download, Found};
+use ecs_init::fetch::Download;
 use ecs_init::verify::Gate;
 use sequoia_openpgp as openpgp;
 
@@ -38,10 +38,8 @@ fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, Ga
 }
 
 fn keep(host: &Host, gate: &Gate, download: Download) -> ecs_init::error::Result<()> {
-    let verified = gate
-        .admit(download.acquired().unwrap(), SystemTime::now())
-        .unwrap();
-    host.cache.keep(download, &verified)
+    let verified = gate.admit(download, SystemTime::now()).unwrap();
+    host.cache.store(&verified)
 }
 
 #[test]
@@ -56,10 +54,8 @@ fn what_was_verified_is_there_without_a_web() {
 
     assert_eq!(host.cache.state(), State::Cached);
     let cached = host.cache.open().unwrap();
-    assert!(cached.is_signed());
-    let verified = gate
-        .admit(cached.acquired(None), SystemTime::now())
-        .unwrap();
+    let verified = gate.admit(cached, SystemTime::now()).unwrap();
+    assert!(verified.signature().is_some());
     assert_eq!(verified.len(), 700_000);
     let tar = format!("ecs-agent-{}.tar", &verified.sha256()[..16]);
     let mut names = host.names();
@@ -88,35 +84,9 @@ fn what_was_tampered_with_leaves_nothing() {
     });
     let (host, gate) = host(&cert, &server, &[]);
     let download = host.fetch().unwrap();
-    assert!(
-        gate.admit(download.acquired().unwrap(), SystemTime::now())
-            .is_err()
-    );
-    drop(download);
+    assert!(gate.admit(download, SystemTime::now()).is_err());
     assert!(host.names().is_empty());
     assert_eq!(host.cache.state(), State::Uncached);
-}
-
-#[test]
-fn another_tars_proof_is_none() {
-    let cert = cert();
-    let one = serve(cert.clone(), Object::new(1000, 1, "\"one\""));
-    let two = serve(cert.clone(), Object::new(1000, 2, "\"two\""));
-    let (host, gate) = host(&cert, &one, &[("AWS_ENDPOINT_URL_S3", &two.url())]);
-    let mut search = host.search_in(|| Ok("xx-test-1".into()));
-    let mut next = || match search.next(&host.cache).unwrap() {
-        Found::Fetched(download) => download,
-        Found::Local(found) => panic!("{found:?}"),
-    };
-    let (first, second) = (next(), next());
-    let proof = gate
-        .admit(first.acquired().unwrap(), SystemTime::now())
-        .unwrap();
-    let error = host.cache.keep(second, &proof).unwrap_err().to_string();
-    assert!(error.contains("does not go to the cache"), "{error}");
-    let error = host.cache.keep_signature(b"x", &proof).unwrap_err();
-    assert!(error.to_string().contains("not the cached tar"), "{error}");
-    host.cache.keep(first, &proof).unwrap();
 }
 
 #[test]
@@ -132,12 +102,12 @@ fn the_signature_that_was_fetched_for_a_package_stays() {
     host.cache.set_state(State::ReloadNeeded).unwrap();
 
     let cached = host.cache.open().unwrap();
-    let version = cached.version().unwrap();
+    let version = cached.file().version().unwrap();
     let signature = host.search().signature(&version).unwrap();
-    let acquired = cached.acquired(Some(signature.clone()));
-    let verified = gate.admit(acquired, SystemTime::now()).unwrap();
-    host.cache.keep_signature(&signature, &verified).unwrap();
-    assert!(host.cache.open().unwrap().is_signed());
+    let tar = cached.with_signature(signature);
+    let verified = gate.admit(tar, SystemTime::now()).unwrap();
+    host.cache.store_signature(&verified).unwrap();
+    assert!(host.cache.open().unwrap().signature().is_some());
     assert_eq!(host.cache.state(), State::ReloadNeeded);
     assert!(server.tars().is_empty(), "only the signature was fetched");
 }

@@ -25,7 +25,6 @@ use ecs_init::fetch::{Download, Found, Search};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 use ecs_init::types::Architecture;
-use ecs_init::types::UnverifiedTar;
 
 /// A host of one's own: an empty root and its configuration.
 struct Host {
@@ -83,8 +82,8 @@ impl Host {
     }
 
     fn fetch(&self) -> Result<Download> {
-        match self.search().next(&self.cache)? {
-            Found::Fetched(download) => Ok(download),
+        match self.search().next(self.cache.dir())? {
+            Found::Downloaded(download) => Ok(download),
             Found::Local(found) => panic!("not from the web: {}", found.source()),
         }
     }
@@ -92,7 +91,7 @@ impl Host {
     /// Fetches, and gives tar and signature.
     fn content(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let download = self.fetch()?;
-        Ok(both(&download.acquired()?, self))
+        Ok(both(&download))
     }
 
     /// Whether a search that fails asks more than once: at the first patience that has room for
@@ -116,15 +115,13 @@ impl Host {
     }
 }
 
-/// Tar and signature of a download. The tar is read under the name that it has until it is kept.
-fn both(acquired: &UnverifiedTar, host: &Host) -> (Vec<u8>, Vec<u8>) {
-    let names = host.names();
-    let part = names.iter().find(|n| is_part(n)).unwrap();
-    let mut file = std::fs::File::open(host.cache.dir().join(part)).unwrap();
+/// The content of a download and its signature.
+fn both(download: &Download) -> (Vec<u8>, Vec<u8>) {
+    let mut file = download.file().file();
     let mut tar = Vec::new();
     file.seek(SeekFrom::Start(0)).unwrap();
     file.read_to_end(&mut tar).unwrap();
-    (tar, acquired.signature().unwrap().to_vec())
+    (tar, download.signature().unwrap().to_vec())
 }
 
 /// Whether this is a file on its way.

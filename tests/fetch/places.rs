@@ -34,12 +34,12 @@ fn the_mirror_has_it_and_nobody_else_is_asked() {
     let server = good();
     let host = Host::mirror(&format!("{}/a/b/", server.url()), &[]);
     let mut search = host.search_in(|| panic!("the region is not needed"));
-    let Ok(Found::Fetched(download)) = search.next(&host.cache) else {
+    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{}/a/b/ecs-agent-latest.tar", server.url());
     assert_eq!(download.source(), &TarSource::Url(url));
-    let (content, signature) = super::both(&download.acquired().unwrap(), &host);
+    let (content, signature) = super::both(&download);
     assert!(content == tar().content);
     assert_eq!(signature, b"signature");
     let agent = format!("ecs-init/{}", env!("CARGO_PKG_VERSION"));
@@ -62,7 +62,7 @@ fn file_then_mirror_then_region_then_partition() {
             ("AWS_ENDPOINT_URL_S3", &s3.url()),
         ]);
         let mut search = host.search_in(|| Ok("xx-test-1".into()));
-        let error = search.next(&host.cache).unwrap_err().to_string();
+        let error = search.next(host.cache.dir()).unwrap_err().to_string();
         // Once each: what is not there is not asked for again.
         assert_eq!(mirror.paths(), ["/ecs-agent-v1.99.0.tar.asc"]);
         assert_eq!(
@@ -91,18 +91,18 @@ fn a_403_leads_to_the_next_place() {
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
     let mut search = host.search_in(|| Ok("xx-test-1".into()));
-    let Ok(Found::Fetched(download)) = search.next(&host.cache) else {
+    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{s3_url}/amazon-ecs-agent-xx-test-1/ecs-agent-latest.tar");
     assert_eq!(download.source(), &TarSource::Url(url));
     // Asked again, the search goes on where it was.
-    let Ok(Found::Fetched(download)) = search.next(&host.cache) else {
+    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{s3_url}/amazon-ecs-agent/ecs-agent-latest.tar");
     assert_eq!(download.source(), &TarSource::Url(url));
-    assert!(search.next(&host.cache).is_err());
+    assert!(search.next(host.cache.dir()).is_err());
 }
 
 #[test]
@@ -258,9 +258,9 @@ fn a_file_by_its_path_comes_first() {
     let srv = host.dir.path().join("srv");
     fs::create_dir(&srv).unwrap();
     fs::write(srv.join("agent.tar"), "tar").unwrap();
-    let found = || match host.search().next(&host.cache).unwrap() {
+    let found = || match host.search().next(host.cache.dir()).unwrap() {
         Found::Local(found) => found,
-        Found::Fetched(download) => panic!("{download:?}"),
+        Found::Downloaded(download) => panic!("{download:?}"),
     };
     assert_eq!(found().source(), &TarSource::File(srv.join("agent.tar")));
     assert_eq!(found().signature(), None);

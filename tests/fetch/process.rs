@@ -102,7 +102,7 @@ fn search_until_stopped(mirror: &str) {
         &stop,
         || panic!("no region is needed"),
     );
-    let error = search.next(&host.cache).unwrap_err();
+    let error = search.next(host.cache.dir()).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
     assert!(host.names().is_empty());
 }

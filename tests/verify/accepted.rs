@@ -19,7 +19,7 @@ fn armored_and_binary() {
         armored(std::slice::from_ref(&signature)),
         binary(&signature),
     ] {
-        let mut verified = bench.judge(&[&cert], &tar, &bytes).expect("accepted");
+        let verified = bench.judge(&[&cert], &tar, &bytes).expect("accepted");
         let Provenance::Signed {
             certificate,
             key,

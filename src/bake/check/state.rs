@@ -126,7 +126,7 @@ fn is_part(name: &OsString) -> bool {
 fn leftovers(report: &mut Report) {
     for name in report.names(cache::DIRECTORY) {
         let path = Path::new(cache::DIRECTORY).join(&name);
-        if name == cache::DESIRED {
+        if name == cache::DESIRED_IMAGE {
             let what = "is what one instance's agent asked to be updated to";
             report.add(path, what, DELETE);
         } else if is_part(&name) {

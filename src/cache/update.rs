@@ -1,50 +1,53 @@
-//! The tar that the agent fetched for its own update, and asks for with exit 42. The agent writes
-//! its name to the file `desired-image` in the cache's directory.
+//! The tar that the agent downloaded to update itself, and asks for with exit code 42. The agent
+//! writes its name to the file `desired-image` in the cache's directory.
 
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Cache, DESIRED};
+use super::{Cache, DESIRED_IMAGE};
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::{open_regular, open_regular_nofollow};
 use crate::types::{TarSource, UnverifiedTar, read_signature, signature_path};
 
-/// A name is read from the first so many bytes.
+/// How many bytes of `desired-image` are read.
 const LIMIT: u64 = 4096;
 
-/// Opens the tar that `desired-image` names, and its signature if one lies beside it.
-///
-/// # Errors
-/// If there is no such file, if it names nothing in the cache's directory, or if that is no
-/// regular file. A link is none: it could lead anywhere.
-pub fn desired(cache: &Cache) -> Result<UnverifiedTar> {
-    let path = cache.dir().join(DESIRED);
-    let doing = || format!("read {}, which names the agent's update", path.display());
-    let file = open_regular(&path).context(doing)?;
-    let mut text = Vec::new();
-    file.take(LIMIT).read_to_end(&mut text).context(doing)?;
-    let name = name(&text)
-        .map_err(|why| Error::new(Kind::InvalidInput, format!("{}: {why}", path.display())))?;
+impl Cache {
+    /// Opens the tar that `desired-image` names and reads its signature, if there is one.
+    ///
+    /// # Errors
+    /// `desired-image` does not exist or names no file; or the named file does not exist in the
+    /// cache's directory or is not a regular file. A symbolic link is refused: its target may be
+    /// anywhere.
+    pub fn open_update(&self) -> Result<UnverifiedTar> {
+        let path = self.dir().join(DESIRED_IMAGE);
+        let context = || format!("read {}, which names the agent's update", path.display());
+        let file = open_regular(&path).context(context)?;
+        let mut text = Vec::new();
+        file.take(LIMIT).read_to_end(&mut text).context(context)?;
+        let name = file_name(&text)
+            .map_err(|why| Error::new(Kind::InvalidInput, format!("{}: {why}", path.display())))?;
 
-    let tar = cache.dir().join(name);
-    let file = open_regular_nofollow(&tar)
-        .context(|| format!("open the agent's update {}", tar.display()))?;
-    let signature = read_signature(&signature_path(&tar))?;
-    Ok(UnverifiedTar::new(file, signature, TarSource::Update(tar)))
+        let tar = self.dir().join(name);
+        let file = open_regular_nofollow(&tar)
+            .context(|| format!("open the agent's update {}", tar.display()))?;
+        let signature = read_signature(&signature_path(&tar))?;
+        Ok(UnverifiedTar::new(file, signature, TarSource::Update(tar)))
+    }
 }
 
-/// The file's name: the last part of the first line, as the reference takes it. What is left
-/// names an entry of a directory, and never leaves it.
-fn name(text: &[u8]) -> Result<&Path, &'static str> {
+/// The last path component of the first line, like Amazon's ecs-init takes it. It names an entry
+/// of a directory and cannot leave it.
+fn file_name(text: &[u8]) -> Result<&Path, &'static str> {
     let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii();
     let name = line.rsplit(|b| *b == b'/').next().unwrap_or_default();
     match name {
-        b"" => Err("its first line names no file"),
-        b"." | b".." => Err("its first line names a directory, not a file"),
-        name if name.contains(&0) => Err("its first line holds a NUL byte"),
+        b"" => Err("the first line names no file"),
+        b"." | b".." => Err("the first line names a directory, not a file"),
+        name if name.contains(&0) => Err("the first line contains a NUL byte"),
         name => Ok(Path::new(OsStr::from_bytes(name))),
     }
 }
@@ -58,7 +61,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn names_never_leave_the_directory() {
+    fn desired_image_name_stays_in_directory() {
         for (text, expected) in [
             ("a.tar\n", Ok("a.tar")),
             ("  a.tar \r\nb.tar", Ok("a.tar")),
@@ -73,18 +76,18 @@ mod tests {
             ("\na.tar", Err(())),
             ("a\0b", Err(())),
         ] {
-            let got = name(text.as_bytes()).map_err(|_| ());
+            let got = file_name(text.as_bytes()).map_err(|_| ());
             assert_eq!(got, expected.map(Path::new), "{text:?}");
         }
     }
 
     #[test]
-    fn only_a_regular_file_in_the_cache_will_do() {
-        let dir = TempDir::new("desired");
+    fn update_must_be_regular_file_in_cache() {
+        let dir = TempDir::new("update");
         let cache = Cache::new(&Root::new(dir.path()));
         let here = |name: &str| cache.dir().join(name);
         fs::create_dir_all(cache.dir()).unwrap();
-        let refused = || desired(&cache).unwrap_err().to_string();
+        let refused = || cache.open_update().unwrap_err().to_string();
 
         assert!(refused().contains("desired-image"), "{}", refused());
         fs::write(here("desired-image"), "update.tar\n").unwrap();
@@ -98,10 +101,10 @@ mod tests {
         fs::remove_dir(here("update.tar")).unwrap();
 
         fs::write(here("update.tar"), "tar").unwrap();
-        let found = desired(&cache).unwrap();
+        let found = cache.open_update().unwrap();
         assert_eq!(found.source(), &TarSource::Update(here("update.tar")));
         assert_eq!(found.signature(), None);
         fs::write(here("update.tar.asc"), "sig").unwrap();
-        assert_eq!(desired(&cache).unwrap().signature(), Some(&b"sig"[..]));
+        assert_eq!(cache.open_update().unwrap().signature(), Some(&b"sig"[..]));
     }
 }
