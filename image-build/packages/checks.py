@@ -1,10 +1,11 @@
-"""Named checks, each counted; and what a tree must hold after each step of a package's life."""
+"""Named, counted checks, and the expected contents of a tree after each step of a package's
+lifecycle."""
 
 import os
 import stat
 from pathlib import Path
 
-#: The user's: secret, changed, with a mode of its own.
+#: The user's configuration: with a secret, and with a mode that differs from the package's.
 CONFIG = 'ECS_CLUSTER=mine\nECS_ENGINE_AUTH_DATA={"registry":{"password":"s3cret"}}\n'
 UNIT = "usr/lib/systemd/system/ecs.service"
 WANTED = "etc/systemd/system/multi-user.target.wants/ecs.service"
@@ -50,7 +51,7 @@ class Tree:
         self.write("var/lib/ecs/data/agent.db", "registered", 0o600)
 
     def kept(self, step: str) -> None:
-        """The user's files are as they were, byte for byte, and nothing was put beside them."""
+        """The user's files are unchanged, and /etc/ecs has no other files."""
         config = self.path / "etc/ecs/ecs.config"
         wrong = []
         if not config.is_file() or config.read_text() != CONFIG:
@@ -64,12 +65,12 @@ class Tree:
             wrong.append("the agent's state is gone")
         check(f"{self.name}: {step}: configuration and state kept", not wrong, "; ".join(wrong))
 
-    def ours(self, step: str, binary: Path) -> None:
-        """Our program, its name for people, its service; nothing of Amazon's."""
+    def installed(self, step: str, binary: Path) -> None:
+        """The tree has the program, its link in PATH and its service, and no file of Amazon's."""
         program = self.path / "usr/libexec/amazon-ecs-init"
         wrong = []
         if not program.is_file() or program.read_bytes() != binary.read_bytes():
-            wrong.append("the program is not ours")
+            wrong.append("the program is missing or another one")
         elif stat.S_IMODE(program.stat().st_mode) != 0o755:
             wrong.append("the program's mode is not 755")
         link = self.path / "usr/sbin/ecs-init"
@@ -78,7 +79,7 @@ class Tree:
         unit = self.path / UNIT
         here = Path(__file__).resolve().parents[1] / "init/systemd/ecs.service"
         if not unit.is_file() or unit.read_bytes() != here.read_bytes():
-            wrong.append("the unit is not ours")
+            wrong.append("the unit is missing or another one")
         if left := list((self.path / "var/cache/ecs").glob("*")):
             wrong.append(f"left in the cache: {left}")
         if (self.path / "usr/libexec/amazon-ecs-volume-plugin").exists():
@@ -99,7 +100,7 @@ class Tree:
         check(f"{self.name}: {step}: no {' '.join(paths)}", not there, there)
 
     def new_config(self, step: str) -> None:
-        """What a host that had none gets: an empty one that others cannot read."""
+        """A host without a configuration has got an empty one of mode 600."""
         file = self.path / "etc/ecs/ecs.config"
         good = file.is_file() and file.read_bytes() == b"" and stat.S_IMODE(file.stat().st_mode) == 0o600
         check(f"{self.name}: {step}: an empty ecs.config of mode 600", good)

@@ -1,4 +1,4 @@
-"""The life of the Debian package in a real Debian tree: over Amazon's, upgraded, removed, purged."""
+"""The Debian package in a real Debian tree: replaces Amazon's, is upgraded, removed and purged."""
 
 import subprocess
 from pathlib import Path
@@ -24,41 +24,41 @@ def version(tree: Tree, arch: str) -> str:
 
 
 def lifecycle(tree: Tree, arch: str, binary: Path, work: Path, first: Path, second: Path) -> None:
-    """Over Amazon's package, where nobody asked for it to be enabled."""
+    """Replaces Amazon's package, whose service is not enabled; then upgrade, removal and purge."""
     if arch != installing.output("dpkg", "--print-architecture"):
-        # The package's scripts are run by the tree's own shell, of this machine.
+        # The package's scripts run in the tree's shell, which has this machine's architecture.
         succeeded(f"{tree.name}: the tree takes {arch}", dpkg(tree, "--add-architecture", arch))
     amazon = fake_packages.deb(work, arch, "1.105.1-1")
     succeeded(f"{tree.name}: Amazon's 1.105.1-1 installs", dpkg(tree, "-i", amazon))
     tree.configure()
     tree.enabled("Amazon's", False)
 
-    succeeded(f"{tree.name}: ours installs over Amazon's, no question and no --force",
+    succeeded(f"{tree.name}: installs over Amazon's without a question and without --force",
               dpkg(tree, "-i", first))
-    tree.ours("over Amazon's", binary)
+    tree.installed("over Amazon's", binary)
     tree.kept("over Amazon's")
-    tree.enabled("over Amazon's, as it was", False)
+    tree.enabled("over Amazon's, unchanged", False)
     audit = dpkg(tree, "--audit")
-    check(f"{tree.name}: dpkg --audit is content", audit.returncode == 0 and not audit.stdout, audit.stdout)
+    check(f"{tree.name}: dpkg --audit reports nothing", audit.returncode == 0 and not audit.stdout, audit.stdout)
     verified = dpkg(tree, "--verify", f"amazon-ecs-init:{arch}")
-    check(f"{tree.name}: dpkg --verify is content", not verified.returncode, verified.stdout)
-    stays_ours(tree, arch, work)
+    check(f"{tree.name}: dpkg --verify reports nothing", not verified.returncode, verified.stdout)
+    not_replaced_by_amazons(tree, arch, work)
 
     succeeded(f"{tree.name}: systemctl enable in the tree", in_tree(tree, "systemctl", "enable", "ecs"))
-    succeeded(f"{tree.name}: ours upgrades to the next", dpkg(tree, "-i", second))
+    succeeded(f"{tree.name}: upgrades to the next version", dpkg(tree, "-i", second))
     expected = f"1:{second.name.split('-')[-1].rsplit('.', 2)[0]}-1 installed"
-    check(f"{tree.name}: the next version is there", version(tree, arch) == expected, version(tree, arch))
-    tree.ours("upgraded", binary)
+    check(f"{tree.name}: the next version is installed", version(tree, arch) == expected, version(tree, arch))
+    tree.installed("upgraded", binary)
     tree.kept("upgraded")
     tree.enabled("upgraded", True)
 
     succeeded(f"{tree.name}: removes", dpkg(tree, "--remove", f"amazon-ecs-init:{arch}"))
     tree.absent("removed", "usr/libexec/amazon-ecs-init", "usr/sbin/ecs-init", UNIT)
     tree.kept("removed")
-    succeeded(f"{tree.name}: comes back", dpkg(tree, "-i", second))
-    tree.ours("back", binary)
-    tree.kept("back")
-    tree.enabled("back", True)
+    succeeded(f"{tree.name}: is installed again", dpkg(tree, "-i", second))
+    tree.installed("installed again", binary)
+    tree.kept("installed again")
+    tree.enabled("installed again", True)
 
     tree.write("var/cache/ecs/state", "1", 0o644)
     succeeded(f"{tree.name}: purges", dpkg(tree, "--purge", f"amazon-ecs-init:{arch}"))
@@ -67,8 +67,8 @@ def lifecycle(tree: Tree, arch: str, binary: Path, work: Path, first: Path, seco
     check(f"{tree.name}: purged: the agent's state stays", state.is_file())
 
 
-def stays_ours(tree: Tree, arch: str, work: Path) -> None:
-    """apt, asked to upgrade all from an archive with a newer package of Amazon's, keeps ours."""
+def not_replaced_by_amazons(tree: Tree, arch: str, work: Path) -> None:
+    """apt does not upgrade to a newer package of Amazon's, because of the epoch."""
     archive = work / f"archive-{arch}"
     archive.mkdir()
     newer = fake_packages.deb(archive, arch, "9.9.9-1")
@@ -90,14 +90,14 @@ def stays_ours(tree: Tree, arch: str, work: Path) -> None:
               installing.run("apt-get", *flags, "update"))
     seen = installing.run("apt-cache", *flags, "policy", "amazon-ecs-init").stdout
     candidate = next((line.split()[-1] for line in seen.splitlines() if "Candidate:" in line), "")
-    check(f"{tree.name}: apt sees Amazon's and stays with ours",
+    check(f"{tree.name}: apt sees Amazon's package and keeps this one",
           "9.9.9-1" in seen and candidate.startswith("1:"), seen)
 
 
 def new_host(tree: Tree, binary: Path, file: Path) -> None:
-    """Nothing was there before."""
-    succeeded(f"{tree.name}: ours installs", installing.deb(tree.path, file))
-    tree.ours("new", binary)
+    """A new installation."""
+    succeeded(f"{tree.name}: installs", installing.deb(tree.path, file))
+    tree.installed("new", binary)
     tree.enabled("new", True)
     tree.new_config("new")
     if installing.runs_here(tree.path):
@@ -108,16 +108,16 @@ def new_host(tree: Tree, binary: Path, file: Path) -> None:
 
 
 def config_first(tree: Tree, file: Path) -> None:
-    """User data wrote the configuration before the package came."""
+    """User data wrote the configuration before the package was installed."""
     tree.configure()
-    succeeded(f"{tree.name}: ours installs where ecs.config is, without a question",
+    succeeded(f"{tree.name}: installs over an existing ecs.config without a question",
               installing.deb(tree.path, file))
     tree.kept("config first")
 
 
 def disabled(tree: Tree, first: Path, second: Path) -> None:
-    """The administrator's no outlives an upgrade."""
-    succeeded(f"{tree.name}: ours installs", dpkg(tree, "-i", first))
+    """A service that the administrator disabled stays disabled after an upgrade."""
+    succeeded(f"{tree.name}: installs", dpkg(tree, "-i", first))
     tree.enabled("installed", True)
     succeeded(f"{tree.name}: systemctl disable", in_tree(tree, "systemctl", "disable", "ecs"))
     succeeded(f"{tree.name}: upgrades", dpkg(tree, "-i", second))

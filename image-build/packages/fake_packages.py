@@ -1,6 +1,7 @@
-"""Packages with the names, versions, files and scriptlets of Amazon's, and nothing in the files.
+"""Makes packages with the names, versions, paths and scriptlets of Amazon's packages, and with
+placeholder files.
 
-What they hold follows packaging/generic-deb-integrated, packaging/generic-rpm-integrated and
+They follow packaging/generic-deb-integrated, packaging/generic-rpm-integrated and
 packaging/amazon-linux-ami-integrated of github.com/aws/amazon-ecs-agent.
 """
 
@@ -9,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 UNIT = "[Service]\nExecStart=/usr/libexec/amazon-ecs-init start\n[Install]\nWantedBy=multi-user.target\n"
-#: What debhelper makes of `dh_installsystemd --no-start --no-enable --name=ecs`.
+#: The scripts that debhelper generates for `dh_installsystemd --no-start --no-enable --name=ecs`.
 POSTINST = """#!/bin/sh
 set -e
 if [ "$1" = configure ] || [ "$1" = abort-upgrade ]; then
@@ -42,7 +43,7 @@ def deb(work: Path, arch: str, version: str) -> Path:
     root = work / f"amazon-{arch}-{version}"
     write(root / "usr/libexec/amazon-ecs-init", "Amazon's\n", 0o755)
     write(root / "usr/libexec/amazon-ecs-volume-plugin", "Amazon's\n", 0o755)
-    # Below /lib, as debhelper put it until 13.11: with usrmerge the same place as ours.
+    # Below /lib, where debhelper put it until 13.11: with merged /usr, the path of the new unit.
     write(root / "lib/systemd/system/ecs.service", UNIT)
     write(root / "var/cache/ecs/state", "2\n")
     write(root / f"var/cache/ecs/ecs-agent-v{version}.tar", "the agent\n")
@@ -52,7 +53,7 @@ def deb(work: Path, arch: str, version: str) -> Path:
     write(root / "DEBIAN/control", f"""Package: amazon-ecs-init
 Version: {version}
 Architecture: {arch}
-Maintainer: stand-in <nobody@stand-in.example>
+Maintainer: test <nobody@test.example>
 Depends: systemd
 Description: Starts the Amazon ECS Agent
 """.replace("Depends: systemd\n", "Depends: systemd\n" if arch == "amd64" else ""))
@@ -67,7 +68,7 @@ Description: Starts the Amazon ECS Agent
     return file
 
 
-#: `amazon-ecs-init` for all rpm systems, `ecs-init` for Amazon Linux.
+#: The name is `ecs-init` on Amazon Linux, and `amazon-ecs-init` on other rpm systems.
 SPEC = """
 %global debug_package %{{nil}}
 %global _binary_payload w1.gzdio
@@ -77,7 +78,7 @@ Release: 1
 License: Apache 2.0
 Summary: Amazon Elastic Container Service initialization application
 %description
-A stand-in.
+A test package.
 %install
 install -D /dev/null %{{buildroot}}/usr/libexec/amazon-ecs-init
 install -D /dev/null %{{buildroot}}/usr/libexec/amazon-ecs-volume-plugin

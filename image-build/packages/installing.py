@@ -1,13 +1,13 @@
-"""Installs a package into a tree from outside it, whatever the tree's architecture."""
+"""Installs a package into a root tree of any architecture, from outside the tree."""
 
 import os
 import platform
 import subprocess
 from pathlib import Path
 
-#: The machine's names for an architecture, and the packages'.
+#: The names of this machine's architecture: the kernel's and Debian's.
 NATIVE = {"x86_64": {"x86_64", "amd64"}, "aarch64": {"aarch64", "arm64"}}[platform.machine()]
-#: Where rpm's database may lie: Fedora and Amazon Linux 2023, and all others.
+#: Locations of rpm's database: Fedora and Amazon Linux 2023; all others.
 RPM_DATABASES = ["usr/lib/sysimage/rpm", "var/lib/rpm"]
 
 
@@ -16,7 +16,7 @@ def output(*command: str | Path) -> str:
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess:
-    """A package manager at work: without an answer to any question it may ask."""
+    """Runs a package manager with a fixed environment and without stdin for questions."""
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "DEBIAN_FRONTEND": "noninteractive",
@@ -36,14 +36,15 @@ def runs_here(tree: Path) -> bool:
 
 
 def dpkg(tree: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
-    """dpkg on the tree. Maintainer scripts run in it if they can, else outside with DPKG_ROOT."""
+    """Runs dpkg on the tree. Maintainer scripts run inside it if possible, else outside with
+    DPKG_ROOT."""
     admin = tree / "var/lib/dpkg"
     for directory in ["info", "updates", "parts"]:
         (admin / directory).mkdir(parents=True, exist_ok=True)
     for name in ["status", "available"]:
         (admin / name).touch()
     outside = [] if runs_here(tree) else ["--force-script-chrootless"]
-    # The log would be the machine's own.
+    # Otherwise dpkg writes to this machine's log.
     return run("dpkg", f"--root={tree}", "--log=/dev/null", *outside, *arguments)
 
 
@@ -53,11 +54,11 @@ def deb(tree: Path, file: Path) -> subprocess.CompletedProcess:
 
 
 def rpm(tree: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
-    """rpm on the tree, with the database that is there."""
+    """Runs rpm on the tree, with the tree's database."""
     there = [path for path in RPM_DATABASES if any((tree / path).glob("*"))]
     database = (there or ["var/lib/rpm"])[0]
     (tree / database).mkdir(parents=True, exist_ok=True)
-    # Debian's rpm refuses to install without being told that it is meant.
+    # Debian's rpm refuses to install without this option.
     debian = ["--force-debian"] if os.path.exists("/etc/debian_version") else []
     return run("rpm", "--root", tree, "--dbpath", f"/{database}", *debian, *arguments)
 
@@ -68,7 +69,10 @@ def rpm_file(tree: Path, file: Path) -> subprocess.CompletedProcess:
 
 
 def install(tree: Path, file: Path) -> str:
-    """The package into the tree; what the package manager said. Raises OSError if it refused."""
+    """Installs the package into the tree and returns the package manager's output.
+
+    Raises OSError if it fails.
+    """
     tree = tree.resolve(strict=True)
     kinds = {".deb": deb, ".rpm": rpm_file}
     if file.suffix not in kinds:

@@ -1,4 +1,4 @@
-"""install.sh of the tar.gz in trees of every init, against what `ecs-init bake` puts there."""
+"""install.sh of the tar.gz in a tree of each init system, compared with the result of `bake`."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import installing
 from harness import archives, signing
 from checks import Tree, check, succeeded
 
-#: What `/sbin/init` is, and what else speaks for the init (`bake` and install.sh look for it).
+#: The target of `/sbin/init` and further files by which `bake` and install.sh detect the init.
 TREES = {
     "systemd": ("../lib/systemd/systemd", ["usr/lib/systemd/systemd"]),
     "openrc": ("openrc-init", ["usr/sbin/openrc-init", "usr/sbin/openrc-run"]),
@@ -23,12 +23,12 @@ TREES = {
     "upstart": (None, ["usr/sbin/initctl"]),
     "busybox": ("../bin/busybox", ["usr/bin/busybox", "etc/inittab"]),
 }
-#: What only `bake` brings: the agent, its manifest, the keyring.
+#: What only `bake` installs: the agent, the manifest, the keyring.
 BAKED = ("var/cache/ecs/", "var/lib/ecs/ecs-init.manifest.json", "etc/ecs/ecs-init.keyring",
          "var/lib/ecs/ecs.config")
 
 
-def plant(tree: Path, init: str) -> None:
+def make_tree(tree: Path, init: str) -> None:
     link, signs = TREES[init]
     for directory in ["usr/sbin", "usr/lib", "usr/bin", "etc"]:
         (tree / directory).mkdir(parents=True)
@@ -40,11 +40,11 @@ def plant(tree: Path, init: str) -> None:
     if link:
         (tree / "usr/sbin/init").symlink_to(link)
     else:
-        (tree / "usr/sbin/init").write_text("a program of its own\n")
+        (tree / "usr/sbin/init").write_text("another program\n")
 
 
 def listing(tree: Path) -> dict[str, object]:
-    """All that is in a tree: kinds, modes, contents."""
+    """The kind, mode and contents of every entry of a tree."""
     found: dict[str, object] = {}
     for path in sorted(tree.rglob("*")):
         name, status = str(path.relative_to(tree)), path.lstat()
@@ -69,47 +69,47 @@ def everything(archive: Path, arch: str, binary: Path, work: Path) -> None:
     baker = Baker(work / f"agent-{arch}", script.parent, arch)
     for init in TREES:
         tree = Tree(f"tar {arch} {init}", work / f"tar-{arch}-{init}")
-        plant(tree.path, init)
+        make_tree(tree.path, init)
         baked = work / f"baked-{arch}-{init}"
         shutil.copytree(tree.path, baked, symlinks=True)
         done = install(script, tree.path, "--arch", arch)
-        succeeded(f"{tree.name}: installs, the init found", done)
-        check(f"{tree.name}: says which", done.stdout.rstrip().endswith(f"for: {init}"), done.stdout)
+        succeeded(f"{tree.name}: installs and detects the init", done)
+        check(f"{tree.name}: names the init", done.stdout.rstrip().endswith(f"for: {init}"), done.stdout)
         once = listing(tree.path)
         program = once.get("usr/libexec/amazon-ecs-init")
         check(f"{tree.name}: the program", program == (0o755, binary.read_bytes()))
         tree.new_config("installed")
         succeeded(f"{tree.name}: installs again", install(script, tree.path, "--arch", arch))
-        check(f"{tree.name}: twice is once", listing(tree.path) == once)
+        check(f"{tree.name}: is idempotent", listing(tree.path) == once)
         baker.compare(tree.name, once, baked)
     baker.keys.close()
     refusals(script, arch, work)
 
 
 def refusals(script: Path, arch: str, work: Path) -> None:
-    """What stops it, with the tree as it was."""
+    """Errors that leave the tree unchanged."""
     outside = work / f"outside-{arch}"
     outside.mkdir()
     for name, target in [("absolute", str(outside)), ("climbing", f"../../{outside.name}")]:
         tree = work / f"hostile-{arch}-{name}"
-        plant(tree, "systemd")
+        make_tree(tree, "systemd")
         (tree / "usr/libexec").symlink_to(target)
         done = install(script, tree, "--arch", arch)
-        check(f"tar {arch}: a link out of the tree ({name}) is refused, nothing put there",
+        check(f"tar {arch}: a link out of the tree ({name}) is refused, and nothing is written there",
               done.returncode and "leads out of" in done.stdout and not list(outside.iterdir()), done.stdout)
     inittabs(script, arch, work)
     linked = work / f"linked-{arch}"
-    plant(linked, "sysvinit")
+    make_tree(linked, "sysvinit")
     (linked / "sbin").unlink()
     (outside / "init").symlink_to("../lib/systemd/systemd")
     (linked / "sbin").symlink_to(outside)
     done = install(script, linked, "--arch", arch)
-    check(f"tar {arch}: the init is not looked for outside of the tree",
+    check(f"tar {arch}: the init is not detected outside the tree",
           done.returncode and "leads out of" in done.stdout, done.stdout)
     empty = work / f"empty-{arch}"
     empty.mkdir()
     done = install(script, empty, "--arch", arch)
-    check(f"tar {arch}: no init: refused, --init named",
+    check(f"tar {arch}: an unknown init is refused with a hint to --init",
           done.returncode and "--init" in done.stdout and not list(empty.iterdir()), done.stdout)
     done = install(script, empty, "--arch", "m68k")
     check(f"tar {arch}: an unknown architecture is refused", done.returncode and "--arch" in done.stdout)
@@ -121,43 +121,43 @@ def refusals(script: Path, arch: str, work: Path) -> None:
 
 
 def inittabs(script: Path, arch: str, work: Path) -> None:
-    """/etc/inittab is not made, not followed, and keeps what is not ours."""
-    theirs = work / f"inittab-{arch}"
+    """/etc/inittab is not created, not followed as a link, and keeps foreign entries."""
+    foreign = work / f"inittab-{arch}"
     for number, (init, text, words) in enumerate([
         ("busybox", None, "/etc/inittab, and there is none"),
-        ("sysvinit", theirs, "is a link"),
+        ("sysvinit", foreign, "is a link"),
         ("sysvinit", "id:3:initdefault:\necs:3:respawn:/bin/other\n", "2:ecs:3:respawn:/bin/other"),
         ("s6", None, "/etc/s6/service, and there is none"),
     ]):
         tree = work / f"inittab-{arch}-{number}"
-        plant(tree, "systemd")
-        theirs.write_text("theirs\n")
-        if text == theirs:
-            (tree / "etc/inittab").symlink_to(theirs)
+        make_tree(tree, "systemd")
+        foreign.write_text("foreign\n")
+        if text == foreign:
+            (tree / "etc/inittab").symlink_to(foreign)
         elif text:
             (tree / "etc/inittab").write_text(text)
         before = listing(tree)
         done = install(script, tree, "--arch", arch, "--init", init)
-        check(f"tar {arch}: --init {init} is refused: {words}; the tree as it was",
+        check(f"tar {arch}: --init {init} is refused: {words}; the tree is unchanged",
               done.returncode and words in done.stdout and listing(tree) == before
-              and theirs.read_text() == "theirs\n", done.stdout)
+              and foreign.read_text() == "foreign\n", done.stdout)
     tree = work / f"inittab-{arch}-old"
-    plant(tree, "sysvinit")
+    make_tree(tree, "sysvinit")
     inittab = tree / "etc/inittab"
     older = "ecs:3:respawn:/usr/libexec/amazon-ecs-init start"
     inittab.write_text(f"id:3:initdefault:\n{older}\n")
-    succeeded(f"tar {arch}: an older entry of ours", install(script, tree, "--arch", arch))
-    # Beside it, and indented.
+    succeeded(f"tar {arch}: installs over an older entry", install(script, tree, "--arch", arch))
+    # The older entry, indented, in addition to the new one.
     now = inittab.read_text()
     inittab.write_text(f" {older}\n{now}")
-    succeeded(f"tar {arch}: an older entry beside ours", install(script, tree, "--arch", arch))
+    succeeded(f"tar {arch}: installs over both entries", install(script, tree, "--arch", arch))
     entries = [line for line in inittab.read_text().splitlines() if "ecs:" in line]
-    check(f"tar {arch}: an older entry of ours is replaced",
+    check(f"tar {arch}: an older entry is replaced",
           len(entries) == 1 and entries[0].endswith("run --respawned"), entries)
 
 
 class Baker:
-    """`bake` of the native binary, with a stand-in of the agent signed by a key of our own."""
+    """Runs `bake` of the native binary with a test agent, signed by a generated key."""
 
     def __init__(self, place: Path, programs: Path, arch: str):
         place.mkdir()
@@ -171,7 +171,7 @@ class Baker:
         (place / "keyring").write_bytes(self.keys.certificate)
 
     def compare(self, name: str, installed: dict[str, object], tree: Path) -> None:
-        """All that lies in both trees is the same, and neither has more, but for the agent."""
+        """Both trees are the same, except for the files of the agent."""
         done = installing.run(
             self.program, "bake", "--root", tree, "--arch", self.arch, "--binary", self.binary,
             "--tar", self.place / "agent.tar", "--keyring", self.place / "keyring")
@@ -180,4 +180,4 @@ class Baker:
         baked = listing(tree)
         differs = [path for path in sorted(installed.keys() | baked.keys())
                    if installed.get(path) != baked.get(path) and not path.startswith(BAKED)]
-        check(f"{name}: install.sh puts there what bake does", not differs, differs)
+        check(f"{name}: install.sh installs the same as bake", not differs, differs)

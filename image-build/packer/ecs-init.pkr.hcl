@@ -1,11 +1,11 @@
-# An AMI that runs Amazon ECS, of Amazon Linux 2023, Debian 12 or Ubuntu 24.04, for
-# x86_64 or arm64:
+# Builds an AMI that runs Amazon ECS, from Amazon Linux 2023, Debian 12 or Ubuntu 24.04,
+# for x86_64 or arm64:
 #
 #   packer init image-build/packer
 #   packer build -var region=eu-central-1 -var agent_version=v1.105.1 \
 #       -var distribution=debian -var arch=arm64 image-build/packer
 #
-# ecs-init does the work inside the instance: `bake --root /`.
+# In the instance, provision.sh runs `ecs-init bake --root /`.
 
 locals {
   machine = var.arch == "arm64" ? "aarch64" : "x86_64"
@@ -66,7 +66,7 @@ build {
     destination = "/tmp/ecs-init/${basename(local.program)}"
   }
 
-  # An empty file stands for none: a provisioner cannot be left out by a variable.
+  # An empty file means none, because a variable cannot disable a provisioner.
   provisioner "file" {
     source      = var.config != "" ? var.config : "/dev/null"
     destination = "/tmp/ecs-init/ecs.config"

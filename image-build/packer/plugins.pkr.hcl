@@ -1,4 +1,4 @@
-# Packer 1.7 and later: `packer init image-build/packer` fetches it.
+# Packer 1.7 and later: `packer init image-build/packer` downloads the plugin.
 packer {
   required_plugins {
     amazon = {

@@ -1,30 +1,30 @@
 #!/bin/sh
-# provision.sh PROGRAM - makes the machine that it runs on an ECS host's image.
+# provision.sh PROGRAM - turns the machine that it runs on into the image of an ECS host.
 #
-# PROGRAM is ecs-init, a .deb or an .rpm that holds it, or the binary. An ecs.config
-# that is not empty, beside it, becomes the image's. As root, in the instance that
-# becomes the image or in a root tree (chroot).
+# PROGRAM is the ecs-init binary, or a .deb or .rpm that contains it. If there is a non-empty
+# ecs.config next to it, it becomes the image's configuration. Run as root, in the instance
+# that becomes the image or in a root tree (chroot).
 #
 #   AGENT_VERSION   the agent's version, v1.2.3
-#   REGION          whose bucket it is taken from
-#   MIRROR          in place of it: a URL below which the agent's files lie
+#   REGION          the region of the bucket to download from
+#   MIRROR          instead of a region: the base URL of the agent's files
 set -eu
 
 program=$1
 config=$(dirname "$program")/ecs.config
 
-# Docker, where the base image has none.
+# Install Docker if the base image does not have it.
 if ! command -v dockerd >/dev/null; then
     if command -v dnf >/dev/null; then
         dnf install --assumeyes docker
     else
-        # cloud-init may hold apt's lock on a young machine.
+        # cloud-init may hold apt's lock shortly after boot.
         apt-get -o DPkg::Lock::Timeout=300 update
         DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
             install --yes --no-install-recommends docker.io
     fi
 fi
-# It is enabled by Debian's package, not by Amazon Linux's.
+# Debian's package enables the service, Amazon Linux's does not.
 if command -v systemctl >/dev/null && ! systemctl is-enabled --quiet docker.service; then
     systemctl enable docker.service
 fi
@@ -48,5 +48,5 @@ fi
 rm -f "$program" "$config"
 rmdir "$(dirname "$program")" 2>/dev/null || :
 
-# The last word on what goes into the image.
+# Fails the build if the image contains anything that it must not.
 /usr/libexec/amazon-ecs-init bake --check /

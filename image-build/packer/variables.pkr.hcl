@@ -1,7 +1,7 @@
 variable "distribution" {
   type        = string
   default     = "al2023"
-  description = "What the image is made from: al2023, debian or ubuntu."
+  description = "The base image: al2023, debian or ubuntu."
 }
 
 variable "arch" {
@@ -12,34 +12,34 @@ variable "arch" {
 
 variable "agent_version" {
   type        = string
-  description = "The ECS agent's version, v1.2.3. It is baked, verified, into the image."
+  description = "The ECS agent's version, for example v1.2.3. It is verified and baked into the image."
 }
 
 variable "region" {
   type        = string
-  description = "Where the image is made, and whose bucket the agent is taken from."
+  description = "The region in which the image is built, and whose bucket the agent is downloaded from."
 }
 
 variable "program" {
   type        = string
   default     = ""
-  description = "What brings ecs-init: a .deb, an .rpm, or the binary. Empty: what `make` left in target/dist."
+  description = "ecs-init as a .deb, an .rpm, or the binary. Empty: the binary in target/dist."
 }
 
 variable "mirror" {
   type        = string
   default     = ""
-  description = "In place of the region's bucket: a URL below which the agent's files lie."
+  description = "The base URL of the agent's files, instead of the region's bucket."
 }
 
 variable "config" {
   type        = string
   default     = ""
-  description = "A file for /etc/ecs/ecs.config. Empty: instances get theirs from user data."
+  description = "A file that becomes /etc/ecs/ecs.config. Empty: user data writes it on each instance."
 }
 
 variable "subnet_id" {
   type        = string
   default     = ""
-  description = "The subnet of the instance that is baked. Empty: the default VPC's."
+  description = "The subnet of the build instance. Empty: the default VPC's."
 }

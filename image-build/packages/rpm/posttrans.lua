@@ -1,5 +1,5 @@
--- Last in the transaction: Amazon's package, which may go in it, takes its
--- directories along when they are empty.
+-- Runs last in the transaction: if Amazon's package is removed in the same
+-- transaction, it also removes its empty directories.
 local function directory(path)
     local sofar = ""
     for part in string.gmatch(path, "[^/]+") do
@@ -15,20 +15,20 @@ directory("/var/lib/ecs/data")
 directory("/var/log/ecs/exec")
 directory("/mnt/ecs/ebs")
 
--- The name for people. A link, which the packager's tool cannot ship.
+-- The command in PATH. A link, which cargo-generate-rpm cannot package.
 local link = "/usr/sbin/ecs-init"
 if not posix.stat(link) then
     directory("/usr/sbin")
     posix.symlink("../libexec/amazon-ecs-init", link)
 end
 
--- Where the user's ecs.config was, rpm put the package's beside it, which is empty.
+-- If ecs.config existed, rpm has written the package's empty one as .rpmnew.
 local new = "/etc/ecs/ecs.config.rpmnew"
 if posix.stat(new) and tonumber(posix.stat(new, "size")) == 0 then
     os.remove(new)
 end
 
--- What runs is taken over by the new binary. What does not run is not started.
+-- A running service is restarted with the new binary; a stopped one is not started.
 if posix.stat("/run/systemd/system") and rpm.execute then
     rpm.execute("systemctl", "daemon-reload")
     rpm.execute("systemctl", "try-restart", "ecs.service")

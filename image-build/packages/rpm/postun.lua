@@ -1,4 +1,4 @@
--- Configuration, cache, logs and the agent's state stay; rmdir takes only what is empty.
+-- Configuration, cache, logs and the agent's state stay; rmdir removes empty directories only.
 if tonumber(arg[2]) == 0 then
     for _, path in ipairs({
         "/etc/ecs", "/var/cache/ecs", "/var/log/ecs/exec", "/var/log/ecs",

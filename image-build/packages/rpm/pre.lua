@@ -1,6 +1,6 @@
--- Lua, which rpm has built in: a bare tree has neither shell nor systemctl.
--- Enabled where there was no service before; over an older version, or Amazon's
--- package of either name, it stays as the administrator left it.
+-- rpm's built-in Lua, because a minimal tree has neither a shell nor systemctl.
+-- Enables the service on a new installation. When this replaces an older version or one
+-- of Amazon's packages, it stays enabled or disabled as the administrator set it.
 local unit = "/usr/lib/systemd/system/ecs.service"
 local wants = "/etc/systemd/system/multi-user.target.wants"
 if not posix.stat(unit) and not posix.stat(wants .. "/ecs.service") then

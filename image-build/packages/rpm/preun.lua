@@ -1,4 +1,4 @@
--- The last version goes, not an older one.
+-- The package is removed, not upgraded.
 if tonumber(arg[2]) == 0 then
     if posix.stat("/run/systemd/system") and rpm.execute then
         rpm.execute("systemctl", "--no-reload", "disable", "--now", "ecs.service")

@@ -5,21 +5,21 @@
 ################################################################################
 
 ECS_INIT_VERSION = 0.1.0
-# No source of its own: the programs are static and lie there as they are.
+# No source: the static programs are used as they are.
 ECS_INIT_SOURCE =
 ECS_INIT_LICENSE = Apache-2.0
 
 ECS_INIT_DIST = $(call qstrip,$(BR2_PACKAGE_ECS_INIT_DIST))
 ECS_INIT_ARCH = $(if $(BR2_aarch64),aarch64,x86_64)
 
-# The agent itself: what Amazon's bucket calls it.
+# The agent's tar, by its name in Amazon's buckets.
 ECS_INIT_AGENT_VERSION = $(call qstrip,$(BR2_PACKAGE_ECS_INIT_AGENT_VERSION))
 ECS_INIT_AGENT_TAR = ecs-agent-$(if $(BR2_aarch64),arm64-)$(ECS_INIT_AGENT_VERSION).tar
 ECS_INIT_AGENT_SITE = $(call qstrip,$(BR2_PACKAGE_ECS_INIT_AGENT_SITE))
 ECS_INIT_EXTRA_DOWNLOADS = \
 	$(ECS_INIT_AGENT_SITE)/$(ECS_INIT_AGENT_TAR) \
 	$(ECS_INIT_AGENT_SITE)/$(ECS_INIT_AGENT_TAR).asc
-# What matters of them is the signature, which is checked when the root is filled.
+# No hashes: `ecs-init bake` verifies the signature.
 BR_NO_CHECK_HASH_FOR += $(ECS_INIT_AGENT_TAR) $(ECS_INIT_AGENT_TAR).asc
 
 ifeq ($(BR2_PACKAGE_ECS_INIT)$(BR_BUILDING)$(ECS_INIT_AGENT_VERSION),yy)
@@ -44,24 +44,24 @@ ECS_INIT_BAKE_OPTS = \
 	--init $(or $(ECS_INIT_INIT_SYSTEM),none) \
 	$(if $(ECS_INIT_CONFIG_FILE),--config-file $(ECS_INIT_CONFIG_FILE) --force)
 
-# The skeleton of every init but systemd has /var/cache -> ../tmp, which is emptied, and is a tmpfs
-# at boot. Another link, and no directory: with per-package directories each make brings the
-# skeleton's back, and rsync puts no link in a full directory's place.
-define ECS_INIT_CACHE_LASTS
+# The skeleton of every init but systemd has the link /var/cache -> ../tmp; /tmp is emptied and is a
+# tmpfs at boot. It is replaced by another link, not by a directory: with per-package directories each
+# make restores the skeleton's link, and rsync does not replace a non-empty directory by a link.
+define ECS_INIT_PERSISTENT_CACHE
 	if [ "$$(readlink $(TARGET_DIR)/var/cache)" = ../tmp ]; then \
 		mkdir -p $(TARGET_DIR)/var/lib/cache && \
 		ln -sfn lib/cache $(TARGET_DIR)/var/cache; \
 	fi
 endef
 
-# At the end, when /etc/inittab and the other packages' files are there.
+# Runs last, when /etc/inittab and the other packages' files exist.
 define ECS_INIT_BAKE
 	$(ECS_INIT_DIST)/ecs-init-$(HOSTARCH) bake $(ECS_INIT_BAKE_OPTS)
 	$(ECS_INIT_DIST)/ecs-init-$(HOSTARCH) bake --check $(TARGET_DIR)
 endef
-ECS_INIT_TARGET_FINALIZE_HOOKS += ECS_INIT_CACHE_LASTS ECS_INIT_BAKE
+ECS_INIT_TARGET_FINALIZE_HOOKS += ECS_INIT_PERSISTENT_CACHE ECS_INIT_BAKE
 
-# What the rules at 169.254.170.2 are written with; docker-engine asks for most of them.
+# Kernel options for the firewall rules; docker-engine selects most of them, too.
 define ECS_INIT_LINUX_CONFIG_FIXUPS
 	$(call KCONFIG_ENABLE_OPT,CONFIG_NETFILTER)
 	$(call KCONFIG_ENABLE_OPT,CONFIG_NF_CONNTRACK)

@@ -1,17 +1,18 @@
-SUMMARY = "Gets, verifies, runs and supervises the Amazon ECS agent"
-DESCRIPTION = "One static program that makes the target an Amazon ECS host, and the agent's \
-image, whose OpenPGP signature is checked when the package is built and again at each load."
+SUMMARY = "Fetches, verifies, runs and supervises the Amazon ECS agent"
+DESCRIPTION = "A static program that makes the target an Amazon ECS host, and the agent's image, \
+whose OpenPGP signature is verified when the package is built and again before each load."
 LICENSE = "Apache-2.0 & LGPL-2.0-or-later"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
 
-# Which agent. In local.conf or a .bbappend:
+# The agent's version. Set in local.conf or a .bbappend:
 #   ECS_AGENT_VERSION = "v1.2.3"
 #   SRC_URI[agent.sha256sum] = "…"
 #   SRC_URI[signature.sha256sum] = "…"
 ECS_AGENT_VERSION ?= ""
-# The bucket of a region, or a mirror.
+# The base URL of ecs-agent-VERSION.tar (or ecs-agent-arm64-VERSION.tar) and its .asc: a region's bucket
+# or a mirror.
 ECS_AGENT_SITE ?= "https://s3.us-east-1.amazonaws.com/amazon-ecs-agent-us-east-1"
-# A file for /etc/ecs/ecs.config; empty: none.
+# A file that becomes /etc/ecs/ecs.config; empty: none.
 ECS_INIT_CONFIG_FILE ?= ""
 
 COMPATIBLE_HOST = "(x86_64|aarch64).*-linux.*"
@@ -27,20 +28,20 @@ python () {
         raise bb.parse.SkipRecipe("ECS_AGENT_VERSION is not set: name the agent's version, v1.2.3")
 }
 
-# Nothing is compiled for the target.
+# No code is compiled for the target.
 INHIBIT_DEFAULT_DEPS = "1"
 
 inherit systemd features_check
 REQUIRED_DISTRO_FEATURES = "systemd"
 SYSTEMD_SERVICE:${PN} = "ecs.service"
 
-# meta-virtualization's, or another engine.
+# meta-virtualization's docker-moby, or another engine.
 ECS_INIT_DOCKER ?= "docker-moby"
 RDEPENDS:${PN} = "${ECS_INIT_DOCKER}"
 
 do_configure[noexec] = "1"
 
-# Outside fakeroot, which a static program would not notice; do_install gives the files their owner.
+# fakeroot does not work with a static program; do_install sets the files' owner.
 do_compile[cleandirs] = "${B}/tree"
 do_compile() {
     dist="${ECS_INIT_DIST}"
@@ -61,18 +62,19 @@ do_compile[file-checksums] += "${ECS_INIT_DIST}/ecs-init-${TARGET_ARCH}:True \
 
 do_install() {
     cp -R --no-preserve=ownership ${B}/tree/. ${D}/
-    # Volatile in most images; pre-start makes what is missing.
+    # /var/log is volatile in most images; pre-start makes missing directories.
     rm -r ${D}${localstatedir}/log
     chown -R root:root ${D}
 }
 
-# A distribution whose fs-perms table has /var/cache or /var/lib as a link to below /var/volatile, a
-# tmpfs, as oe-core's has /var/log: the agent would not be there at boot. By now the link is made.
-PACKAGESPLITFUNCS =+ "ecs_init_lasts"
-ecs_init_lasts() {
+# Fails if the distribution's fs-perms table makes /var/cache or /var/lib a link into /var/volatile, a
+# tmpfs, as oe-core's table does for /var/log: the agent would be lost at boot. Runs when the link
+# exists.
+PACKAGESPLITFUNCS =+ "ecs_init_check_persistent"
+ecs_init_check_persistent() {
     for dir in ${PKGD}${localstatedir}/cache ${PKGD}${localstatedir}/lib; do
         if [ -L $dir ]; then
-            bbfatal "${localstatedir}/${dir##*/} is a link to $(readlink $dir), by FILESYSTEM_PERMS_TABLES: take it out"
+            bbfatal "${localstatedir}/${dir##*/} is a link to $(readlink $dir), set by FILESYSTEM_PERMS_TABLES: remove that entry"
         fi
     done
 }
