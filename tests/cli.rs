@@ -215,15 +215,15 @@ fn run_respawned_puts_its_end_off_until_the_signal() {
 /// Else the tar's source, chosen again, would start the registry's image for the tar's.
 #[test]
 fn what_a_registry_gives_is_not_what_the_cache_says_is_loaded() {
-    use engine::{Engine, answer, usual};
+    use engine::{Engine, default_reply, response};
 
     let digest = format!("sha256:{}", "0".repeat(64));
     let image = format!(r#"{{"Id":"sha256:1","RepoDigests":["r.x/a@{digest}"]}}"#);
     let engine = Engine::start(move |call, _| match call {
-        "image" => answer(200, &image),
-        _ if call.starts_with("create?fromImage") => answer(200, ""),
-        _ if call.starts_with("tag?") => answer(201, ""),
-        _ => usual(call),
+        "image" => response(200, &image),
+        _ if call.starts_with("create?fromImage") => response(200, ""),
+        _ if call.starts_with("tag?") => response(201, ""),
+        _ => default_reply(call),
     });
     for (before, after) in [("1", "2"), ("0", "0"), ("2", "2")] {
         let root = TempDir::new("cli");

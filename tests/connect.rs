@@ -1,4 +1,4 @@
-//! How a connection to dockerd comes about, or does not: against a scripted Engine.
+//! Connecting to dockerd, with a scripted Engine.
 
 mod engine;
 
@@ -7,134 +7,147 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 use std::time::Duration;
 
-use ecs_init::docker::Docker;
-use ecs_init::error::Error;
+use ecs_init::docker::{ApiError, Disconnected, Docker};
+use ecs_init::error::{Error, Kind};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
-use engine::{Engine, Reply, answer, usual};
+use engine::{Engine, Reply, default_reply, response};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// The error that a connect ends with.
-fn error(engine: &Engine, limit: Duration) -> Error {
-    Docker::connect(&engine.socket(), limit, &Stop::never()).unwrap_err()
+/// The error of a connect.
+fn connect_error(engine: &Engine) -> Error {
+    Docker::connect(&engine.socket(), LONG, &Stop::never()).unwrap_err()
 }
 
 #[test]
-fn the_version_is_agreed_on_once() {
-    let engine = Engine::start(|call, _| usual(call));
+fn api_version_is_negotiated_once() {
+    let engine = Engine::start(|call, _| default_reply(call));
     let docker = engine.connect(&Stop::never());
     assert_eq!(docker.version().to_string(), "1.41");
     docker.container("a").unwrap();
     docker.container("a").unwrap();
-    assert_eq!(engine.calls(), ["ping", "agree", "look", "look"]);
+    assert_eq!(
+        engine.calls(),
+        ["ping", "versioned-ping", "inspect", "inspect"]
+    );
 }
 
 #[test]
-fn a_ping_that_names_no_version_leaves_it_to_the_other_answer() {
+fn ping_without_api_version_falls_back_to_version() {
     let engine = Engine::start(|call, _| match call {
-        "ping" => answer(200, "OK"),
-        _ => usual(call),
+        "ping" => response(200, "OK"),
+        _ => default_reply(call),
     });
     assert_eq!(engine.connect(&Stop::never()).version().to_string(), "1.41");
 }
 
 #[test]
-fn a_dockerd_outside_the_window_is_one_clear_error() {
+fn no_common_api_version_fails_without_retry() {
     let engine = Engine::start(|call, _| match call {
         "ping" => Reply::Pong("1.60"),
-        "agree" => answer(400, r#"{"message":"client version 1.44 is too old"}"#),
-        "version" => answer(200, r#"{"ApiVersion":"1.60","MinAPIVersion":"1.50"}"#),
-        _ => usual(call),
+        "versioned-ping" => response(400, r#"{"message":"client version 1.44 is too old"}"#),
+        "version" => response(200, r#"{"ApiVersion":"1.60","MinAPIVersion":"1.50"}"#),
+        _ => default_reply(call),
     });
-    let message = error(&engine, LONG).to_string();
-    assert!(
-        message.contains("dockerd speaks Engine API 1.50 to 1.60, ecs-init 1.25 to 1.44"),
-        "{message}"
-    );
-    // Waiting does not help, and was not tried.
-    assert_eq!(engine.calls(), ["ping", "agree", "version"]);
+    let error = connect_error(&engine);
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    assert!(error.to_string().contains("1.50 to 1.60"), "{error}");
+    assert_eq!(engine.calls(), ["ping", "versioned-ping", "version"]);
 }
 
 #[test]
-fn a_dockerd_that_starts_is_waited_for() {
+fn connect_waits_for_starting_dockerd() {
     let engine = Engine::start(|call, n| match (call, n) {
-        ("ping", 0) => answer(503, "starting"),
-        ("ping", 1) => Reply::HangUp,
-        ("agree", 0) => answer(500, ""),
-        _ => usual(call),
+        ("ping", 0) => response(503, "starting"),
+        ("ping", 1) => Reply::Close,
+        ("versioned-ping", 0) => response(500, ""),
+        _ => default_reply(call),
     });
     engine.connect(&Stop::never());
-    let want = ["ping", "ping", "ping", "agree", "ping", "agree"];
+    let want = [
+        "ping",
+        "ping",
+        "ping",
+        "versioned-ping",
+        "ping",
+        "versioned-ping",
+    ];
     assert_eq!(engine.calls(), want);
 }
 
 #[test]
-fn a_socket_that_is_not_there_yet_is_waited_for() {
+fn connect_waits_for_missing_socket() {
     let dir = TempDir::new("connect");
     let socket = dir.path().join("s");
-    // First nothing, then a socket that nobody listens to, then an Engine.
+    // No socket, then a socket without a listener, then an Engine.
     let connecting = {
         let socket = socket.clone();
         thread::spawn(move || Docker::connect(&socket, LONG, &Stop::never()).map(drop))
     };
     drop(UnixListener::bind(&socket).unwrap());
     std::fs::remove_file(&socket).unwrap();
-    let _engine = Engine::start_in(dir, |call, _| usual(call));
+    let _engine = Engine::start_in(dir, |call, _| default_reply(call));
     connecting.join().unwrap().unwrap();
 }
 
 #[test]
-fn the_wait_has_an_end_and_names_what_to_look_at() {
+fn connect_timeout_names_socket_and_cause() {
     let dir = TempDir::new("connect");
     let socket = dir.path().join("s");
     let error = Docker::connect(&socket, Duration::from_millis(1), &Stop::never()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    let Some(Disconnected(cause)) = error.find() else {
+        panic!("{error}");
+    };
+    assert_eq!(cause.kind(), std::io::ErrorKind::NotFound);
     let message = error.to_string();
-    let want = format!("dockerd at {} did not answer within 1ms", socket.display());
-    assert!(message.starts_with(&want), "{message}");
-    assert!(message.contains("No such file"), "{message}");
+    assert!(message.contains(socket.to_str().unwrap()), "{message}");
+    assert!(message.contains("1ms"), "{message}");
 }
 
 #[test]
-fn what_waiting_cannot_help_is_told_at_once() {
+fn permanent_connect_errors_are_not_retried() {
     let engine = Engine::start(|call, _| match call {
-        "ping" => answer(403, r#"{"message":"denied by a plugin"}"#),
-        _ => usual(call),
+        "ping" => response(403, r#"{"message":"denied by a plugin"}"#),
+        _ => default_reply(call),
     });
-    let message = error(&engine, LONG).to_string();
-    assert!(
-        message.contains("answered 403: denied by a plugin"),
-        "{message}"
+    let error = connect_error(&engine);
+    assert_eq!(error.kind(), Kind::Rejected, "{error}");
+    assert_eq!(
+        error.find(),
+        Some(&ApiError {
+            status: 403,
+            message: "denied by a plugin".into()
+        })
     );
     let engine = Engine::start(|call, _| match call {
-        "ping" => answer(200, "OK"),
-        "version" => answer(200, "not JSON"),
-        _ => usual(call),
+        "ping" => response(200, "OK"),
+        "version" => response(200, "not JSON"),
+        _ => default_reply(call),
     });
-    let message = error(&engine, LONG).to_string();
-    assert!(
-        message.contains("not what the Engine API documents"),
-        "{message}"
-    );
+    let error = connect_error(&engine);
+    assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    assert_eq!(engine.calls(), ["ping", "version"]);
 }
 
 #[test]
-fn the_order_to_stop_ends_the_wait() {
+fn stop_interrupts_connect() {
     let dir = TempDir::new("connect");
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let stop = Stop::from(OwnedFd::from(ours));
-    drop(theirs);
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let stop = Stop::from(OwnedFd::from(reader));
+    drop(writer);
     let error = Docker::connect(&dir.path().join("s"), LONG, &stop).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
 }
 
 #[test]
-fn a_client_without_stop_goes_on_after_the_order() {
-    let engine = Engine::start(|call, _| usual(call));
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let stop = Stop::from(OwnedFd::from(ours));
+fn client_without_stop_works_after_stop() {
+    let engine = Engine::start(|call, _| default_reply(call));
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let stop = Stop::from(OwnedFd::from(reader));
     let docker = engine.connect(&stop);
-    drop(theirs);
+    drop(writer);
     assert!(docker.ping().unwrap_err().is_interrupted());
     docker.without_stop().ping().unwrap();
 }

@@ -48,13 +48,13 @@ fn with_dockerd(option: &str, event: impl FnOnce(&mut Dockerd, UnixStream)) -> (
 
 #[test]
 fn dockerd_restarted_by_its_own_means_is_no_end() {
-    if !dockerd::wanted() {
+    if !dockerd::available() {
         return;
     }
     let mut keep = None;
     let (outcome, data) = with_dockerd("", |dockerd, order| {
-        dockerd.order("TERM");
-        dockerd.order("start");
+        dockerd.run("TERM");
+        dockerd.run("start");
         keep = Some(order);
     });
     assert_eq!(outcome, Outcome::Terminal, "there was a second run");
@@ -63,13 +63,13 @@ fn dockerd_restarted_by_its_own_means_is_no_end() {
 
 #[test]
 fn dockerd_killed_is_no_end() {
-    if !dockerd::wanted() {
+    if !dockerd::available() {
         return;
     }
     let mut keep = None;
     let (outcome, _data) = with_dockerd("", |dockerd, order| {
-        dockerd.order("KILL");
-        dockerd.order("start");
+        dockerd.run("KILL");
+        dockerd.run("start");
         keep = Some(order);
     });
     assert_eq!(outcome, Outcome::Terminal, "there was a second run");
@@ -77,7 +77,7 @@ fn dockerd_killed_is_no_end() {
 
 #[test]
 fn a_real_agent_is_told_to_end() {
-    if !dockerd::wanted() {
+    if !dockerd::available() {
         return;
     }
     let (outcome, data) = with_dockerd("", |_, order| drop(order));
@@ -107,7 +107,7 @@ impl log::Log for StillRuns {
 
 #[test]
 fn an_agent_that_outlives_dockerd_is_kept() {
-    if !dockerd::wanted() {
+    if !dockerd::available() {
         return;
     }
     let id = |dockerd: &Dockerd| {
@@ -121,8 +121,8 @@ fn an_agent_that_outlives_dockerd_is_kept() {
     for (seen, signal) in (1..).zip(["KILL", "TERM"]) {
         let (outcome, data) = with_dockerd("--live-restore", |dockerd, order| {
             let before = id(dockerd);
-            dockerd.order(signal);
-            dockerd.order("start");
+            dockerd.run(signal);
+            dockerd.run("start");
             // The supervisor has looked, and found it running.
             for _ in 0..6000 {
                 if SEEN.load(Ordering::SeqCst) >= seen {

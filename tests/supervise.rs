@@ -6,14 +6,14 @@ mod engine;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
-use ecs_init::docker::Lost;
+use ecs_init::docker::Disconnected;
 use ecs_init::docker::spec::ContainerSpec;
 use ecs_init::error::{Error, Kind, Result};
 use ecs_init::supervise::notify::Notify;
 use ecs_init::supervise::{Load, Outcome, identity, run, run_with};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
-use engine::{Engine, Reply, answer, exit, usual};
+use engine::{Engine, Reply, default_reply, exited, response};
 
 /// What a supervision came to: how it ended, what dockerd was asked, how long it slept.
 struct Story {
@@ -84,7 +84,7 @@ fn assert_loads(story: &Story, want: &[Load]) {
     );
 }
 
-const ONE_RUN: [&str; 6] = ["there", "image", "remove", "create", "start", "wait"];
+const ONE_RUN: [&str; 6] = ["find", "image", "remove", "create", "start", "wait"];
 
 /// [`ONE_RUN`], and what follows.
 fn one_run_and(more: &[&'static str]) -> Vec<&'static str> {
@@ -93,7 +93,7 @@ fn one_run_and(more: &[&'static str]) -> Vec<&'static str> {
 
 #[test]
 fn an_agent_that_is_done_is_done() {
-    let s = story(|call, _| usual(call), |_| unreachable!());
+    let s = story(|call, _| default_reply(call), |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
     assert_eq!(s.calls, one_run_and(&["ping"]));
     assert_slept(&s, &[]);
@@ -102,8 +102,8 @@ fn an_agent_that_is_done_is_done() {
 #[test]
 fn an_agent_that_can_never_work_is_not_restarted() {
     let replies = |call: &str, _| match call {
-        "wait" => exit(5),
-        _ => usual(call),
+        "wait" => exited(5),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Terminal);
@@ -114,8 +114,8 @@ fn an_agent_that_can_never_work_is_not_restarted() {
 #[test]
 fn an_agent_that_fails_is_started_again_ever_later() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0..7) => exit(1),
-        _ => usual(call),
+        ("wait", 0..7) => exited(1),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
@@ -126,21 +126,21 @@ fn an_agent_that_fails_is_started_again_ever_later() {
 #[test]
 fn the_last_words_are_read_after_a_two() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0) => exit(2),
-        ("logs", _) => answer(200, "\u{1}\0\0\0\0\0\0\u{3}no\n"),
-        _ => usual(call),
+        ("wait", 0) => exited(2),
+        ("logs", _) => response(200, "\u{1}\0\0\0\0\0\0\u{3}no\n"),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    assert_eq!(s.calls[6..8], ["there", "logs?stdout=1&stderr=1&tail=200"]);
+    assert_eq!(s.calls[6..8], ["find", "logs?stdout=1&stderr=1&tail=200"]);
     assert_slept(&s, &[0.5]);
 }
 
 #[test]
 fn an_upgrade_is_loaded_and_started_at_once() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0) => exit(42),
-        _ => usual(call),
+        ("wait", 0) => exited(42),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| true);
     assert_loads(&s, &[Load::Desired; 1]);
@@ -150,9 +150,9 @@ fn an_upgrade_is_loaded_and_started_at_once() {
 #[test]
 fn an_upgrade_that_fails_or_repeats_backs_off() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0 | 1 | 3) => exit(42),
-        ("wait", 2) => exit(1),
-        _ => usual(call),
+        ("wait", 0 | 1 | 3) => exited(42),
+        ("wait", 2) => exited(1),
+        _ => default_reply(call),
     };
     // At once; soon after: 0.5 s; another end: 1 s; not loaded: 2 s.
     let s = story(replies, |n| n != 2);
@@ -163,8 +163,8 @@ fn an_upgrade_that_fails_or_repeats_backs_off() {
 #[test]
 fn after_two_bad_upgrades_the_cached_image_is_loaded() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0..3) => exit(42),
-        _ => usual(call),
+        ("wait", 0..3) => exited(42),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| true);
     let want = [Load::Desired, Load::Desired, Load::Cached];
@@ -172,8 +172,8 @@ fn after_two_bad_upgrades_the_cached_image_is_loaded() {
     assert_slept(&s, &[0.5, 1.0]);
     // One that cannot be loaded counts as well; nor can the cached one: it goes on all the same.
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0..2) => exit(42),
-        _ => usual(call),
+        ("wait", 0..2) => exited(42),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| false);
     assert_loads(&s, &want);
@@ -183,8 +183,8 @@ fn after_two_bad_upgrades_the_cached_image_is_loaded() {
 #[test]
 fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0..3) => exit(42),
-        _ => usual(call),
+        ("wait", 0..3) => exited(42),
+        _ => default_reply(call),
     };
     let engine = Engine::start(replies);
     let mut loads = Vec::new();
@@ -197,7 +197,7 @@ fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
             Err(Error::with_source(
                 Kind::InvalidInput,
                 "load",
-                Lost(std::io::ErrorKind::BrokenPipe.into()),
+                Disconnected(std::io::ErrorKind::BrokenPipe.into()),
             ))
         },
         |_| Ok(()),
@@ -208,7 +208,7 @@ fn a_dockerd_that_goes_away_in_an_upgrade_is_no_bad_upgrade() {
 
 /// What dockerd tells of a container named as the agent's, made of `image` with this mark.
 fn there(mark: &str, running: bool, image: &str) -> Reply {
-    answer(
+    response(
         200,
         &format!(
             r#"{{"Id":"c0ffee","Image":"{image}","State":{{"Running":{running}}},
@@ -222,12 +222,12 @@ fn there(mark: &str, running: bool, image: &str) -> Reply {
 fn an_agent_that_runs_as_it_would_be_made_is_taken_over() {
     let mark = identity::mark(&spec(), "sha256:1").unwrap();
     let replies = move |call: &str, _| match call {
-        "there" => there(&mark, true, "sha256:1"),
-        _ => usual(call),
+        "find" => there(&mark, true, "sha256:1"),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    assert_eq!(s.calls, ["there", "image", "wait", "ping"]);
+    assert_eq!(s.calls, ["find", "image", "wait", "ping"]);
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn any_other_container_of_the_name_gives_way() {
     for (mark, running) in [(older.as_str(), true), ("", true), (&mark, false)] {
         let found = there(mark, running, "sha256:1");
         let replies = move |call: &str, _| match call {
-            "there" => found.clone(),
-            _ => usual(call),
+            "find" => found.clone(),
+            _ => default_reply(call),
         };
         let s = story(replies, |_| unreachable!());
         assert_eq!(s.outcome, Outcome::Done);
@@ -251,16 +251,16 @@ fn any_other_container_of_the_name_gives_way() {
 fn the_image_of_a_replaced_container_goes_if_nobody_names_it() {
     let looked_at = |names: &'static str| {
         let replies = move |call: &str, n| match (call, n) {
-            ("there", _) => there("", false, "sha256:0"),
+            ("find", _) => there("", false, "sha256:0"),
             // The first is the agent's, the second the old one.
-            ("image", 1) => answer(200, &format!(r#"{{"Id":"sha256:0",{names}}}"#)),
-            _ => usual(call),
+            ("image", 1) => response(200, &format!(r#"{{"Id":"sha256:0",{names}}}"#)),
+            _ => default_reply(call),
         };
         let calls = story(replies, |_| unreachable!()).calls;
         let start = calls.iter().position(|c| c == "start").unwrap();
         calls[start + 1..].to_vec()
     };
-    let dropped = ["image", "drop sha256:0", "wait", "ping"];
+    let dropped = ["image", "remove-image sha256:0", "wait", "ping"];
     assert_eq!(looked_at(r#""RepoTags":[],"RepoDigests":null"#), dropped);
     let kept = ["image", "wait", "ping"];
     assert_eq!(looked_at(r#""RepoTags":["somebody/elses:1"]"#), kept);
@@ -272,23 +272,23 @@ fn the_image_of_a_replaced_container_goes_if_nobody_names_it() {
 
 #[test]
 fn an_image_that_is_gone_is_loaded_again_once() {
-    let gone = || answer(404, r#"{"message":"No such image: the/agent:latest"}"#);
+    let gone = || response(404, r#"{"message":"No such image: the/agent:latest"}"#);
     // Gone before it is asked for; gone between that and the container; gone for good.
     let before = move |call: &str, n| match (call, n) {
         ("image", 0) => gone(),
-        _ => usual(call),
+        _ => default_reply(call),
     };
     let s = story(before, |_| true);
     assert_loads(&s, &[Load::Cached; 1]);
     let want = [
-        "there", "image", "image", "remove", "create", "start", "wait", "ping",
+        "find", "image", "image", "remove", "create", "start", "wait", "ping",
     ];
     assert_eq!(s.calls, want);
     assert_slept(&s, &[]);
 
     let between = move |call: &str, n| match (call, n) {
         ("create", 0) => gone(),
-        _ => usual(call),
+        _ => default_reply(call),
     };
     let s = story(between, |_| true);
     assert_loads(&s, &[Load::Cached; 1]);
@@ -299,7 +299,7 @@ fn an_image_that_is_gone_is_loaded_again_once() {
     // Pruned as soon as it is loaded: not without end, and not without a pause.
     let again = move |call: &str, n| match (call, n) {
         ("create", 0..4) => gone(),
-        _ => usual(call),
+        _ => default_reply(call),
     };
     let s = story(again, |_| true);
     assert_loads(&s, &[Load::Cached; 2]);
@@ -314,7 +314,7 @@ fn an_image_that_is_gone_is_loaded_again_once() {
 #[test]
 fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_agent() {
     // It comes in each of the steps between two agents.
-    for step in ["there", "image", "remove", "create", "start"] {
+    for step in ["find", "image", "remove", "create", "start"] {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let stop = Stop::from(OwnedFd::from(ours));
         let mut order = Some(theirs);
@@ -322,7 +322,7 @@ fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_ag
             if call == step {
                 order.take();
             }
-            usual(call)
+            default_reply(call)
         });
         let outcome = run(
             &engine.connect(&stop),
@@ -342,15 +342,15 @@ fn the_order_to_stop_that_comes_while_the_container_is_made_ends_in_a_stopped_ag
 
 #[test]
 fn a_lost_connection_is_not_an_exit() {
-    for cut in [Reply::HangUp, Reply::Cut, answer(200, "{\"Sta")] {
+    for cut in [Reply::Close, Reply::Truncated, response(200, "{\"Sta")] {
         let replies = move |call: &str, n| match (call, n) {
             ("wait", 0) => cut.clone(),
-            _ => usual(call),
+            _ => default_reply(call),
         };
         let s = story(replies, |_| unreachable!());
         assert_eq!(s.outcome, Outcome::Done);
-        // Lost; back, and it runs; the end.
-        let want = one_run_and(&["ping", "agree", "look", "wait", "ping"]);
+        // Disconnected; back, and it runs; the end.
+        let want = one_run_and(&["ping", "versioned-ping", "inspect", "wait", "ping"]);
         assert_eq!(s.calls, want);
     }
 }
@@ -359,12 +359,12 @@ fn a_lost_connection_is_not_an_exit() {
 fn an_agent_that_went_with_dockerd_is_started_again() {
     for code in ["0", "137", "143"] {
         let replies = move |call: &str, n| match (call, n) {
-            ("wait", 0) => Reply::HangUp,
-            ("look", 0) => answer(
+            ("wait", 0) => Reply::Close,
+            ("inspect", 0) => response(
                 200,
                 &format!(r#"{{"Id":"c0ffee","State":{{"Running":false,"ExitCode":{code}}}}}"#),
             ),
-            _ => usual(call),
+            _ => default_reply(call),
         };
         let s = story(replies, |_| unreachable!());
         assert_eq!(s.outcome, Outcome::Done);
@@ -378,8 +378,8 @@ fn an_agent_that_went_with_dockerd_is_started_again() {
 fn an_exit_that_a_dying_dockerd_tells_is_not_success() {
     let replies = |call: &str, n| match (call, n) {
         // The first one is the connect's.
-        ("ping", 1) => Reply::HangUp,
-        _ => usual(call),
+        ("ping", 1) => Reply::Close,
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
@@ -390,9 +390,9 @@ fn an_exit_that_a_dying_dockerd_tells_is_not_success() {
 #[test]
 fn an_agent_that_failed_for_good_while_dockerd_was_away_is_not_restarted() {
     let replies = |call: &str, n| match (call, n) {
-        ("wait", 0) => Reply::HangUp,
-        ("look", 0) => answer(200, r#"{"Id":"c0ffee","State":{"ExitCode":5}}"#),
-        _ => usual(call),
+        ("wait", 0) => Reply::Close,
+        ("inspect", 0) => response(200, r#"{"Id":"c0ffee","State":{"ExitCode":5}}"#),
+        _ => default_reply(call),
     };
     assert_eq!(
         story(replies, |_| unreachable!()).outcome,
@@ -402,14 +402,14 @@ fn an_agent_that_failed_for_good_while_dockerd_was_away_is_not_restarted() {
 
 #[test]
 fn a_container_that_is_gone_is_made_anew() {
-    let gone = || answer(404, r#"{"message":"No such container"}"#);
+    let gone = || response(404, r#"{"message":"No such container"}"#);
     let replies = move |call: &str, n| match (call, n) {
-        ("wait" | "look", 0) => gone(),
-        _ => usual(call),
+        ("wait" | "inspect", 0) => gone(),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
-    let mut want = one_run_and(&["look"]);
+    let mut want = one_run_and(&["inspect"]);
     want.extend(one_run_and(&["ping"]));
     assert_eq!(s.calls, want);
     assert_slept(&s, &[0.5]);
@@ -417,12 +417,12 @@ fn a_container_that_is_gone_is_made_anew() {
 
 #[test]
 fn what_dockerd_cannot_do_now_is_tried_again() {
-    let no = || answer(500, r#"{"message":"device or resource busy"}"#);
+    let no = || response(500, r#"{"message":"device or resource busy"}"#);
     let replies = move |call: &str, n| match (call, n) {
         ("remove" | "create" | "start", 0) | ("wait", 1) => no(),
-        ("create", 1) => Reply::HangUp,
-        ("wait", 0) => answer(200, r#"{"StatusCode":0,"Error":{"Message":"no shim"}}"#),
-        _ => usual(call),
+        ("create", 1) => Reply::Close,
+        ("wait", 0) => response(200, r#"{"StatusCode":0,"Error":{"Message":"no shim"}}"#),
+        _ => default_reply(call),
     };
     let s = story(replies, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Done);
@@ -439,9 +439,9 @@ fn the_order_to_stop_gives_the_agent_its_ten_seconds() {
         "wait" => {
             // The other end hangs up: the order is given. The agent runs on.
             order.take();
-            Reply::Silence
+            Reply::Stalled
         }
-        _ => usual(call),
+        _ => default_reply(call),
     });
     let outcome = run(
         &engine.connect(&stop),
@@ -463,10 +463,10 @@ fn systemd_hears_when_the_agent_runs_and_when_it_does_not() {
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     let replies = |call: &str, n| match (call, n) {
-        ("start", 0) => answer(500, r#"{"message":"no"}"#),
-        ("wait", 0) => exit(1),
-        ("wait", 1) => Reply::HangUp,
-        _ => usual(call),
+        ("start", 0) => response(500, r#"{"message":"no"}"#),
+        ("wait", 0) => exited(1),
+        ("wait", 1) => Reply::Close,
+        _ => default_reply(call),
     };
     let engine = Engine::start(replies);
     let mut sleeps = 0;
@@ -506,9 +506,9 @@ type Step = fn() -> Result<()>;
 #[test]
 fn the_order_to_stop_ends_a_pause_and_a_load_too() {
     let replies = |call: &str, _| match call {
-        "wait" => exit(42),
-        "stop?t=10" => answer(404, ""),
-        _ => usual(call),
+        "wait" => exited(42),
+        "stop?t=10" => response(404, ""),
+        _ => default_reply(call),
     };
     let (fine, stopped): (Step, Step) = (|| Ok(()), || Err(Error::interrupted()));
     for (load, sleep) in [(stopped, fine), (fine, stopped)] {

@@ -53,7 +53,6 @@ pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
         security_opt,
         log_config: Some(log_config(config)),
         init: Some(true),
-        ..HostConfig::default()
     };
     let container = ContainerSpec {
         image: crate::image::IMAGE.to_owned(),

@@ -9,7 +9,6 @@ use crate::cache::Cache;
 use crate::cache::State;
 use crate::config::Config;
 use crate::docker::credentials::{self, Credentials};
-use crate::docker::pull::may_pass;
 use crate::docker::{ApiError, Docker};
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::Reporter;
@@ -125,7 +124,8 @@ impl<'a> Registry<'a> {
             };
             let said = error.find::<ApiError>().map(|e| e.message.as_str());
             // Without chance the pauses are only less spread.
-            let pause = (said.filter(|said| may_pass(said)))
+            let pause = said
+                .filter(|_| error.kind() == Kind::Transient)
                 .and_then(|_| budget.pause(Instant::now(), random().unwrap_or(0)));
             let Some(pause) = pause else {
                 return Err(match helper {
@@ -155,7 +155,7 @@ impl<'a> Registry<'a> {
             text => text.context(|| format!("read {}", path.display()))?,
         };
         credentials::find(&text, self.order.reference().host())
-            .map_err(|why| Error::new(Kind::InvalidInput, format!("{} {why}", path.display())))
+            .context(|| format!("read {}", path.display()))
     }
 
     /// Gives it the agent's name. The names that the image before it has in this repository go:

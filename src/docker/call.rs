@@ -1,62 +1,65 @@
-//! One request and its answer: where every call's path, patience and size limit meet.
+//! One request to dockerd and its response: path, timeout and size limit of every call.
 
 use std::io::{self, Read};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 
-use super::error::{ApiError, Lost};
+use super::error::{ApiError, disconnected};
 use crate::error::{Error, Kind, Result};
-use crate::http::transport::was_stopped;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Patience {
-    /// The whole call, from the connect to the answer's last byte.
-    Within(Duration),
-    /// Each single read and write; the call may take as long as something moves.
-    Stalled(Duration),
-    /// No limit but the connect's: only the answer, a lost connection or a signal ends the call.
-    Endless,
+pub(super) enum Timeout {
+    /// For the whole call, from the connect to the last byte of the response.
+    Total(Duration),
+    /// For each single read and write.
+    Idle(Duration),
+    /// For the connect only.
+    Connect,
 }
 
-/// Questions, which dockerd answers from memory.
-pub(super) const SHORT: Patience = Patience::Within(Duration::from_secs(30));
-/// Work on a container, which waits for disks, the kernel and the runtime.
-pub(super) const WORK: Patience = Patience::Within(Duration::from_secs(120));
+/// For queries, which dockerd answers from memory.
+pub(super) const QUERY: Timeout = Timeout::Total(Duration::from_secs(30));
+/// For changes to a container or an image, which wait for disk, kernel and runtime.
+pub(super) const CHANGE: Timeout = Timeout::Total(Duration::from_secs(120));
 
-/// A request under way.
+/// For a connect, where [`Timeout`] does not limit it: the socket is local.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// A request that was not sent yet.
 pub(super) struct Call<'a> {
     pub(super) agent: &'a Agent,
     pub(super) method: Method,
-    /// With the query, from the slash on, encoded.
+    /// From the slash on, with the query, percent-encoded.
     pub(super) path: String,
-    pub(super) patience: Patience,
-    /// Bytes of the answer that are read at most; more is an error.
+    pub(super) timeout: Timeout,
+    /// The longest response that is read, in bytes; a longer one is an error.
     pub(super) limit: u64,
 }
 
-/// What is sent along.
+/// What the request sends.
 pub(super) enum Payload<'a> {
     Nothing,
-    /// Nothing but credentials for a registry: the value of `X-Registry-Auth`.
+    /// No body; the value of the header `X-Registry-Auth`.
     RegistryAuth(&'a str),
     Json(&'a [u8]),
-    /// So many bytes of a tar.
+    /// A tar and its length in bytes.
     Tar(&'a mut dyn Read, u64),
 }
 
 impl Call<'_> {
-    /// Sends the request; the answer's head has come, its body not yet.
+    /// Sends the request and waits for the head of the response, whatever its status.
     ///
     /// # Errors
-    /// [`Lost`], or the order to stop. A status of any kind is no error here.
+    /// [`super::Disconnected`], an interrupt, or that the tar could not be read.
     pub(super) fn send(&self, payload: Payload<'_>) -> Result<Response<Body>> {
         let content = |kind| ("content-type", kind);
         match payload {
-            // A POST without a body says so: proxies of the socket insist on a length.
+            // Proxies of the socket require a length for every POST.
             Payload::Nothing if self.method == Method::POST => {
                 self.run(SendBody::none(), None, Some(0))
             }
@@ -70,12 +73,12 @@ impl Call<'_> {
                 self.run(SendBody::from_reader(&mut json), Some(kind), Some(len))
             }
             Payload::Tar(reader, len) => {
-                let mut exact = Exact::new(reader, len);
+                let mut exact = ExactReader::new(reader, len);
                 let body = SendBody::from_reader(&mut exact);
                 let sent = self.run(body, Some(content("application/x-tar")), Some(len));
-                match exact.failed {
-                    // Our own end failed: that is the cause, not the connection we then dropped.
-                    Some(e) => Err(Error::with_source(Kind::InvalidInput, "read the image", e)),
+                match exact.error {
+                    // The connection was dropped because of it.
+                    Some(e) => Err(Error::with_source(Kind::Io, "read the image", e)),
                     None => sent,
                 }
             }
@@ -98,152 +101,136 @@ impl Call<'_> {
             request = request.header("content-length", len);
         }
         let request = request.body(body).map_err(|e| {
-            Error::with_source(
-                Kind::InvalidInput,
-                format!("make the request {}", self.path),
-                e,
-            )
+            let context = format!("build the request {}", self.path);
+            Error::with_source(Kind::InvalidInput, context, e)
         })?;
         let config = self.agent.configure_request(request);
-        let request = match self.patience {
-            Patience::Within(time) => config.timeout_global(Some(time)),
-            Patience::Stalled(time) => config
+        let request = match self.timeout {
+            Timeout::Total(time) => config.timeout_global(Some(time)),
+            Timeout::Idle(time) => config
                 .timeout_connect(Some(CONNECT))
                 .timeout_per_read(Some(time))
                 .timeout_per_write(Some(time)),
-            Patience::Endless => config.timeout_connect(Some(CONNECT)),
+            Timeout::Connect => config.timeout_connect(Some(CONNECT)),
         };
         self.agent
             .run(request.build())
-            .map_err(|e| lost(e.into_io()))
+            .map_err(|e| disconnected(e.into_io()))
     }
 
-    /// The status and the whole body, at most `limit` bytes of it.
-    pub(super) fn answer(&self, payload: Payload<'_>) -> Result<(StatusCode, Vec<u8>)> {
+    /// The status and the whole body.
+    ///
+    /// # Errors
+    /// As [`Call::send`] and [`Call::read`].
+    pub(super) fn response(&self, payload: Payload<'_>) -> Result<(StatusCode, Vec<u8>)> {
         let response = self.send(payload)?;
         let status = response.status();
         Ok((status, self.read(response)?))
     }
 
-    /// The body of an answer.
+    /// The body of a response.
+    ///
+    /// # Errors
+    /// The connection ended, or the body is longer than the limit.
     pub(super) fn read(&self, response: Response<Body>) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let reader = response.into_body().into_reader();
         reader
             .take(self.limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(lost)?;
+            .map_err(disconnected)?;
         if bytes.len() as u64 > self.limit {
+            let (path, limit) = (&self.path, self.limit);
             return Err(Error::new(
                 Kind::InvalidInput,
-                format!(
-                    "dockerd's answer to {} is longer than {} bytes",
-                    self.path, self.limit
-                ),
+                format!("dockerd's response to {path} is longer than {limit} bytes"),
             ));
         }
         Ok(bytes)
     }
 
-    /// The answer to a request that must succeed.
+    /// The body of a response with status 2xx.
     ///
     /// # Errors
-    /// [`ApiError`] for a status that is not 2xx, and those of [`Call::send`].
+    /// [`ApiError`] for any other status, and those of [`Call::response`].
     pub(super) fn succeed(&self, payload: Payload<'_>) -> Result<Vec<u8>> {
-        let (status, body) = self.answer(payload)?;
-        if status.is_success() {
-            Ok(body)
-        } else {
-            Err(refused(status, &body))
+        match self.response(payload)? {
+            (status, body) if status.is_success() => Ok(body),
+            (status, body) => Err(api_error(status, &body)),
         }
     }
 
-    /// Like [`Call::succeed`]; 404 is `None`.
+    /// As [`Call::succeed`], and `None` for 404.
     pub(super) fn find(&self) -> Result<Option<Vec<u8>>> {
-        match self.answer(Payload::Nothing)? {
+        match self.response(Payload::Nothing)? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (status, body) if status.is_success() => Ok(Some(body)),
-            (status, body) => Err(refused(status, &body)),
+            (status, body) => Err(api_error(status, &body)),
+        }
+    }
+
+    /// As [`Call::succeed`]; these other statuses mean success, too.
+    pub(super) fn succeed_or(&self, also: &[StatusCode]) -> Result<()> {
+        match self.response(Payload::Nothing)? {
+            (status, _) if status.is_success() || also.contains(&status) => Ok(()),
+            (status, body) => Err(api_error(status, &body)),
         }
     }
 }
 
-/// The peer is on this machine: a connect that takes longer will not come about.
-const CONNECT: Duration = Duration::from_secs(30);
-
-/// A refusal as an error.
-pub(super) fn refused(status: StatusCode, body: &[u8]) -> Error {
-    let cause = ApiError::from_body(status.as_u16(), body);
-    Error::with_source(
-        Kind::InvalidInput,
-        format!("dockerd answered {}", cause.status),
-        cause,
-    )
+/// A response with an error status as an error.
+pub(super) fn api_error(status: StatusCode, body: &[u8]) -> Error {
+    ApiError::from_body(status.as_u16(), body).into()
 }
 
-/// A failed exchange as an error: the order to stop is told from a lost connection.
-pub(super) fn lost(e: io::Error) -> Error {
-    if was_stopped(&e) {
-        Error::interrupted()
-    } else {
-        Error::with_source(Kind::InvalidInput, "no answer from dockerd", Lost(e))
-    }
-}
-
-/// dockerd's JSON.
+/// Decodes dockerd's JSON.
 ///
 /// # Errors
-/// If it is not what the Engine API documents.
+/// The JSON does not match the Engine API.
 pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     serde_json::from_slice(json).map_err(|e| {
-        Error::with_source(
-            Kind::InvalidInput,
-            "dockerd's answer is not what the Engine API documents",
-            e,
-        )
+        let context = "dockerd's response does not match the Engine API";
+        Error::with_source(Kind::InvalidInput, context, e)
     })
 }
 
-/// One segment of a path or one value of a query, percent-encoded (RFC 3986, 2.1).
+/// The characters to encode in a path segment or a query value: all but RFC 3986's "unreserved".
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Percent-encodes one path segment or query value (RFC 3986, section 2.1).
 pub(super) fn encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            out.push(b as char);
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{b:02X}");
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Exactly so many bytes of a reader. An early end is an error: the request has promised them.
-struct Exact<'a> {
+/// Reads exactly `left` bytes: the request announced them, therefore a shorter source is an error.
+struct ExactReader<'a> {
     reader: &'a mut dyn Read,
     left: u64,
-    /// Why reading failed, kept for the one who asked for the call.
-    failed: Option<io::Error>,
+    /// Why reading failed; the HTTP client reports only the closed connection.
+    error: Option<io::Error>,
 }
 
-impl<'a> Exact<'a> {
+impl<'a> ExactReader<'a> {
     fn new(reader: &'a mut dyn Read, len: u64) -> Self {
-        Exact {
+        ExactReader {
             reader,
             left: len,
-            failed: None,
+            error: None,
         }
     }
 }
 
-impl Read for Exact<'_> {
+impl Read for ExactReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).map_or(buf.len(), |left| left.min(buf.len()));
         if most == 0 {
             return Ok(0);
         }
-        let failed = match self.reader.read(&mut buf[..most]) {
+        let error = match self.reader.read(&mut buf[..most]) {
             Ok(0) => io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 format!("it ends {} bytes early", self.left),
@@ -255,8 +242,8 @@ impl Read for Exact<'_> {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return self.read(buf),
             Err(e) => e,
         };
-        let kind = failed.kind();
-        self.failed = Some(failed);
+        let kind = error.kind();
+        self.error = Some(error);
         Err(kind.into())
     }
 }
@@ -266,22 +253,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_url_cannot_hold_is_encoded() {
+    fn reserved_characters_are_percent_encoded() {
         assert_eq!(encode("ecs-agent_1.~"), "ecs-agent_1.~");
         assert_eq!(encode("a/b c?{\"é"), "a%2Fb%20c%3F%7B%22%C3%A9");
     }
 
     #[test]
-    fn a_short_reader_is_an_error_and_a_long_one_is_cut() {
+    fn exact_reader_rejects_short_source_and_cuts_long_one() {
         let mut out = Vec::new();
         let mut short: &[u8] = b"abc";
-        let mut exact = Exact::new(&mut short, 5);
+        let mut exact = ExactReader::new(&mut short, 5);
         assert!(exact.read_to_end(&mut out).is_err());
-        let why = exact.failed.expect("the reason is kept").to_string();
-        assert_eq!(why, "it ends 2 bytes early");
+        let error = exact.error.expect("the error is kept");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 
         let (mut long, mut out): (&[u8], _) = (b"abcdef", Vec::new());
-        let mut exact = Exact::new(&mut long, 4);
+        let mut exact = ExactReader::new(&mut long, 4);
         exact.read_to_end(&mut out).unwrap();
         assert_eq!(out, b"abcd");
     }

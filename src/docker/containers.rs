@@ -1,4 +1,4 @@
-//! `/containers`: create, start, wait for, look at, stop, remove, and what they said.
+//! `/containers`: create, start, wait, inspect, stop, remove, logs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use ureq::http::{Method, StatusCode};
 
-use super::call::{self, Patience, Payload, WORK, encode};
+use super::call::{self, CHANGE, Payload, Timeout, encode};
+use super::error::disconnected;
 use super::frames::unframe;
 use super::spec::ContainerSpec;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Kind, Result};
-use crate::sys::signal::{WaitResult, wait};
+use crate::sys::signal::WaitResult;
 
-/// A container that was created.
+/// The response to a create.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Created {
-    /// Its id, 64 hex digits.
+    /// The container's ID, 64 hex digits.
     pub id: String,
-    /// What dockerd thinks odd about it.
+    /// dockerd's warnings about the container's configuration.
     #[serde(default, deserialize_with = "null_is_default")]
     pub warnings: Vec<String>,
 }
@@ -29,12 +30,12 @@ pub struct Created {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Container {
-    /// Its id, 64 hex digits.
+    /// Its ID, 64 hex digits.
     pub id: String,
-    /// The image's id, `sha256:…`.
+    /// The image's ID, `sha256:…`.
     #[serde(deserialize_with = "null_is_default")]
     pub image: String,
-    /// What it is doing.
+    /// Its state.
     #[serde(deserialize_with = "null_is_default")]
     pub state: State,
     config: Config,
@@ -48,30 +49,18 @@ impl Container {
     }
 }
 
-/// What a container is doing.
+/// The state of a container. One that is paused or restarting is also running.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct State {
-    /// `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`.
-    #[serde(deserialize_with = "null_is_default")]
-    pub status: String,
-    /// Whether its process lives.
+    /// Its process exists.
     pub running: bool,
-    /// Whether its processes are frozen; they count as running.
+    /// Its processes are frozen.
     pub paused: bool,
-    /// Whether dockerd is about to start it again; it counts as running.
+    /// dockerd is about to start it again.
     pub restarting: bool,
-    /// The exit status of its last run.
+    /// The exit code of its last run.
     pub exit_code: i64,
-    /// Whether memory had run out.
-    #[serde(rename = "OOMKilled")]
-    pub oom_killed: bool,
-    /// Why it could not be started.
-    #[serde(deserialize_with = "null_is_default")]
-    pub error: String,
-    /// RFC 3339.
-    #[serde(deserialize_with = "null_is_default")]
-    pub started_at: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -86,180 +75,163 @@ impl Docker {
     /// Creates a container.
     ///
     /// # Errors
-    /// [`ApiError`] 404 if there is no such image, 409 if the name is taken, 400 if dockerd does
-    /// not like the description.
+    /// [`ApiError`] 404 if the image does not exist, 409 if the name is in use, 400 if dockerd
+    /// rejects the specification.
     pub fn create_container(&self, name: &str, spec: &ContainerSpec) -> Result<Created> {
-        let doing = || format!("create the container {name}");
-        // Maps with text for keys and plain data: this cannot fail, and is told if it does.
-        let body = serde_json::to_vec(spec).context(doing)?;
+        let context = || format!("create the container {name}");
+        let body = serde_json::to_vec(spec).context(context)?;
         let path = format!("/containers/create?name={}", encode(name));
-        self.call(Method::POST, &path, WORK, SMALL)
+        self.call(Method::POST, &path, CHANGE, SMALL)
             .succeed(Payload::Json(&body))
             .and_then(|json| call::parse(&json))
-            .context(doing)
+            .context(context)
     }
 
-    /// Starts a container. One that runs already is no error.
+    /// Starts a container, unless it runs already.
     ///
     /// # Errors
-    /// If dockerd or the runtime cannot start it.
+    /// dockerd or the container runtime cannot start it.
     pub fn start_container(&self, id: &str) -> Result<()> {
         let path = format!("/containers/{}/start", encode(id));
-        let call = self.call(Method::POST, &path, WORK, SMALL);
-        accept(call.answer(Payload::Nothing), &[StatusCode::NOT_MODIFIED])
+        self.call(Method::POST, &path, CHANGE, SMALL)
+            .succeed_or(&[StatusCode::NOT_MODIFIED])
             .context(|| format!("start the container {id}"))
     }
 
-    /// Waits, however long, until a container does not run; its exit status.
+    /// Waits without a limit until a container does not run; returns its exit code.
     ///
     /// # Errors
-    /// [`super::Lost`] if the connection ended first: this says nothing about the container.
-    /// [`ApiError`] if dockerd could not wait: 404 if there is no such container, 200 if it
-    /// reported the failure in the body.
+    /// [`super::Disconnected`] if the connection ended first: the container may still run.
+    /// [`ApiError`] if dockerd could not wait: 404 if there is no such container, 200 if the
+    /// body has the error.
     pub fn wait_container(&self, id: &str) -> Result<i64> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Answer {
+        struct Response {
             status_code: i64,
-            error: Option<Failure>,
+            error: Option<WaitError>,
         }
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "PascalCase", default)]
-        struct Failure {
+        struct WaitError {
             #[serde(deserialize_with = "null_is_default")]
             message: String,
         }
         let path = format!("/containers/{}/wait", encode(id));
-        let call = self.call(Method::POST, &path, Patience::Endless, SMALL);
-        let doing = || format!("wait for the container {id}");
-        let body = call.succeed(Payload::Nothing).context(doing)?;
-        // The head of the answer comes at once, the body at the end: a body that is cut short is
-        // a lost connection, too.
-        let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
-            let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is cut short");
-            return Err(call::lost(cut)).context(doing);
+        let call = self.call(Method::POST, &path, Timeout::Connect, SMALL);
+        let context = || format!("wait for the container {id}");
+        let body = call.succeed(Payload::Nothing).context(context)?;
+        // dockerd sends the head at once and the body when the container exits: a truncated body
+        // means that the connection ended.
+        let Ok(response) = serde_json::from_slice::<Response>(&body) else {
+            let error = io::Error::new(io::ErrorKind::UnexpectedEof, "truncated response");
+            return Err(disconnected(error)).context(context);
         };
-        match answer.error.map(|e| e.message).filter(|m| !m.is_empty()) {
-            None => Ok(answer.status_code),
-            Some(message) => Err(Error::with_source(
-                Kind::InvalidInput,
-                doing(),
-                ApiError {
+        match response.error {
+            None => Ok(response.status_code),
+            Some(WaitError { message }) => {
+                let error = ApiError {
                     status: 200,
-                    message: super::error::one_line(&message),
-                },
-            )),
+                    message,
+                };
+                Err(Error::from(error)).context(context)
+            }
         }
     }
 
-    /// A container by id or name, if there is one.
+    /// A container by ID or name; `None` if there is none.
     ///
     /// # Errors
-    /// If dockerd cannot be asked.
+    /// The call failed.
     pub fn container(&self, id: &str) -> Result<Option<Container>> {
-        let doing = || format!("look at the container {id}");
+        let context = || format!("inspect the container {id}");
         self.get(&format!("/containers/{}/json", encode(id)), LARGE)
             .find()
-            .context(doing)?
+            .context(context)?
             .map(|json| call::parse(&json))
             .transpose()
-            .context(doing)
+            .context(context)
     }
 
-    /// Stops a container: SIGTERM, and SIGKILL after `grace` (whole seconds). One that does not
-    /// run, or is not there, is stopped.
+    /// Stops a container: SIGTERM, and SIGKILL after `grace` (whole seconds). Succeeds if it does
+    /// not run or does not exist.
     ///
     /// # Errors
-    /// If dockerd cannot stop it.
+    /// dockerd cannot stop it.
     pub fn stop_container(&self, id: &str, grace: Duration) -> Result<()> {
-        /// What dockerd may take beyond the grace: the SIGKILL, the runtime, the disk.
+        /// For what follows the SIGKILL.
         const MARGIN: Duration = Duration::from_secs(30);
         let path = format!("/containers/{}/stop?t={}", encode(id), grace.as_secs());
-        let patience = Patience::Within(grace + MARGIN);
-        let call = self.call(Method::POST, &path, patience, SMALL);
-        accept(
-            call.answer(Payload::Nothing),
-            &[StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND],
-        )
-        .context(|| format!("stop the container {id}"))
+        self.call(Method::POST, &path, Timeout::Total(grace + MARGIN), SMALL)
+            .succeed_or(&[StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND])
+            .context(|| format!("stop the container {id}"))
     }
 
-    /// Removes a container by id or name, with its anonymous volumes, whether it runs or not.
-    /// When this returns, the name is free.
+    /// Removes a container by ID or name, with its anonymous volumes, even if it runs. Afterwards
+    /// its name is free.
     ///
     /// # Errors
-    /// If dockerd cannot remove it, or a removal under way does not come to its end.
+    /// dockerd cannot remove it, or another client's removal does not end.
     pub fn remove_container(&self, id: &str) -> Result<()> {
-        let doing = || format!("remove the container {id}");
+        let context = || format!("remove the container {id}");
         let path = format!("/containers/{}?force=1&v=1", encode(id));
-        let call = self.call(Method::DELETE, &path, WORK, SMALL);
-        let (status, body) = call.answer(Payload::Nothing).context(doing)?;
+        let call = self.call(Method::DELETE, &path, CHANGE, SMALL);
+        let (status, body) = call.response(Payload::Nothing).context(context)?;
         match status {
             StatusCode::NOT_FOUND => Ok(()),
-            // Somebody else removes it already.
-            StatusCode::CONFLICT => self.await_removal(id, call::refused(status, &body)),
+            // Another client is removing it.
+            StatusCode::CONFLICT => self.wait_for_removal(id, call::api_error(status, &body)),
             _ if status.is_success() => Ok(()),
-            _ => Err(call::refused(status, &body)).context(doing),
+            _ => Err(call::api_error(status, &body)).context(context),
         }
     }
 
-    fn await_removal(&self, id: &str, conflict: Error) -> Result<()> {
+    fn wait_for_removal(&self, id: &str, conflict: Error) -> Result<()> {
         const LIMIT: Duration = Duration::from_secs(30);
+        const PAUSE: Duration = Duration::from_millis(200);
         let start = Instant::now();
         while self.container(id)?.is_some() {
             if start.elapsed() > LIMIT {
-                return Err(Error::with_source(
-                    Kind::InvalidInput,
-                    format!("the container {id} was not gone after {LIMIT:?}"),
-                    conflict,
-                ));
+                let context = format!("the container {id} was not removed within {LIMIT:?}");
+                return Err(Error::with_source(Kind::Transient, context, conflict));
             }
-            let pause = Some(Duration::from_millis(200));
-            let woken = wait(None, &self.stop, pause)
-                .context(|| format!("wait for the end of the container {id}"))?;
-            if woken == WaitResult::Interrupted {
+            let woken = self.stop.sleep(PAUSE);
+            let context = || format!("wait for the removal of the container {id}");
+            if woken.context(context)? == WaitResult::Interrupted {
                 return Err(Error::interrupted());
             }
         }
         Ok(())
     }
 
-    /// The last `tail` lines that a container wrote to stdout and stderr, 4 MiB of them at most.
+    /// The last `tail` lines that a container wrote to stdout and stderr, at most 4 MiB.
     ///
     /// # Errors
-    /// If there is no such container, or its log driver keeps nothing to read.
+    /// There is no such container, or its log driver does not support reading.
     pub fn container_logs(&self, id: &str, tail: u32) -> Result<Vec<u8>> {
-        const MOST: u64 = 4 << 20;
-        let doing = || format!("read the log of the container {id}");
+        const LIMIT: u64 = 4 << 20;
+        let context = || format!("read the log of the container {id}");
         let tty = self.container(id)?.is_some_and(|c| c.config.tty);
         let path = format!(
             "/containers/{}/logs?stdout=1&stderr=1&tail={tail}",
             encode(id)
         );
-        let call = self.get(&path, MOST);
-        let response = call.send(Payload::Nothing).context(doing)?;
+        let response = self
+            .get(&path, LIMIT)
+            .send(Payload::Nothing)
+            .context(context)?;
         let status = response.status();
         let mut log = Vec::new();
         (response.into_body().into_reader())
-            .take(MOST)
+            .take(LIMIT)
             .read_to_end(&mut log)
-            .map_err(call::lost)
-            .context(doing)?;
+            .map_err(disconnected)
+            .context(context)?;
         if !status.is_success() {
-            return Err(call::refused(status, &log)).context(doing);
+            return Err(call::api_error(status, &log)).context(context);
         }
         // A terminal's output has no frames (Engine API, "Stream format").
         Ok(if tty { log } else { unframe(&log) })
-    }
-}
-
-/// Success, or one of the statuses that are as good.
-fn accept(answer: Result<(StatusCode, Vec<u8>)>, also: &[StatusCode]) -> Result<()> {
-    let (status, body) = answer?;
-    if status.is_success() || also.contains(&status) {
-        Ok(())
-    } else {
-        Err(call::refused(status, &body))
     }
 }
 
@@ -268,12 +240,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_is_read_leniently() {
-        let json = br#"{"Id":"ab","State":{"Status":"exited","Running":false,"OOMKilled":true,
-            "ExitCode":137,"Error":null,"Health":{"x":1}},"Config":{"Tty":true,"Labels":{"a":"b"}},"Mounts":[]}"#;
+    fn container_json_with_null_missing_and_unknown_fields() {
+        let json = br#"{"Id":"ab","State":{"Status":"exited","Running":false,"ExitCode":137,
+            "Error":null,"Health":{"x":1}},"Config":{"Tty":true,"Labels":{"a":"b"}},"Mounts":[]}"#;
         let c: Container = call::parse(json).unwrap();
         assert_eq!((c.id.as_str(), c.state.exit_code), ("ab", 137));
-        assert!(c.state.oom_killed && c.config.tty && !c.state.running);
+        assert!(c.config.tty && !c.state.running);
         assert_eq!((c.label("a"), c.label("b")), (Some("b"), None));
         let bare: Container = call::parse(br#"{"Id":"ab"}"#).unwrap();
         assert_eq!(bare.state, State::default());

@@ -1,12 +1,14 @@
-//! A registry's credentials out of Docker's own `config.json`, as `docker login` leaves them, for
-//! the header `X-Registry-Auth` (Engine API, "Authentication"). Pure.
+//! A registry's credentials in Docker's `config.json`, as `docker login` stores them, and their
+//! encoding for the header `X-Registry-Auth` (Engine API, "Authentication").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Value, json};
 
-/// What `X-Registry-Auth` says. Secret: it has no `Debug`, and nothing prints it.
-pub struct RegistryAuth(String);
+use crate::error::{Error, Kind, Result};
+
+/// The value of `X-Registry-Auth`. A secret, therefore without `Debug`.
+pub(crate) struct RegistryAuth(String);
 
 impl RegistryAuth {
     pub(super) fn header(&self) -> &str {
@@ -14,31 +16,30 @@ impl RegistryAuth {
     }
 }
 
-/// What the file has for a registry.
-pub enum Credentials {
-    /// Nothing: the registry is asked without.
+/// What `config.json` has for one registry.
+pub(crate) enum Credentials {
+    /// Nothing: requests are anonymous.
     None,
-    /// What `docker login` stored.
+    /// Stored by `docker login`.
     Stored(RegistryAuth),
-    /// They are a program's to tell, `docker-credential-<name>`.
+    /// Only `docker-credential-<name>` has them.
     Helper(String),
 }
 
-/// The file's name, in Docker's directory of configuration.
-pub const FILE: &str = "config.json";
+/// The name of the file in Docker's configuration directory.
+pub(crate) const FILE: &str = "config.json";
 
-/// The key of Docker Hub's credentials, by its host.
+/// The host in the key of Docker Hub's credentials.
 const HUB: &str = "index.docker.io";
 
-/// What the text of a `config.json` has for the registry at `host` (with its port, if it has one).
-/// An entry that is stored here comes before a helper, which we do not run.
+/// Looks up the registry `host[:port]` in the text of a `config.json`. A stored entry wins over a
+/// credential helper, which ecs-init does not run.
 ///
 /// # Errors
-/// What is wrong with the file, without a word of its contents.
-pub fn find(text: &[u8], host: &str) -> Result<Credentials, String> {
+/// [`Kind::InvalidInput`]; the message has nothing of the file's content.
+pub(crate) fn find(text: &[u8], host: &str) -> Result<Credentials> {
     let host = if host == "docker.io" { HUB } else { host };
-    let file: Value = serde_json::from_slice(text)
-        .map_err(|e| format!("is no JSON (line {}, column {})", e.line(), e.column()))?;
+    let file = parse(text)?;
     let entry = (file["auths"].as_object().into_iter().flatten())
         .find(|(key, _)| host_of(key) == host)
         .map(|(_, entry)| entry);
@@ -47,14 +48,17 @@ pub fn find(text: &[u8], host: &str) -> Result<Credentials, String> {
         .filter(|a| !a.is_empty())
     {
         let (user, password) = decode(auth).ok_or_else(|| {
-            format!("the auth of {host} is not the base64 of \"user:password\": log in anew")
+            let context = format!(
+                "the auth of {host} is not \"user:password\" in base64; run docker login again"
+            );
+            Error::new(Kind::InvalidInput, context)
         })?;
         let token = entry.and_then(|e| e["identitytoken"].as_str());
-        let said = match token.filter(|t| !t.is_empty()) {
+        let auth = match token.filter(|t| !t.is_empty()) {
             Some(token) => json!({"identitytoken": token, "serveraddress": host}),
             None => json!({"username": user, "password": password, "serveraddress": host}),
         };
-        let auth = URL_SAFE.encode(said.to_string());
+        let auth = URL_SAFE.encode(auth.to_string());
         return Ok(Credentials::Stored(RegistryAuth(auth)));
     }
     let helper = file["credHelpers"][host].as_str();
@@ -64,12 +68,12 @@ pub fn find(text: &[u8], host: &str) -> Result<Credentials, String> {
     })
 }
 
-/// The registries whose credentials are in the text of a `config.json` itself, sorted.
+/// The registries whose credentials are stored in the text of a `config.json`, sorted.
 ///
 /// # Errors
-/// It is no JSON.
-pub fn stored(text: &[u8]) -> serde_json::Result<Vec<String>> {
-    let file: Value = serde_json::from_slice(text)?;
+/// As [`find`].
+pub(crate) fn stored_hosts(text: &[u8]) -> Result<Vec<String>> {
+    let file = parse(text)?;
     let secret = |entry: &Value| {
         ["auth", "password", "identitytoken", "registrytoken"]
             .iter()
@@ -85,7 +89,15 @@ pub fn stored(text: &[u8]) -> serde_json::Result<Vec<String>> {
     Ok(hosts)
 }
 
-/// The host of a key: older Dockers wrote URLs.
+/// Not `serde_json`'s message, which may quote the file.
+fn parse(text: &[u8]) -> Result<Value> {
+    serde_json::from_slice(text).map_err(|e| {
+        let context = format!("not JSON (line {}, column {})", e.line(), e.column());
+        Error::new(Kind::InvalidInput, context)
+    })
+}
+
+/// The host of a key: old versions of Docker wrote URLs.
 fn host_of(key: &str) -> &str {
     let rest = key.split_once("://").map_or(key, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest)
@@ -123,7 +135,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn by_host_and_in_the_engines_form() {
+    fn credentials_by_host() {
         let expected = json!({"username": "ann", "password": "a:b?>",
             "serveraddress": "r.example:5000"});
         assert_eq!(found(TEXT, "r.example:5000"), Some(expected));
@@ -139,22 +151,25 @@ mod tests {
     }
 
     #[test]
-    fn whose_are_stored() {
-        let hosts = stored(TEXT.as_bytes()).unwrap();
+    fn hosts_with_stored_credentials() {
+        let hosts = stored_hosts(TEXT.as_bytes()).unwrap();
         assert_eq!(hosts, [HUB, "r.example:5000"]);
-        assert!(stored(b"{}").unwrap().is_empty());
-        assert!(stored(b"auth").is_err());
+        assert!(stored_hosts(b"{}").unwrap().is_empty());
+        assert!(stored_hosts(b"auth").is_err());
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_secret() {
+    fn error_does_not_contain_secret() {
         for text in [
             r#"{"auths": {"r": {"auth": "c2VjcmV0"}}}"#,
             r#"{"auths": {"r": {"auth": "secret"}}}"#,
             r#"{"auths": {"r": {"auth": "secret""#,
         ] {
-            let why = find(text.as_bytes(), "r").err().expect(text);
-            assert!(!why.contains("secret") && !why.contains("c2Vj"), "{why}");
+            let error = find(text.as_bytes(), "r").err().expect(text).to_string();
+            assert!(
+                !error.contains("secret") && !error.contains("c2Vj"),
+                "{error}"
+            );
         }
     }
 }

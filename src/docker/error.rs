@@ -1,23 +1,25 @@
-//! How a call to dockerd fails: with an answer, or without one. Both are causes of a
-//! [`crate::error::Error`]; [`crate::error::Error::find`] gets them back.
+//! How a call to dockerd fails. Both types are the source of a [`crate::error::Error`];
+//! [`crate::error::Error::find`] returns them.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// dockerd answered, and the answer was no.
+use crate::error::{Error, Kind};
+use crate::http::transport::was_stopped;
+
+/// dockerd answered with an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
-    /// The HTTP status. 200 for an endpoint that reports its failure in the body.
+    /// The HTTP status; 200 for an endpoint that reports its error in the body.
     pub status: u16,
-    /// dockerd's own words, on one line.
+    /// dockerd's message, on one line.
     pub message: String,
 }
 
 impl ApiError {
-    /// The error that an answer's body describes: `{"message": …}`, or else plain text.
-    #[must_use]
-    pub fn from_body(status: u16, body: &[u8]) -> Self {
+    /// The error in a response body: `{"message": …}`, or plain text.
+    pub(super) fn from_body(status: u16, body: &[u8]) -> Self {
         #[derive(serde::Deserialize)]
         struct Body {
             message: String,
@@ -31,12 +33,21 @@ impl ApiError {
             message: one_line(&text),
         }
     }
+
+    /// The kind of the error that has this source.
+    fn kind(&self) -> Kind {
+        match self.status {
+            404 => Kind::Unavailable,
+            502..=504 => Kind::Transient,
+            _ => Kind::Rejected,
+        }
+    }
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.message.as_str() {
-            "" => "it gives no reason",
+            "" => "(no message)",
             message => message,
         })
     }
@@ -44,20 +55,41 @@ impl fmt::Display for ApiError {
 
 impl StdError for ApiError {}
 
-/// There was no answer, or only a part of one: dockerd is not there, hung up, or took too long.
-/// Nothing is known about what it did.
-#[derive(Debug)]
-pub struct Lost(pub io::Error);
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Error {
+        let context = format!("dockerd answered {}", error.status);
+        Error::with_source(error.kind(), context, error)
+    }
+}
 
-impl fmt::Display for Lost {
+/// dockerd did not answer, or the connection ended within the answer. Whether it carried out the
+/// request is unknown.
+#[derive(Debug)]
+pub struct Disconnected(pub io::Error);
+
+impl fmt::Display for Disconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl StdError for Lost {}
+impl StdError for Disconnected {}
 
-/// At most 1000 characters of a foreign text, with no control character in it.
+/// The error of a failed exchange: an interrupt, or a [`Disconnected`].
+pub(super) fn disconnected(error: io::Error) -> Error {
+    if was_stopped(&error) {
+        return Error::interrupted();
+    }
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => Kind::Rejected,
+        io::ErrorKind::InvalidInput => Kind::InvalidInput,
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Kind::Unavailable,
+        _ => Kind::Transient,
+    };
+    Error::with_source(kind, "no answer from dockerd", Disconnected(error))
+}
+
+/// At most 1000 characters of a text that dockerd sent, without control characters.
 pub(super) fn one_line(text: &str) -> String {
     let clean = text.trim().chars().take(1000);
     clean
@@ -70,15 +102,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_is_found_in_json_and_in_plain_text() {
+    fn api_error_message_from_json_or_plain_text() {
         let json = ApiError::from_body(409, br#"{"message":"in use\nby a","x":1}"#);
+        assert_eq!((json.status, json.message.as_str()), (409, "in use by a"));
         assert_eq!(
-            (json.status, json.to_string().as_str()),
-            (409, "in use by a")
+            ApiError::from_body(404, b"page not found\n").message,
+            "page not found"
         );
-        let text = ApiError::from_body(404, b"page not found\n");
-        assert_eq!(text.to_string(), "page not found");
-        let none = ApiError::from_body(500, b"");
-        assert_eq!(none.to_string(), "it gives no reason");
+        assert_eq!(ApiError::from_body(500, b"").message, "");
+    }
+
+    #[test]
+    fn error_kind_by_status_and_io_error() {
+        let api = |status| Error::from(ApiError::from_body(status, b"")).kind();
+        assert_eq!(
+            [404, 409, 503, 200].map(api),
+            [
+                Kind::Unavailable,
+                Kind::Rejected,
+                Kind::Transient,
+                Kind::Rejected
+            ]
+        );
+        let io = |kind: io::ErrorKind| disconnected(kind.into()).kind();
+        assert_eq!(io(io::ErrorKind::NotFound), Kind::Unavailable);
+        assert_eq!(io(io::ErrorKind::BrokenPipe), Kind::Transient);
+        assert_eq!(io(io::ErrorKind::PermissionDenied), Kind::Rejected);
     }
 }

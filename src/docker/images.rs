@@ -1,4 +1,4 @@
-//! `/images`: load an archive, look at an image, remove one that nobody names any more.
+//! `/images`: load an archive, inspect an image, remove a dangling one.
 
 use std::io::Read;
 use std::time::Duration;
@@ -6,133 +6,123 @@ use std::time::Duration;
 use serde::Deserialize;
 use ureq::http::{Method, StatusCode};
 
-use super::call::{self, Patience, Payload, WORK};
-use super::error::one_line;
+use super::call::{self, CHANGE, Payload, Timeout};
+use super::error::{disconnected, one_line};
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 
-/// An image (`GET /images/{name}/json`).
+/// An image (`GET /images/{name}/json`). A text field is empty if the image does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageInfo {
     /// `sha256:…`.
     #[serde(deserialize_with = "null_is_default")]
     pub id: String,
-    /// `amd64`, `arm64`; empty if the image does not say.
+    /// `amd64`, `arm64`.
     #[serde(deserialize_with = "null_is_default")]
     pub architecture: String,
-    /// `linux`; empty if the image does not say.
+    /// `linux`.
     #[serde(deserialize_with = "null_is_default")]
     pub os: String,
-    /// RFC 3339; empty if the image does not say.
-    #[serde(deserialize_with = "null_is_default")]
-    pub created: String,
     /// `name:tag`.
     #[serde(deserialize_with = "null_is_default")]
     pub repo_tags: Vec<String>,
-    /// `name@sha256:…`, of an image that was pulled by its digest.
+    /// `name@sha256:…`, of an image that was pulled.
     #[serde(deserialize_with = "null_is_default")]
     pub repo_digests: Vec<String>,
 }
 
-/// How long dockerd may be silent while it takes an archive. It says nothing while it unpacks,
-/// and a slow disk unpacks for minutes.
-pub(super) const UNPACKING: Duration = Duration::from_secs(15 * 60);
+/// Between two parts of a response while dockerd unpacks an image: minutes on a slow disk.
+pub(super) const UNPACK: Duration = Duration::from_secs(15 * 60);
 
 impl Docker {
-    /// Streams `len` bytes of a docker-archive to `POST /images/load`; what dockerd says to it,
-    /// line by line. That the tag is there is for the caller to see, with
-    /// [`Docker::image`].
+    /// Sends `len` bytes of a docker-archive to `POST /images/load`; returns dockerd's messages.
+    /// The caller checks with [`Docker::image`] that the expected tag exists.
     ///
     /// # Errors
-    /// If dockerd refuses the archive (it does so with status 200 and a line of JSON), breaks
-    /// off, or `archive` cannot be read.
+    /// dockerd rejects the archive ([`ApiError`] with status 200), the connection ends, or
+    /// `archive` cannot be read.
     pub fn load_image(&self, archive: &mut dyn Read, len: u64) -> Result<Vec<String>> {
-        let doing = || "load the image into Docker";
-        let call = self.call(
-            Method::POST,
-            // Without the progress: it would come while the archive is still being sent.
-            "/images/load?quiet=1",
-            Patience::Stalled(UNPACKING),
-            LARGE,
-        );
-        let response = call.send(Payload::Tar(archive, len)).context(doing)?;
+        let context = || "load the image into Docker";
+        // Without progress messages: they would arrive while the archive is being sent.
+        let path = "/images/load?quiet=1";
+        let call = self.call(Method::POST, path, Timeout::Idle(UNPACK), LARGE);
+        let response = call.send(Payload::Tar(archive, len)).context(context)?;
         let status = response.status();
-        // What came before a connection was lost may hold the reason.
-        let mut answer = Vec::new();
+        // The messages before a lost connection may have the cause.
+        let mut body = Vec::new();
         let end = (response.into_body().into_reader())
             .take(LARGE)
-            .read_to_end(&mut answer)
-            .map_err(call::lost);
+            .read_to_end(&mut body)
+            .map_err(disconnected);
         if !status.is_success() {
-            return Err(call::refused(status, &answer)).context(doing);
+            return Err(call::api_error(status, &body)).context(context);
         }
-        let said = read_messages(&answer)
-            .map_err(|e| {
-                Error::with_source(Kind::InvalidInput, "dockerd did not take the archive", e)
-            })
-            .context(doing)?;
-        end.context(doing)?;
-        Ok(said)
+        let messages = read_messages(&body).map_err(Error::from).context(context)?;
+        end.context(context)?;
+        Ok(messages)
     }
 
-    /// The image of this name, tag or id, if there is one.
+    /// The image with this name, tag or ID; `None` if there is none.
     ///
     /// # Errors
-    /// If dockerd cannot be asked.
+    /// The call failed.
     pub fn image(&self, name: &str) -> Result<Option<ImageInfo>> {
-        let doing = || format!("look for the image {name}");
+        let context = || format!("inspect the image {name}");
         self.get(&format!("/images/{}/json", encode_name(name)), SMALL)
             .find()
-            .context(doing)?
+            .context(context)?
             .map(|json| call::parse(&json))
             .transpose()
-            .context(doing)
+            .context(context)
     }
 
-    /// Removes an image that has lost its last name and that no container is made of. Whether
-    /// it did; an image that is named, used or gone is left alone.
+    /// Removes an image that has no name and no container; returns whether it was removed.
     ///
     /// # Errors
-    /// If dockerd cannot be asked, or cannot remove it.
+    /// The call failed.
     pub fn remove_dangling_image(&self, id: &str) -> Result<bool> {
         let image = self.image(id)?;
         if image.is_none_or(|i| !i.repo_tags.is_empty() || !i.repo_digests.is_empty()) {
             return Ok(false);
         }
-        let doing = || format!("remove the image {id}");
-        // Without `force`: a name that it gets in between, or a container, keeps it.
-        let path = format!("/images/{}", encode_reference(id));
-        let call = self.call(Method::DELETE, &path, WORK, LARGE);
-        let (status, body) = call.answer(Payload::Nothing).context(doing)?;
+        let context = || format!("remove the image {id}");
+        // Not forced: an image that got a name or a container in the meantime is kept.
+        let path = format!("/images/{}", encode_segment(id));
+        let call = self.call(Method::DELETE, &path, CHANGE, LARGE);
+        let (status, body) = call.response(Payload::Nothing).context(context)?;
         match status {
             StatusCode::NOT_FOUND => Ok(false),
             StatusCode::CONFLICT => {
-                let refused = ApiError::from_body(status.as_u16(), &body);
-                log::debug!("the image {id} stays: {refused}");
+                let error = ApiError::from_body(status.as_u16(), &body);
+                log::debug!("image {id} not removed: {error}");
                 Ok(false)
             }
             _ if status.is_success() => Ok(true),
-            _ => Err(call::refused(status, &body)).context(doing),
+            _ => Err(call::api_error(status, &body)).context(context),
         }
     }
 }
 
-/// A name in a path. A slash stays as it is: dockerd's route takes the rest of the path for it.
+/// An image name in a path. dockerd's route accepts slashes in it.
 pub(super) fn encode_name(name: &str) -> String {
-    let path: Vec<String> = name.split('/').map(encode_reference).collect();
+    let path: Vec<String> = name.split('/').map(encode_segment).collect();
     path.join("/")
 }
 
-/// `name:tag` and `name@sha256:…` keep their marks, which a path may hold (RFC 3986, 3.3).
-fn encode_reference(segment: &str) -> String {
+/// Keeps the `:` and `@` of `name:tag` and `name@sha256:…`, which a path may contain (RFC 3986,
+/// section 3.3).
+fn encode_segment(segment: &str) -> String {
     call::encode(segment)
         .replace("%3A", ":")
         .replace("%40", "@")
 }
 
-/// The messages of a JSON stream, up to the first error.
-pub(super) fn read_messages(answer: &[u8]) -> std::result::Result<Vec<String>, ApiError> {
+/// The messages of a JSON stream.
+///
+/// # Errors
+/// The first message that is an error.
+pub(super) fn read_messages(body: &[u8]) -> Result<Vec<String>, ApiError> {
     #[derive(Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]
     struct Detail {
@@ -146,8 +136,8 @@ pub(super) fn read_messages(answer: &[u8]) -> std::result::Result<Vec<String>, A
         error: Option<String>,
         error_detail: Option<Detail>,
     }
-    let mut said = Vec::new();
-    for line in answer.split(|b| *b == b'\n') {
+    let mut messages = Vec::new();
+    for line in body.split(|b| *b == b'\n') {
         let Ok(message) = serde_json::from_slice::<Message>(line) else {
             continue;
         };
@@ -161,10 +151,10 @@ pub(super) fn read_messages(answer: &[u8]) -> std::result::Result<Vec<String>, A
         }
         let text = one_line(message.stream.as_deref().unwrap_or_default());
         if !text.is_empty() {
-            said.push(text);
+            messages.push(text);
         }
     }
-    Ok(said)
+    Ok(messages)
 }
 
 #[cfg(test)]
@@ -172,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_found_on_any_line() {
+    fn error_is_found_on_any_line_of_stream() {
         let good = b"{\"stream\":\"Loaded image: a:b\\n\"}\r\n{\"status\":\"x\",\"id\":\"y\"}\n";
         assert_eq!(read_messages(good).unwrap(), ["Loaded image: a:b"]);
         let bad: [&[u8]; 4] = [
@@ -181,16 +171,16 @@ mod tests {
             b"{\"error\":\"no space\"}",
             b"not json\n{\"error\":\"no space\"}",
         ];
-        for answer in bad {
-            assert_eq!(read_messages(answer).unwrap_err().message, "no space");
+        for body in bad {
+            assert_eq!(read_messages(body).unwrap_err().message, "no space");
         }
         assert!(read_messages(b"{\"errorDetail\":{}}").is_err());
     }
 
     #[test]
-    fn a_name_keeps_what_a_path_may_hold() {
+    fn image_name_keeps_slash_colon_and_at() {
         let name = "amazon/amazon-ecs-agent:latest";
         assert_eq!(encode_name(name), name);
-        assert_eq!(encode_reference("a?b%"), "a%3Fb%25");
+        assert_eq!(encode_segment("a?b%@"), "a%3Fb%25@");
     }
 }

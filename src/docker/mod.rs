@@ -1,30 +1,30 @@
-//! The Docker Engine, over its Unix socket: the calls of the Engine API that we use, and the JSON
-//! that we need of them.
+//! A client of the Docker Engine over its Unix socket: the calls of the Engine API that ecs-init
+//! uses, and the fields that it needs of them.
 //!
-//! HTTP/1.1 by `ureq`, one connection a call: a pooled one would be dead after every restart of
-//! dockerd, and a call is rare. The API version is negotiated once, by [`Docker::connect`], and
-//! every path carries it. Answers are read leniently (unknown members ignored, missing ones
-//! defaulted) and up to a size.
+//! HTTP/1.1 by `ureq`, one connection per call: a pooled one would be dead after each restart of
+//! dockerd, and calls are rare. [`Docker::connect`] negotiates the API version, and the path of
+//! every call starts with it. Responses have a size limit; unknown fields are ignored, missing
+//! ones get their default.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`version`] | which API version (pure) |
-//! | [`spec`] | the container to create, as data |
+//! | [`version`] | which API version to use |
+//! | [`spec`] | the container to create |
 //! | [`images`], [`pull`], [`containers`], [`networks`] | the calls |
-//! | [`credentials`] | a registry's, out of Docker's own configuration (pure) |
-//! | [`error`] | an answer that says no, or no answer at all |
-//! | [`frames`] | a container's output without its frames (pure) |
+//! | [`credentials`] | a registry's credentials in Docker's `config.json` |
+//! | [`error`] | an error response, or no response |
+//! | [`frames`] | removes the frames of a container's output |
 
 mod call;
-pub mod containers;
-pub mod credentials;
-pub mod error;
-pub mod frames;
-pub mod images;
-pub mod networks;
-pub mod pull;
+pub(crate) mod containers;
+pub(crate) mod credentials;
+mod error;
+mod frames;
+pub(crate) mod images;
+mod networks;
+mod pull;
 pub mod spec;
-pub mod version;
+mod version;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -35,14 +35,14 @@ use ureq::Agent;
 use ureq::config::AutoHeaderValue;
 use ureq::http::Method;
 
-pub use containers::Container;
-pub use error::{ApiError, Lost};
+pub(crate) use containers::Container;
+pub use error::{ApiError, Disconnected};
 pub use version::ApiVersion;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::http::transport::{NoResolver, UnixConnector};
-use crate::sys::signal::{Stop, WaitResult, wait};
-use call::{Call, Patience, Payload};
+use crate::sys::signal::{Stop, WaitResult};
+use call::{Call, Payload, Timeout};
 
 /// A client of one dockerd. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -53,40 +53,42 @@ pub struct Docker {
     version: ApiVersion,
 }
 
-/// An answer's limit where a few lines of JSON are expected.
+/// The longest response of a call that returns a few lines of JSON, in bytes.
 const SMALL: u64 = 1 << 20;
-/// The limit for lists and logs.
+/// The longest response of a call that returns a list or a log, in bytes.
 const LARGE: u64 = 16 << 20;
 
+/// For a ping. systemd's socket activation accepts connections before dockerd answers them.
+const PING: Duration = Duration::from_secs(10);
+
 impl Docker {
-    /// Connects to the dockerd behind `socket` and agrees with it on an API version. A dockerd
-    /// that is not there yet, or is still starting, is waited for, `limit` at most. SIGTERM and
-    /// SIGINT (`stop`) end this wait and every later call.
+    /// Connects to the dockerd at `socket` and negotiates an API version. Waits up to `limit` for
+    /// a dockerd that does not run yet. `stop` ends this wait and every later call.
     ///
     /// # Errors
-    /// If dockerd did not answer in time, may not be talked to, or speaks no version of ours.
+    /// dockerd did not answer within `limit`, access is denied, or there is no common API version.
     pub fn connect(socket: &Path, limit: Duration, stop: &Stop) -> Result<Docker> {
-        Docker::await_daemon(socket, Some(limit), stop)
+        Docker::wait_for_daemon(socket, Some(limit), stop)
     }
 
-    /// Waits for dockerd to come back, however long it takes, and agrees on a version anew: it
-    /// may be another one.
+    /// Waits without a limit for dockerd to come back, and negotiates the version again: it may
+    /// have been upgraded.
     ///
     /// # Errors
-    /// Those of [`Docker::connect`], save the time-out.
+    /// As [`Docker::connect`], except the timeout.
     pub fn reconnect(&self) -> Result<Docker> {
-        Docker::await_daemon(&self.socket, None, &self.stop)
+        Docker::wait_for_daemon(&self.socket, None, &self.stop)
     }
 
-    /// The same, `limit` at most.
+    /// As [`Docker::reconnect`], with a limit.
     ///
     /// # Errors
-    /// Those of [`Docker::connect`].
+    /// As [`Docker::connect`].
     pub fn reconnect_within(&self, limit: Duration) -> Result<Docker> {
-        Docker::await_daemon(&self.socket, Some(limit), &self.stop)
+        Docker::wait_for_daemon(&self.socket, Some(limit), &self.stop)
     }
 
-    /// The same client, which no signal interrupts: for what is to be done after the signal.
+    /// The same client, not interrupted by signals: for the work after a signal.
     #[must_use]
     pub fn without_stop(&self) -> Docker {
         Docker {
@@ -96,42 +98,42 @@ impl Docker {
         }
     }
 
-    /// The API version agreed on.
+    /// The negotiated API version.
+    #[must_use]
     pub fn version(&self) -> ApiVersion {
         self.version
     }
 
-    /// Whether dockerd takes connections and answers them, now (within 10 s). A dockerd that is
-    /// shutting down closes its socket first and stops its containers then; where systemd holds
-    /// the socket, the connection is taken and nobody answers.
+    /// Whether dockerd answers within 10 s. A dockerd that shuts down closes its socket first and
+    /// stops its containers afterwards.
     ///
     /// # Errors
-    /// [`Lost`] if not; [`ApiError`] if it answers that it is not well.
+    /// [`Disconnected`] if it does not answer, [`ApiError`] if it answers with an error.
     pub fn ping(&self) -> Result<()> {
         let call = Call {
             agent: &self.agent,
             method: Method::GET,
             path: "/_ping".into(),
-            patience: Patience::Within(Duration::from_secs(10)),
+            timeout: Timeout::Total(PING),
             limit: SMALL,
         };
         call.succeed(Payload::Nothing)
             .map(drop)
-            .context(|| "ask dockerd whether it is there")
+            .context(|| "ping dockerd")
     }
 
-    fn await_daemon(socket: &Path, limit: Option<Duration>, stop: &Stop) -> Result<Docker> {
-        /// How often a waiting is spoken of.
-        const NEWS: Duration = Duration::from_secs(15);
+    fn wait_for_daemon(socket: &Path, limit: Option<Duration>, stop: &Stop) -> Result<Docker> {
+        /// How often the wait is logged.
+        const LOG_INTERVAL: Duration = Duration::from_secs(15);
         let agent = agent(socket, stop.clone());
         let start = Instant::now();
-        let (mut pause, mut news) = (Duration::from_millis(100), start);
+        let (mut pause, mut next_log) = (Duration::from_millis(100), start);
         loop {
             let left = limit.map(|l| l.saturating_sub(start.elapsed()));
-            let error = match hello(&agent, left) {
+            let error = match negotiate(&agent, left) {
                 Ok(version) => {
-                    if news != start {
-                        log::info!("dockerd at {} is there", socket.display());
+                    if next_log != start {
+                        log::info!("dockerd at {} answers", socket.display());
                     }
                     return Ok(Docker {
                         agent,
@@ -143,21 +145,19 @@ impl Docker {
                 Err(e) => e,
             };
             let left = limit.map(|l| l.saturating_sub(start.elapsed()));
-            if !is_not_yet(&error) || left.is_some_and(|l| l.is_zero()) {
-                return Err(explain(error, socket, limit));
+            if !may_start(&error) || left.is_some_and(|l| l.is_zero()) {
+                return Err(connect_error(error, socket, limit));
             }
-            if Instant::now() >= news {
+            if Instant::now() >= next_log {
                 let until = limit.map_or_else(String::new, |l| format!(", up to {l:?}"));
                 log::info!(
                     "waiting for dockerd at {}{until}: {error}",
                     socket.display()
                 );
-                news = Instant::now() + NEWS;
+                next_log = Instant::now() + LOG_INTERVAL;
             }
-            let pause_now = left.map_or(pause, |l| l.min(pause));
-            if wait(None, stop, Some(pause_now)).context(|| "wait for dockerd")?
-                == WaitResult::Interrupted
-            {
+            let sleep = left.map_or(pause, |l| l.min(pause));
+            if stop.sleep(sleep).context(|| "wait for dockerd")? == WaitResult::Interrupted {
                 return Err(Error::interrupted());
             }
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -165,39 +165,37 @@ impl Docker {
     }
 
     /// A call below `/v{version}`.
-    fn call(&self, method: Method, path: &str, patience: Patience, limit: u64) -> Call<'_> {
+    fn call(&self, method: Method, path: &str, timeout: Timeout, limit: u64) -> Call<'_> {
         Call {
             agent: &self.agent,
             method,
             path: format!("/v{}{path}", self.version),
-            patience,
+            timeout,
             limit,
         }
     }
 
     fn get(&self, path: &str, limit: u64) -> Call<'_> {
-        self.call(Method::GET, path, call::SHORT, limit)
+        self.call(Method::GET, path, call::QUERY, limit)
     }
 }
 
-/// Asks who is there, and agrees on a version (`GET /_ping`, `GET /version`).
-fn hello(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
+/// Negotiates the API version (`GET /_ping`, `GET /version`).
+fn negotiate(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Version {
         api_version: String,
-        /// Docker 1.12 and older have none: they speak one version.
+        /// Missing in Docker 1.12 and older, which support one version only.
         #[serde(rename = "MinAPIVersion")]
         min_api_version: Option<String>,
     }
-    // A socket that systemd holds takes connections long before dockerd answers them.
-    let most = Duration::from_secs(10);
-    let patience = Patience::Within(left.map_or(most, |l| l.clamp(Duration::from_secs(1), most)));
+    let time = left.map_or(PING, |l| l.clamp(Duration::from_secs(1), PING));
     let call = |path: &str| Call {
         agent,
         method: Method::GET,
         path: path.to_owned(),
-        patience,
+        timeout: Timeout::Total(time),
         limit: SMALL,
     };
     let ping = call("/_ping");
@@ -208,13 +206,13 @@ fn hello(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     );
     let body = ping.read(response)?;
     if !status.is_success() {
-        return Err(call::refused(status, &body));
+        return Err(call::api_error(status, &body));
     }
     let max = header.as_ref().and_then(|h| h.to_str().ok());
     let max: Option<ApiVersion> = max.map(str::parse).transpose()?;
-    // dockerd runs its runtimes to answer /version, which takes it ten times as long as all else
-    // that we ask. So it is told which version we mean to speak, and says whether it does.
-    if let Some(best) = max.and_then(version::ours) {
+    // dockerd runs its container runtimes to answer /version, ten times slower than a ping with
+    // the intended version, which answers 400 if dockerd does not support it.
+    if let Some(best) = max.and_then(version::newest_up_to) {
         match call(&format!("/v{best}/_ping")).succeed(Payload::Nothing) {
             Ok(_) => return Ok(best),
             Err(e) if e.find::<ApiError>().is_some_and(|e| e.status == 400) => {}
@@ -227,43 +225,43 @@ fn hello(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
         None => version.api_version.parse()?,
     };
     let min = version.min_api_version.map_or(Ok(max), |v| v.parse())?;
-    version::negotiate(version::Window { min, max })
+    version::newest_common(min, max)
 }
 
-/// Whether waiting may help: nobody there, or there and not ready.
-fn is_not_yet(error: &Error) -> bool {
-    if let Some(Lost(e)) = error.find::<Lost>() {
-        return !matches!(
-            e.kind(),
-            ErrorKind::PermissionDenied | ErrorKind::InvalidInput
-        );
+/// Whether dockerd may answer later: it does not run yet, or it is starting.
+fn may_start(error: &Error) -> bool {
+    match (error.find::<Disconnected>(), error.find::<ApiError>()) {
+        (Some(Disconnected(e)), _) => {
+            let fatal = [ErrorKind::PermissionDenied, ErrorKind::InvalidInput];
+            !fatal.contains(&e.kind())
+        }
+        (None, Some(e)) => (500..600).contains(&e.status),
+        (None, None) => false,
     }
-    error
-        .find::<ApiError>()
-        .is_some_and(|e| (500..600).contains(&e.status))
 }
 
-fn explain(error: Error, socket: &Path, limit: Option<Duration>) -> Error {
+fn connect_error(error: Error, socket: &Path, limit: Option<Duration>) -> Error {
     if error.is_interrupted() {
         return error;
     }
     let denied = error
-        .find::<Lost>()
-        .is_some_and(|Lost(e)| e.kind() == ErrorKind::PermissionDenied);
+        .find::<Disconnected>()
+        .is_some_and(|Disconnected(e)| e.kind() == ErrorKind::PermissionDenied);
     let socket = socket.display();
-    let what = match limit {
-        _ if denied => format!("may not use the Docker socket {socket}: run as root"),
-        Some(limit) if is_not_yet(&error) => format!(
-            "dockerd at {socket} did not answer within {limit:?}: is it running, is DOCKER_HOST right?"
+    let context = match limit {
+        _ if denied => format!("no access to the Docker socket {socket}: run as root"),
+        Some(limit) if may_start(&error) => format!(
+            "dockerd at {socket} did not answer within {limit:?}: is it running, is DOCKER_HOST \
+             right?"
         ),
-        _ => format!("agree with dockerd at {socket} on an API version"),
+        _ => format!("negotiate an API version with dockerd at {socket}"),
     };
-    Error::with_source(Kind::InvalidInput, what, error)
+    Error::with_source(error.kind(), context, error)
 }
 
 fn agent(socket: &Path, stop: Stop) -> Agent {
     let config = Agent::config_builder()
-        // The socket is local: a proxy of the environment is not meant for it.
+        // The socket is local: the environment's proxy is not for it.
         .proxy(None)
         .http_status_as_error(false)
         .max_redirects(0)
@@ -279,7 +277,7 @@ fn agent(socket: &Path, stop: Stop) -> Agent {
     Agent::with_parts(config, UnixConnector { path, stop }, NoResolver)
 }
 
-/// Go writes an empty list or object as `null`; both are the default.
+/// Decodes `null`, as Go encodes an empty list or map, as the default.
 fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> std::result::Result<T, D::Error> {

@@ -1,4 +1,4 @@
-//! `POST /images/create`: dockerd pulls an image from a registry; names that it gets and loses.
+//! `POST /images/create`: dockerd pulls an image from a registry. And the tags of an image.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -6,42 +6,44 @@ use std::io::{BufRead, BufReader, Read};
 use serde_json::Value;
 use ureq::http::{Method, StatusCode};
 
-use super::call::{self, Patience, Payload, WORK, encode};
+use super::call::{CHANGE, Payload, Timeout, encode};
 use super::credentials::RegistryAuth;
-use super::images::{UNPACKING, encode_name, read_messages};
-use super::{Docker, LARGE, SMALL};
+use super::error::disconnected;
+use super::images::{UNPACK, encode_name, read_messages};
+use super::{ApiError, Docker, LARGE, SMALL};
 use crate::error::{Context, Error, Kind, Result};
 
 impl Docker {
-    /// Lets dockerd pull `repository` by `which`, a tag or a digest. That the image is there then
-    /// is for the caller to see, with [`Docker::image`]. `progress` is told how many bytes of how
-    /// many have come, of the layers that dockerd knows of by then.
+    /// Makes dockerd pull `repository` by `selector`, a tag or a digest. The caller checks with
+    /// [`Docker::image`] that the image exists. `progress` gets the bytes received and the bytes
+    /// in total of all layers that dockerd has announced.
     ///
-    /// dockerd chooses its own platform out of an index, and checks manifest and layers against
-    /// the digest (OCI distribution-spec, "Pulling manifests"). It ends the pull when we hang up.
+    /// dockerd selects its own platform from an index, and verifies manifest and layers by the
+    /// digest (OCI distribution-spec, "Pulling manifests"). Closing the connection ends the pull.
     ///
     /// # Errors
-    /// If dockerd cannot pull: [`super::ApiError`] with its words, of status 200 where the failure
-    /// came after the answer had begun (Engine API, "ImageCreate"). See [`may_pass`].
-    pub fn pull_image(
+    /// [`ApiError`] with dockerd's message; its status is 200 if the pull failed after the response
+    /// had started (Engine API, "ImageCreate"). The kind is [`Kind::Transient`] if another try may
+    /// succeed.
+    pub(crate) fn pull_image(
         &self,
         repository: &str,
-        which: &str,
+        selector: &str,
         auth: Option<&RegistryAuth>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<()> {
         let path = format!(
             "/images/create?fromImage={}&tag={}",
             encode(repository),
-            encode(which)
+            encode(selector)
         );
-        let call = self.call(Method::POST, &path, Patience::Stalled(UNPACKING), LARGE);
+        let call = self.call(Method::POST, &path, Timeout::Idle(UNPACK), LARGE);
         let payload = auth.map_or(Payload::Nothing, |a| Payload::RegistryAuth(a.header()));
         let response = call.send(payload)?;
         let status = response.status();
         if !status.is_success() {
             let body = call.read(response)?;
-            return Err(call::refused(status, &body));
+            return Err(pull_error(ApiError::from_body(status.as_u16(), &body)));
         }
         let mut lines = BufReader::new(response.into_body().into_reader());
         let mut layers = Layers::default();
@@ -50,23 +52,22 @@ impl Docker {
             (&mut lines)
                 .take(SMALL)
                 .read_until(b'\n', &mut line)
-                .map_err(call::lost)?;
+                .map_err(disconnected)?;
             if line.is_empty() {
                 return Ok(());
             }
-            read_messages(&line)
-                .map_err(|e| Error::with_source(Kind::InvalidInput, "dockerd could not", e))?;
-            if let Some((got, total)) = layers.after(&line) {
-                progress(got, total);
+            read_messages(&line).map_err(pull_error)?;
+            if let Some((received, total)) = layers.update(&line) {
+                progress(received, total);
             }
         }
     }
 
-    /// Gives an image, by any name or id, the name `repository:tag`; another image that has it
+    /// Tags an image, given by any name or ID, as `repository:tag`; an image that has this tag
     /// loses it.
     ///
     /// # Errors
-    /// If dockerd does not.
+    /// The call failed.
     pub fn tag_image(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
         let path = format!(
             "/images/{}/tag?repo={}&tag={}",
@@ -74,43 +75,48 @@ impl Docker {
             encode(repository),
             encode(tag)
         );
-        let call = self.call(Method::POST, &path, WORK, LARGE);
+        let call = self.call(Method::POST, &path, CHANGE, LARGE);
         call.succeed(Payload::Nothing)
             .map(drop)
-            .context(|| format!("name the image {image} {repository}:{tag}"))
+            .context(|| format!("tag the image {image} as {repository}:{tag}"))
     }
 
-    /// Takes a name (`repository:tag`, `repository@sha256:…`) from an image that has others.
-    /// It is no error if nobody has that name, or if dockerd will not: a container may need it.
+    /// Removes one of several names (`repository:tag`, `repository@sha256:…`) of an image.
+    /// Succeeds if the name does not exist, or if dockerd keeps it for a container.
     ///
     /// # Errors
-    /// If dockerd cannot be asked.
+    /// The call failed.
     pub fn untag_image(&self, name: &str) -> Result<()> {
-        let doing = || format!("take the name {name} from its image");
         let path = format!("/images/{}", encode_name(name));
-        let call = self.call(Method::DELETE, &path, WORK, LARGE);
-        match call.answer(Payload::Nothing).context(doing)? {
-            (StatusCode::NOT_FOUND | StatusCode::CONFLICT, _) => Ok(()),
-            (status, _) if status.is_success() => Ok(()),
-            (status, body) => Err(call::refused(status, &body)).context(doing),
-        }
+        self.call(Method::DELETE, &path, CHANGE, LARGE)
+            .succeed_or(&[StatusCode::NOT_FOUND, StatusCode::CONFLICT])
+            .context(|| format!("untag the image {name}"))
     }
 }
 
-/// How far each layer is, by its short id: bytes that came, bytes in all.
+fn pull_error(error: ApiError) -> Error {
+    let kind = if is_transient(&error.message) {
+        Kind::Transient
+    } else {
+        Kind::Rejected
+    };
+    Error::from(error).with_kind(kind)
+}
+
+/// The bytes received and the bytes in total of each layer, by its short ID.
 #[derive(Default)]
 struct Layers(BTreeMap<String, (u64, u64)>);
 
 impl Layers {
-    /// The sums, if the line tells of a download.
-    fn after(&mut self, line: &[u8]) -> Option<(u64, u64)> {
-        let said: Value = serde_json::from_slice(line).ok()?;
-        let id = said["id"].as_str()?;
-        match said["status"].as_str()? {
+    /// The sums over all layers, if the message reports progress.
+    fn update(&mut self, message: &[u8]) -> Option<(u64, u64)> {
+        let message: Value = serde_json::from_slice(message).ok()?;
+        let id = message["id"].as_str()?;
+        match message["status"].as_str()? {
             "Downloading" => {
-                let detail = &said["progressDetail"];
-                let of = (detail["current"].as_u64()?, detail["total"].as_u64()?);
-                self.0.insert(id.to_owned(), of);
+                let detail = &message["progressDetail"];
+                let layer = (detail["current"].as_u64()?, detail["total"].as_u64()?);
+                self.0.insert(id.to_owned(), layer);
             }
             "Download complete" => {
                 let layer = self.0.get_mut(id)?;
@@ -123,14 +129,11 @@ impl Layers {
     }
 }
 
-/// Whether a pull that failed with these words may succeed a little later: the network's and the
-/// registry's passing troubles, in Go's, dockerd's and containerd's words. All that is not known
-/// to pass is final.
-#[must_use]
-pub fn may_pass(message: &str) -> bool {
-    /// Of net, net/http, syscall; of the registry's answers (distribution-spec, "Error Codes";
-    /// RFC 9110, 15.6).
-    const PASSING: [&str; 17] = [
+/// Whether a pull that failed with this message may succeed if tried again: messages of Go's net
+/// and net/http, and of registries (distribution-spec, "Error Codes"; RFC 9110, section 15.6).
+/// An unknown message is permanent.
+fn is_transient(message: &str) -> bool {
+    const TRANSIENT: [&str; 17] = [
         "timeout",
         "deadline exceeded",
         "connection refused",
@@ -150,7 +153,7 @@ pub fn may_pass(message: &str) -> bool {
         "bad gateway",
     ];
     let message = message.to_ascii_lowercase();
-    message.trim_end().ends_with("eof") || PASSING.iter().any(|words| message.contains(words))
+    message.trim_end().ends_with("eof") || TRANSIENT.iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]
@@ -158,30 +161,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_add_up_and_other_lines_say_nothing() {
+    fn progress_is_summed_over_layers() {
         let mut layers = Layers::default();
-        let mut after = |line: &str| layers.after(line.as_bytes());
-        assert_eq!(after(r#"{"status":"Pulling fs layer","id":"a"}"#), None);
+        let mut update = |line: &str| layers.update(line.as_bytes());
+        assert_eq!(update(r#"{"status":"Pulling fs layer","id":"a"}"#), None);
         let line = |id, got, of| {
             format!(
                 r#"{{"status":"Downloading","progressDetail":{{"current":{got},"total":{of}}},"id":"{id}"}}"#
             )
         };
-        assert_eq!(after(&line("a", 1, 10)), Some((1, 10)));
-        assert_eq!(after(&line("b", 2, 20)), Some((3, 30)));
-        assert_eq!(after(&line("a", 5, 10)), Some((7, 30)));
+        assert_eq!(update(&line("a", 1, 10)), Some((1, 10)));
+        assert_eq!(update(&line("b", 2, 20)), Some((3, 30)));
+        assert_eq!(update(&line("a", 5, 10)), Some((7, 30)));
         let done = r#"{"status":"Download complete","progressDetail":{},"id":"b"}"#;
-        assert_eq!(after(done), Some((25, 30)));
+        assert_eq!(update(done), Some((25, 30)));
         assert_eq!(
-            after(r#"{"status":"Downloading","progressDetail":{},"id":"c"}"#),
+            update(r#"{"status":"Downloading","progressDetail":{},"id":"c"}"#),
             None
         );
-        assert_eq!(after("no json"), None);
+        assert_eq!(update("no json"), None);
     }
 
-    /// Words as Engines 20.10 to 28 write them.
+    /// Messages of Engines 20.10 to 28.
     #[test]
-    fn what_passes_and_what_does_not() {
+    fn transient_and_permanent_pull_errors() {
         for message in [
             "Get \"https://r:5000/v2/\": dial tcp 10.0.2.2:5000: connect: connection refused",
             "Get \"https://r/v2/\": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
@@ -193,7 +196,7 @@ mod tests {
             "toomanyrequests: Rate exceeded",
             "Get \"https://r/v2/\": dial tcp 10.0.2.2:443: connect: network is unreachable",
         ] {
-            assert!(may_pass(message), "{message}");
+            assert!(is_transient(message), "{message}");
         }
         for message in [
             "manifest unknown: manifest unknown",
@@ -206,7 +209,7 @@ mod tests {
             "write /var/lib/docker/tmp/x: no space left on device",
             "",
         ] {
-            assert!(!may_pass(message), "{message}");
+            assert!(!is_transient(message), "{message}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The API version that both sides speak (Engine API, "Versioned API and SDK"). Pure.
+//! The API version that ecs-init and dockerd have in common (Engine API, "Versioned API and SDK").
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,11 +18,11 @@ impl ApiVersion {
     }
 }
 
-/// The oldest version that has all we need: `HostConfig.Mounts` came with 1.25 (Docker 1.13).
-pub const OLDEST: ApiVersion = ApiVersion::new(1, 25);
+/// The oldest usable version: `HostConfig.Mounts` came with 1.25 (Docker 1.13).
+const OLDEST: ApiVersion = ApiVersion::new(1, 25);
 
-/// The newest version whose defaults we know, and the one that Docker 29.0 asks for at least.
-pub const NEWEST: ApiVersion = ApiVersion::new(1, 44);
+/// The newest version whose defaults are known here, and the oldest of Docker 29.0.
+const NEWEST: ApiVersion = ApiVersion::new(1, 44);
 
 impl fmt::Display for ApiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,7 +34,7 @@ impl FromStr for ApiVersion {
     type Err = Error;
 
     /// # Errors
-    /// If the text is not two decimal numbers with a dot between them.
+    /// The text is not two decimal numbers with a dot between them.
     fn from_str(text: &str) -> Result<Self> {
         let number = |s: &str| {
             let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
@@ -43,48 +43,35 @@ impl FromStr for ApiVersion {
         text.split_once('.')
             .and_then(|(major, minor)| Some(ApiVersion::new(number(major)?, number(minor)?)))
             .ok_or_else(|| {
-                Error::new(
-                    Kind::InvalidInput,
-                    format!("{text:?} is not an Engine API version"),
-                )
+                let context = format!("not an Engine API version: {text:?}");
+                Error::new(Kind::InvalidInput, context)
             })
     }
 }
 
-/// The versions that a dockerd answers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// `MinAPIVersion`.
-    pub min: ApiVersion,
-    /// `ApiVersion`.
-    pub max: ApiVersion,
-}
-
-/// The newest version that we and a dockerd up to `max` may both speak, whatever its oldest is.
-#[must_use]
-pub fn ours(max: ApiVersion) -> Option<ApiVersion> {
+/// The version to try with a dockerd whose newest is `max`: it may not support it any more.
+pub(super) fn newest_up_to(max: ApiVersion) -> Option<ApiVersion> {
     let best = max.min(NEWEST);
     (best >= OLDEST).then_some(best)
 }
 
-/// The newest version in both windows.
+/// The newest version that ecs-init and a dockerd with the versions `min` to `max` support.
 ///
 /// # Errors
-/// If there is none: the message names both windows, and which side to update.
-pub fn negotiate(theirs: Window) -> Result<ApiVersion> {
-    let best = theirs.max.min(NEWEST);
+/// There is none; the message names both ranges and what to update.
+pub(super) fn newest_common(min: ApiVersion, max: ApiVersion) -> Result<ApiVersion> {
+    let best = max.min(NEWEST);
     let hint = if best < OLDEST {
         "update Docker"
-    } else if best < theirs.min {
+    } else if best < min {
         "update ecs-init"
     } else {
         return Ok(best);
     };
     Err(Error::new(
-        Kind::InvalidInput,
+        Kind::Unavailable,
         format!(
-            "dockerd speaks Engine API {} to {}, ecs-init {OLDEST} to {NEWEST}: {hint}",
-            theirs.min, theirs.max
+            "dockerd supports Engine API {min} to {max}, ecs-init {OLDEST} to {NEWEST}: {hint}"
         ),
     ))
 }
@@ -93,13 +80,12 @@ pub fn negotiate(theirs: Window) -> Result<ApiVersion> {
 mod tests {
     use super::*;
 
-    fn with(min: &str, max: &str) -> Result<String> {
-        let (min, max) = (min.parse()?, max.parse()?);
-        negotiate(Window { min, max }).map(|v| v.to_string())
+    fn common(min: &str, max: &str) -> Result<String> {
+        newest_common(min.parse()?, max.parse()?).map(|v| v.to_string())
     }
 
     #[test]
-    fn every_engine_since_1_13_finds_a_version() {
+    fn common_version_with_every_engine_since_1_13() {
         let cases = [
             (("1.12", "1.25"), "1.25"), // 1.13
             (("1.12", "1.41"), "1.41"), // 20.10
@@ -110,24 +96,24 @@ mod tests {
             (("1.40", "1.52"), "1.44"), // later 29
         ];
         for ((min, max), want) in cases {
-            assert_eq!(with(min, max).unwrap(), want, "{min} to {max}");
+            assert_eq!(common(min, max).unwrap(), want, "{min} to {max}");
         }
     }
 
     #[test]
-    fn outside_the_window_both_sides_are_named() {
+    fn no_common_version_names_both_ranges_and_what_to_update() {
         assert_eq!(
-            with("1.12", "1.24").unwrap_err().to_string(),
-            "dockerd speaks Engine API 1.12 to 1.24, ecs-init 1.25 to 1.44: update Docker"
+            common("1.12", "1.24").unwrap_err().to_string(),
+            "dockerd supports Engine API 1.12 to 1.24, ecs-init 1.25 to 1.44: update Docker"
         );
         assert_eq!(
-            with("1.45", "2.0").unwrap_err().to_string(),
-            "dockerd speaks Engine API 1.45 to 2.0, ecs-init 1.25 to 1.44: update ecs-init"
+            common("1.45", "2.0").unwrap_err().to_string(),
+            "dockerd supports Engine API 1.45 to 2.0, ecs-init 1.25 to 1.44: update ecs-init"
         );
     }
 
     #[test]
-    fn versions_are_numbers_not_text() {
+    fn versions_compare_as_numbers() {
         assert!("1.9".parse::<ApiVersion>().unwrap() < "1.10".parse().unwrap());
         for bad in [
             "", "1", "1.", ".4", "1.4.2", "v1.4", "1.-4", "1.+4", "1.99999",

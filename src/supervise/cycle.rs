@@ -7,7 +7,7 @@ use super::notify::Notify;
 use super::policy::{self, Ending, Next, Policy};
 use super::{CONTAINER, Load, Outcome};
 use crate::docker::spec::ContainerSpec;
-use crate::docker::{Docker, Lost};
+use crate::docker::{Disconnected, Docker};
 use crate::error::{Error, Result};
 
 /// A wait that ends at once, each time, must not become a hot loop.
@@ -116,7 +116,7 @@ where
         let container = match self.docker.container(id) {
             Ok(container) => container,
             // Gone again: the next wait finds out.
-            Err(e) if e.find::<Lost>().is_some() => return Ok(None),
+            Err(e) if e.find::<Disconnected>().is_some() => return Ok(None),
             Err(e) => return self.setback(e).map(Some),
         };
         let Some(container) = container else {
@@ -144,7 +144,7 @@ where
         if error.is_interrupted() {
             return Err(error);
         }
-        if error.find::<Lost>().is_some() {
+        if error.find::<Disconnected>().is_some() {
             log::warn!("{error}");
             self.docker = self.docker.reconnect()?;
         } else {
@@ -159,7 +159,7 @@ where
         match (self.load)(&self.docker, Load::Desired) {
             Ok(()) => Ok(next),
             Err(e) => {
-                let lost = e.find::<Lost>().is_some();
+                let lost = e.find::<Disconnected>().is_some();
                 self.recover(e)?;
                 Ok(if lost {
                     // That dockerd went away says nothing about the image.

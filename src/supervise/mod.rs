@@ -22,7 +22,7 @@ pub mod watch_rules;
 use std::time::Duration;
 
 use crate::docker::spec::ContainerSpec;
-use crate::docker::{Docker, Lost};
+use crate::docker::{Disconnected, Docker};
 use crate::error::{Context, Error, Exit, Result};
 use crate::sys::signal::{Stop, WaitResult};
 use cycle::Supervisor;
@@ -120,7 +120,7 @@ pub fn stop_agent(docker: &Docker) -> Result<()> {
     let docker = docker.without_stop();
     log::info!("stopping the agent");
     match docker.stop_container(CONTAINER, GRACE) {
-        Err(e) if e.find::<Lost>().is_some() => {
+        Err(e) if e.find::<Disconnected>().is_some() => {
             log::warn!("{e}");
             let docker = docker.reconnect_within(GRACE)?;
             docker.stop_container(CONTAINER, GRACE)?;

@@ -2,38 +2,37 @@
 
 use std::fmt;
 
-/// A name that the kernel would give an interface (`dev_valid_name`), and that says the same to
-/// iptables.
+use crate::error::{Error, Kind, Result};
+
+/// An interface name that the kernel accepts (`dev_valid_name`), and that iptables does not read
+/// as a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interface(String);
 
-/// `IFNAMSIZ` without the NUL.
-const LONGEST: usize = 15;
+/// `IFNAMSIZ` without the NUL, in bytes.
+const MAX_LENGTH: usize = 15;
 
 impl Interface {
     /// Checks a name.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn new(name: &str) -> Result<Interface, &'static str> {
-        if name.is_empty() || name.len() > LONGEST {
-            return Err("an interface's name has 1 to 15 bytes");
-        }
-        if name == "." || name == ".." {
-            return Err("an interface cannot be called \".\" or \"..\"");
-        }
+    /// [`Kind::InvalidInput`].
+    pub fn new(name: &str) -> Result<Interface> {
         let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
-        if name.contains(forbidden) {
-            return Err("an interface's name has no '/', no ':' and no space");
-        }
-        // To iptables it would mean every interface whose name begins so.
-        if name.ends_with('+') {
-            return Err("a name that ends with '+' is a pattern to iptables");
-        }
-        Ok(Interface(name.to_owned()))
+        let why = if name.is_empty() || name.len() > MAX_LENGTH {
+            "it must have 1 to 15 bytes"
+        } else if name == "." || name == ".." || name.contains(forbidden) {
+            "it must not be '.' or '..', or contain '/', ':' or a space"
+        } else if name.ends_with('+') {
+            "iptables reads a name that ends with '+' as a pattern"
+        } else {
+            return Ok(Interface(name.to_owned()));
+        };
+        let context = format!("not an interface name: {name:?}: {why}");
+        Err(Error::new(Kind::InvalidInput, context))
     }
 
-    /// Docker's default bridge, unless it was told otherwise.
+    /// Docker's default bridge, unless configured otherwise.
     #[must_use]
     pub fn docker0() -> Interface {
         Interface("docker0".to_owned())
@@ -63,7 +62,7 @@ mod tests {
     use super::Interface;
 
     #[test]
-    fn names() {
+    fn valid_and_invalid_names() {
         for good in ["docker0", "br-0123456789ab", "a.b", "l\u{f6}"] {
             assert_eq!(Interface::new(good).unwrap().as_str(), good);
         }

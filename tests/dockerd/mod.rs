@@ -1,7 +1,7 @@
-//! A real dockerd for a test: in network, mount and PID namespaces of its own, with its own data,
-//! gone with its owner. And an image for it, made by hand.
+//! Runs a real dockerd in its own network, mount and PID namespaces and with its own data, until
+//! the [`Dockerd`] is dropped. And an image to load.
 
-// Each test takes what it needs of this.
+// No test crate uses all of it.
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,20 +14,20 @@ use ecs_init::docker::spec::{ContainerSpec, HostConfig, LogConfig, Mount};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
-/// Whether a dockerd can be had here. If it cannot, the test fails, unless
-/// `ECS_INIT_TEST_SKIP` has the word `dockerd` in it: then it is skipped, and says so.
-pub fn wanted() -> bool {
+/// Whether a dockerd can run here. If not, the test fails, unless `ECS_INIT_TEST_SKIP` contains the
+/// word `dockerd`: then it is skipped with a message.
+pub fn available() -> bool {
     let missing = ["dockerd", "docker-init", "unshare", "ip"]
         .into_iter()
         .find(|program| {
             let path = std::env::var_os("PATH").unwrap_or_default();
             !std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
         });
-    // /proc/self belongs to who runs this.
+    // /proc/self belongs to the user of this process.
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
     let why = match missing {
-        Some(program) => format!("there is no {program} (Debian: docker.io, util-linux, iproute2)"),
-        None if !root => "this needs root".to_owned(),
+        Some(program) => format!("{program} not found (Debian: docker.io, util-linux, iproute2)"),
+        None if !root => "not root".to_owned(),
         None => return true,
     };
     let skip = std::env::var("ECS_INIT_TEST_SKIP").unwrap_or_default();
@@ -39,16 +39,16 @@ pub fn wanted() -> bool {
     false
 }
 
-/// What runs in the namespaces: it starts and ends dockerd on a line of input, and ends
-/// with its input, which ends all that is in them.
+/// Runs in the namespaces: starts dockerd or sends it a signal for each line of input, and exits at
+/// the end of the input, which ends every process in the namespaces.
 const SCRIPT: &str = r#"
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
 ip link set lo up
-while read -r order; do
-    case $order in
+while read -r command; do
+    case $command in
     start)
-        # dockerd gives its containerd 15 s, which on a busy machine may not do: once more.
+        # dockerd gives its containerd 15 s to start, too short on a busy machine: retry.
         for try in 1 2 3 4 5; do
             : >"$1/log"
             dockerd -H "unix://$1/docker.sock" --data-root "$1/data" --exec-root "$1/exec" \
@@ -61,42 +61,42 @@ while read -r order; do
             done
         done ;;
     TERM|KILL)
-        kill -s "$order" $dockerd; wait $dockerd
-        # A killed one's containerd ends a moment later: the next dockerd would wait for it.
-        if [ "$order" = KILL ]; then
+        kill -s "$command" $dockerd; wait $dockerd
+        # The next dockerd would wait for the containerd of a killed one.
+        if [ "$command" = KILL ]; then
             while kill -s KILL "$(cat "$1/exec/containerd/containerd.pid")" 2>/dev/null; do
                 sleep 0.1
             done
         fi ;;
     esac
-    echo "$order"
+    echo "$command"
 done
 "#;
 
-/// A dockerd of our own.
+/// A running dockerd.
 pub struct Dockerd {
     dir: TempDir,
     child: Child,
-    orders: Option<ChildStdin>,
-    done: BufReader<ChildStdout>,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Dockerd {
-    /// Makes the namespaces and starts dockerd in them, with an option or with none (empty); it
-    /// answers some time later.
+    /// Creates the namespaces and starts dockerd in them; `option` is one more argument or empty.
+    /// dockerd answers some time later.
     pub fn start(option: &str) -> Dockerd {
         let mut dockerd = Dockerd::not_started(option);
-        dockerd.order("start");
+        dockerd.run("start");
         dockerd
     }
 
-    /// Makes the namespaces only.
+    /// Creates the namespaces only.
     pub fn not_started(option: &str) -> Dockerd {
         let dir = TempDir::new("dockerd");
         let mut child = Command::new("unshare")
             .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
-            // A dockerd that is killed leaves children behind: PID 1 has to reap them, or the
-            // next dockerd takes the dead containerd for one that lives.
+            // PID 1 must reap the children of a killed dockerd: the next one takes a zombie
+            // containerd for a running one.
             .args(["--propagation", "private", "docker-init", "--"])
             .args(["sh", "-c", SCRIPT, "dockerd"])
             .arg(dir.path())
@@ -105,30 +105,30 @@ impl Dockerd {
             .stdout(Stdio::piped())
             .spawn()
             .expect("run unshare");
-        let orders = child.stdin.take();
-        let done = BufReader::new(child.stdout.take().unwrap());
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
         Dockerd {
             dir,
             child,
-            orders,
-            done,
+            input,
+            output,
         }
     }
 
-    /// `start`, or a signal for dockerd (`TERM`, `KILL`), whose end is waited for.
-    pub fn order(&mut self, order: &str) {
-        writeln!(self.orders.as_mut().unwrap(), "{order}").unwrap();
+    /// Runs a command: `start`, or a signal (`TERM`, `KILL`), which waits for dockerd to exit.
+    pub fn run(&mut self, command: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
         let mut line = String::new();
-        self.done.read_line(&mut line).unwrap();
-        assert_eq!(line.trim_end(), order, "{}", self.log());
+        self.output.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), command, "{}", self.log());
     }
 
-    /// Its socket.
+    /// The socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("docker.sock")
     }
 
-    /// A client, when dockerd answers.
+    /// A connected client.
     pub fn connect(&self, stop: &Stop) -> Docker {
         let limit = Duration::from_secs(120);
         match Docker::connect(&self.socket(), limit, stop) {
@@ -137,7 +137,7 @@ impl Dockerd {
         }
     }
 
-    /// The end of what dockerd had to say.
+    /// The last lines of dockerd's log.
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
@@ -147,16 +147,16 @@ impl Dockerd {
 
 impl Drop for Dockerd {
     fn drop(&mut self) {
-        drop(self.orders.take());
+        drop(self.input.take());
         let _ = self.child.wait();
     }
 }
 
-/// The image that [`archive`] holds.
+/// The tag of the image in [`archive`].
 pub const IMAGE: &str = "ecs-init/test:latest";
 
-/// A docker-archive as the real agent's is: no `architecture`, `config` twice. Its tree has
-/// nothing but empty directories: what runs in it comes with [`spec`]'s mounts.
+/// A docker-archive with the peculiarities of the agent's: no `architecture`, two `config`s. It
+/// has empty directories only: the programs come from the mounts of [`spec`].
 pub fn archive() -> Vec<u8> {
     let mut layer = tar::Builder::new(Vec::new());
     for dir in ["tmp/", "data/"] {
@@ -198,7 +198,7 @@ fn sha256(bytes: &[u8]) -> String {
     String::from_utf8(out[..64].to_vec()).unwrap()
 }
 
-/// Loads the image.
+/// Loads [`archive`].
 pub fn load(docker: &Docker) {
     let tar = archive();
     docker
@@ -206,8 +206,7 @@ pub fn load(docker: &Docker) {
         .expect("load the image");
 }
 
-/// A container that runs a shell script with this host's programs, and has a directory of the
-/// host as its `/data`.
+/// A container that runs a shell script with the host's programs, and `data` as its `/data`.
 pub fn spec(script: &str, data: &Path) -> ContainerSpec {
     let programs = ["/bin", "/lib", "/lib64", "/usr"].map(Path::new);
     let mut mounts: Vec<_> = programs
@@ -221,7 +220,6 @@ pub fn spec(script: &str, data: &Path) -> ContainerSpec {
         env: vec!["PATH=/usr/bin:/bin".into(), "WORD=from the spec".into()],
         cmd: vec!["/bin/sh".into(), "-c".into(), script.into()],
         labels: [("a".to_owned(), "b".to_owned())].into(),
-        exposed_ports: ["51678/tcp".to_owned()].into(),
         host_config: HostConfig {
             mounts,
             cap_add: vec!["NET_ADMIN".into()],

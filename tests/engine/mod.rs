@@ -1,6 +1,6 @@
-//! An Engine that answers as a test tells it, over a real Unix socket, one request a connection.
+//! A scripted Engine on a Unix socket, one request per connection.
 
-// Each test takes what it needs of this.
+// No test crate uses all of it.
 #![allow(dead_code)]
 
 use std::collections::HashMap;
@@ -15,42 +15,42 @@ use ecs_init::docker::Docker;
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
-/// What a request gets.
+/// The reply to a request.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A status and a body.
-    Answer(u16, String),
-    /// The answer to a ping, with this `Api-Version`.
+    Response(u16, String),
+    /// The response to a ping, with this `Api-Version`.
     Pong(&'static str),
-    /// The connection's end, instead of an answer.
-    HangUp,
-    /// The head of an answer, and then the connection's end.
-    Cut,
-    /// The head of an answer, and then nothing until the client hangs up.
-    Silence,
+    /// No response: the connection is closed.
+    Close,
+    /// The head of an response, and then the connection's end.
+    Truncated,
+    /// The head of an response, and then nothing until the client hangs up.
+    Stalled,
 }
 
 /// A status and a body.
-pub fn answer(status: u16, body: &str) -> Reply {
-    Reply::Answer(status, body.to_owned())
+pub fn response(status: u16, body: &str) -> Reply {
+    Reply::Response(status, body.to_owned())
 }
 
-/// The answer to `wait` after an exit.
-pub fn exit(code: i64) -> Reply {
-    answer(200, &format!(r#"{{"Error":null,"StatusCode":{code}}}"#))
+/// The response to `wait` after an exit.
+pub fn exited(code: i64) -> Reply {
+    response(200, &format!(r#"{{"Error":null,"StatusCode":{code}}}"#))
 }
 
-/// What an Engine says on a good day; the agent exits with 0 as soon as it is waited for.
-pub fn usual(call: &str) -> Reply {
+/// A healthy Engine's reply; the agent exits with 0 as soon as it is waited for.
+pub fn default_reply(call: &str) -> Reply {
     match call {
         "ping" => Reply::Pong("1.41"),
-        "version" => answer(200, r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#),
-        "create" => answer(201, r#"{"Id":"c0ffee","Warnings":[]}"#),
-        "there" => answer(404, r#"{"message":"No such container"}"#),
-        "look" => answer(200, r#"{"Id":"c0ffee","State":{"Running":true}}"#),
-        "image" => answer(200, r#"{"Id":"sha256:1","RepoTags":["the/agent:latest"]}"#),
-        "wait" => exit(0),
-        _ => answer(204, ""),
+        "version" => response(200, r#"{"ApiVersion":"1.41","MinAPIVersion":"1.12"}"#),
+        "create" => response(201, r#"{"Id":"c0ffee","Warnings":[]}"#),
+        "find" => response(404, r#"{"message":"No such container"}"#),
+        "inspect" => response(200, r#"{"Id":"c0ffee","State":{"Running":true}}"#),
+        "image" => response(200, r#"{"Id":"sha256:1","RepoTags":["the/agent:latest"]}"#),
+        "wait" => exited(0),
+        _ => response(204, ""),
     }
 }
 
@@ -61,16 +61,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts one. `reply` gets each request's short name ([`name`]) and how often it was made
-    /// before. Its thread ends with the process.
-    pub fn start(reply: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Engine {
-        Engine::start_in(TempDir::new("engine"), reply)
+    /// Starts one. `script` gets the short name of each request ([`short_name`]) and how many
+    /// requests before it had the same. The thread ends with the process.
+    pub fn start(script: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Engine {
+        Engine::start_in(TempDir::new("engine"), script)
     }
 
-    /// The same, with its socket `s` in this directory.
+    /// The same, with the socket `s` in this directory.
     pub fn start_in(
         dir: TempDir,
-        mut reply: impl FnMut(&str, usize) -> Reply + Send + 'static,
+        mut script: impl FnMut(&str, usize) -> Reply + Send + 'static,
     ) -> Engine {
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
@@ -83,10 +83,10 @@ impl Engine {
                     continue;
                 };
                 let count: &mut usize = counts.entry(call.clone()).or_default();
-                let answer = reply(&call, *count);
+                let reply = script(&call, *count);
                 *count += 1;
                 seen.lock().unwrap().push(call);
-                send(stream, answer);
+                send(stream, reply);
             }
         });
         Engine { dir, calls }
@@ -97,7 +97,7 @@ impl Engine {
         Docker::connect(&self.socket(), Duration::from_secs(60), stop).unwrap()
     }
 
-    /// Its socket.
+    /// The socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("s")
     }
@@ -108,7 +108,7 @@ impl Engine {
     }
 }
 
-/// Reads a request to its end; its short name. `None`: the client has gone.
+/// Reads a whole request; returns its short name, or `None` if the client closed the connection.
 fn read_request(stream: &UnixStream) -> Option<String> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
@@ -121,42 +121,41 @@ fn read_request(stream: &UnixStream) -> Option<String> {
         line.clear();
     }
     std::io::copy(&mut reader.take(len), &mut std::io::sink()).ok()?;
-    name(&first)
+    short_name(&first)
 }
 
-/// `POST /v1.41/containers/c0ffee/stop?t=10 HTTP/1.1` is `stop?t=10`, and so on.
-fn name(request: &str) -> Option<String> {
+/// The last part of the path, unless it has a name of its own: `POST
+/// /v1.41/containers/c0ffee/stop?t=10 HTTP/1.1` is `stop?t=10`.
+fn short_name(request: &str) -> Option<String> {
     let mut words = request.split(' ');
     let (method, path) = (words.next()?, words.next()?);
     let last = path.rsplit('/').next()?;
     let name = match (method, last) {
         ("GET", "_ping") if path == "/_ping" => "ping",
-        ("GET", "_ping") => "agree",
+        ("GET", "_ping") => "versioned-ping",
         ("GET", "json") if path.contains("/images/") => "image",
-        // By its name: what is there before a run. By its id: how the run ended.
-        ("GET", "json") if path.ends_with("/ecs-agent/json") => "there",
-        ("GET", "json") => "look",
-        ("DELETE", id) if path.contains("/images/") => return Some(format!("drop {id}")),
+        // By name: the container before a run. By ID: how the run ended.
+        ("GET", "json") if path.ends_with("/ecs-agent/json") => "find",
+        ("GET", "json") => "inspect",
+        ("DELETE", id) if path.contains("/images/") => return Some(format!("remove-image {id}")),
         ("DELETE", "ecs-agent?force=1&v=1") => "remove",
         ("POST", "create?name=ecs-agent") => "create",
         _ => last,
     };
-    // All but the first two carry the version agreed on.
-    let versioned = ["/v1.41/containers/", "/v1.41/images/"];
-    if name == "agree" {
-        return Some(name.to_owned());
-    }
-    let right = matches!(name, "ping" | "version")
-        != versioned.into_iter().any(|start| path.starts_with(start));
-    assert!(right, "{request}");
+    // Every call has the negotiated version.
+    let versioned = ["/v1.41/containers/", "/v1.41/images/"]
+        .iter()
+        .any(|start| path.starts_with(start));
+    let negotiates = matches!(name, "ping" | "versioned-ping" | "version");
+    assert!(versioned || negotiates, "{request}");
     Some(name.to_owned())
 }
 
 fn send(mut stream: UnixStream, reply: Reply) {
-    // A client that was told to stop does not wait for its answer.
+    // An interrupted client does not wait for the response.
     let _ = match reply {
-        Reply::HangUp => Ok(()),
-        Reply::Answer(status, body) => write!(
+        Reply::Close => Ok(()),
+        Reply::Response(status, body) => write!(
             stream,
             "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -165,11 +164,11 @@ fn send(mut stream: UnixStream, reply: Reply) {
             stream,
             "HTTP/1.1 200 OK\r\nApi-Version: {version}\r\nContent-Length: 2\r\n\r\nOK"
         ),
-        Reply::Cut => write!(
+        Reply::Truncated => write!(
             stream,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         ),
-        Reply::Silence => write!(
+        Reply::Stalled => write!(
             stream,
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         )

@@ -60,7 +60,7 @@ fn logins(report: &mut Report, path: &Path) {
         return;
     };
     // What is no JSON logs nobody in.
-    let stored = credentials::stored(&bytes).unwrap_or_default();
+    let stored = credentials::stored_hosts(&bytes).unwrap_or_default();
     if !stored.is_empty() {
         let what = format!("has the credentials of {}", stored.join(", "));
         report.add(
