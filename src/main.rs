@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use ecs_init::cli;
+use ecs_init::cli::{self, ConfigSource};
 use ecs_init::command::{self, Command};
 use ecs_init::config::{self, Config};
 use ecs_init::error::{Exit, Result};
@@ -12,16 +12,17 @@ use ecs_init::supervise::respawn_delay;
 
 fn main() -> ExitCode {
     logging::start();
-    let end = match cli::parse(cli::arguments(std::env::args_os())) {
-        Ok(Command::Help(verb)) => print(&cli::help(verb)),
-        Ok(Command::Version) => print(concat!(
+    let arguments = cli::arguments(std::env::args_os());
+    let end = match cli::parse(&arguments) {
+        Ok((Command::Help(name), _)) => print(&cli::help(name)),
+        Ok((Command::Version, _)) => print(concat!(
             "ecs-init version ",
             env!("CARGO_PKG_VERSION"),
             "\n"
         )),
-        Ok(command) => run(&command),
+        Ok((command, source)) => run(&command, source),
         Err(error) => {
-            eprint!("ecs-init: {error}\n\n{}", cli::usage());
+            eprint!("ecs-init: {error}\n\n{}", cli::usage(&arguments));
             error.exit()
         }
     };
@@ -29,10 +30,10 @@ fn main() -> ExitCode {
 }
 
 /// Reads the configuration, does what was asked, logs the error if there is one.
-fn run(command: &Command) -> Exit {
+fn run(command: &Command, source: ConfigSource) -> Exit {
     let environment = config::environment();
-    let (config, warnings) = match command {
-        Command::Bake(_) | Command::BakeCheck(_) => Config::of_environment(environment),
+    let (config, warnings) = match source {
+        ConfigSource::Environment => Config::of_environment(environment),
         _ => Config::load(environment),
     };
     logging::level(config.log_level.filter());

@@ -25,9 +25,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn help_and_version_go_to_stdout_and_need_nothing() {
+fn help_and_version_print_to_stdout() {
     let root = TempDir::new("cli");
-    for arguments in [&["--help"][..], &["help"], &["run", "--help"], &["version"]] {
+    for arguments in [
+        &["--help"][..],
+        &["help"],
+        &["help", "verify"],
+        &["run", "--help"],
+        &["version"],
+    ] {
         let done = run(&root, arguments, &[]);
         assert_eq!(done.status.code(), Some(0), "{arguments:?}");
         assert!(!done.stdout.is_empty(), "{arguments:?}");
@@ -36,12 +42,17 @@ fn help_and_version_go_to_stdout_and_need_nothing() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_1_and_the_usage() {
+fn usage_error_exits_with_1_and_prints_the_commands_usage() {
     let root = TempDir::new("cli");
-    for arguments in [&[][..], &["strat"], &["start", "now"], &["verify"]] {
+    for (arguments, usage) in [
+        (&[][..], "usage: ecs-init COMMAND"),
+        (&["strat"], "usage: ecs-init COMMAND"),
+        (&["start", "now"], "usage: ecs-init start\n"),
+        (&["verify"], "usage: ecs-init verify TAR [SIG]\n"),
+    ] {
         let done = run(&root, arguments, &[]);
         assert_eq!(done.status.code(), Some(1), "{arguments:?}");
-        assert!(text(&done.stderr).contains("usage: ecs-init"));
+        assert!(text(&done.stderr).contains(usage), "{arguments:?}");
         assert_eq!(text(&done.stdout), "", "{arguments:?}");
     }
 }

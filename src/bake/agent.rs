@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::Previous;
-use super::order::{Order, Whence};
+use super::options::{AgentTar, Options};
 use crate::cache;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
@@ -95,15 +95,15 @@ impl Agent {
 /// # Errors
 /// No source has it; it is not trusted; it is not the agent's image for the architecture.
 pub fn acquire(
-    order: &Order,
+    options: &Options,
     config: &Config,
     dir: &Path,
     previous: &Previous,
     stop: &Stop,
 ) -> Result<Agent> {
     let gate = Gate::new(config)?;
-    let wanted = order.architecture;
-    if let Whence::Tar { tar, signature } = &order.whence {
+    let wanted = options.architecture;
+    if let AgentTar::File { tar, signature } = &options.agent {
         let signature = match signature {
             Some(path) => Some(read_signature(path)?.ok_or_else(|| {
                 Error::new(
@@ -118,16 +118,16 @@ pub fn acquire(
         let acquired = UnverifiedTar::new(file, signature, TarSource::File(tar.clone()))
             .with_trust(FileTrust::Copied);
         let name = tar.file_name().map(|name| name.to_string_lossy());
-        let version = order.version.clone();
+        let version = options.version.clone();
         let version = version.or_else(|| AgentVersion::from_tar_name(name.as_deref()?));
         let (_, mut agent) = admit(&gate, acquired, wanted)?;
         agent.version = version;
         return Ok(agent);
     }
-    if let Some(there) = previous.same(order, dir) {
+    if let Some(there) = previous.same(options, dir) {
         match admit(&gate, there, wanted) {
             Ok((_, mut agent)) if previous.is(&agent.archive) => {
-                agent.version.clone_from(&order.version);
+                agent.version.clone_from(&options.version);
                 previous.origin().clone_into(&mut agent.origin);
                 return Ok(agent);
             }
@@ -153,7 +153,7 @@ pub fn acquire(
             ),
         ));
     }
-    agent.version.clone_from(&order.version);
+    agent.version.clone_from(&options.version);
     Ok(agent)
 }
 

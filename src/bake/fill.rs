@@ -6,7 +6,7 @@ use super::agent::{self, Agent};
 use super::init::BINARY;
 use super::journal::Journal;
 use super::manifest::{self, Previous};
-use super::order::Order;
+use super::options::{AgentTar, Options};
 use super::rivals::rivals;
 use super::superseded::superseded;
 use super::target::Target;
@@ -26,20 +26,20 @@ pub struct Baked {
     pub init: Init,
     /// Whether the tree was as it should be before.
     pub unchanged: bool,
-    /// The agent's version, as it was ordered or as the tar's name says.
-    pub version: Option<String>,
+    /// The version of the agent that was installed, if one was.
+    pub agent: Option<String>,
 }
 
 /// Fills the tree as it was ordered, or leaves it as it was. `config` is the build's environment.
 ///
 /// # Errors
 /// What stopped it; and what could not be undone, if anything could not.
-pub fn run(order: &Order, config: &Config, stop: &Stop) -> Result<Baked> {
-    let tree = Tree::open(&order.root)?;
+pub fn run(options: &Options, config: &Config, stop: &Stop) -> Result<Baked> {
+    let tree = Tree::open(&options.root)?;
     // Until all is kept or undone.
     let _lock = tree.lock()?;
     let mut journal = Journal::default();
-    match fill(&tree, order, config, stop, &mut journal) {
+    match fill(&tree, options, config, stop, &mut journal) {
         Ok(baked) => {
             journal.keep();
             Ok(baked)
@@ -50,25 +50,25 @@ pub fn run(order: &Order, config: &Config, stop: &Stop) -> Result<Baked> {
 
 fn fill(
     tree: &Tree,
-    order: &Order,
+    options: &Options,
     config: &Config,
     stop: &Stop,
     journal: &mut Journal,
 ) -> Result<Baked> {
     lasting::check(tree)?;
-    let config = configured(order, config)?;
-    let init = match order.init {
+    let config = configured(options, config)?;
+    let init = match options.init {
         Some(init) => init.fits(&tree.root())?,
         None => Init::detect(&tree.root())?,
     };
-    let text = settings::wanted(order, tree)?;
+    let text = settings::wanted(options, tree)?;
     let placeholder = text
         .is_none()
         .then(|| Item::file(settings::PATH, 0o600, b""));
     let mut items = vec![Item::file(
         BINARY,
         0o755,
-        binary::read(order.binary.as_deref(), order.architecture)?,
+        binary::read(options.binary.as_deref(), options.architecture)?,
     )];
     items.extend(text.map(|text| Item::file(settings::PATH, 0o600, text)));
     items.extend(keyring::items(&config, tree)?);
@@ -90,13 +90,24 @@ fn fill(
 
     let dir = tree.follow(cache::DIRECTORY.as_ref())?;
     journal.directory(&dir, 0o755)?;
-    let mut agent = agent::acquire(order, &config, &dir, &previous, stop)?;
-    items.extend(cached(&agent));
-    let manifest = manifest::write(&agent, order.architecture, init, &items)?;
+    let mut agent = match options.agent {
+        AgentTar::None => None,
+        _ => Some(agent::acquire(options, &config, &dir, &previous, stop)?),
+    };
+    items.extend(agent.iter().flat_map(cached));
+    let manifest = manifest::write(
+        agent.as_ref(),
+        &previous,
+        options.architecture,
+        init,
+        &items,
+    )?;
     let manifest = Item::file(manifest::PATH, 0o644, manifest);
 
     let mut targets = Vec::new();
-    targets.extend(Target::of_tar(&agent, tree)?);
+    if let Some(agent) = &agent {
+        targets.extend(Target::of_tar(agent, tree)?);
+    }
     // The user's own file is none of the manifest's.
     let placeholder = match placeholder {
         Some(item) if !exists(&tree.follow(settings::PATH.as_ref())?)? => Some(item),
@@ -109,7 +120,7 @@ fn fill(
     let swept = places(items.iter().chain(&services).chain([&manifest]), tree)?;
     let items = directories.iter().chain(&items).chain(&placeholder);
     targets.extend(Target::of_all(items.chain(&gone), tree)?);
-    for name in stale(&agent, &previous) {
+    for name in agent.iter().flat_map(|agent| stale(agent, &previous)) {
         let path = dir.join(name);
         if exists(&path)? {
             targets.push(Target::removal(path));
@@ -126,7 +137,7 @@ fn fill(
     }
     let mut staged = Vec::new();
     for target in targets {
-        staged.push(target.stage(&mut agent, journal)?);
+        staged.push(target.stage(agent.as_mut(), journal)?);
     }
     if stop.requested() {
         return Err(Error::interrupted());
@@ -135,17 +146,24 @@ fn fill(
         staged.place(journal)?;
     }
     journal.sync()?;
-    if agent.signature().is_none() {
-        log::warn!(
-            "the tar has no signature: at its first boot the image asks for it at a mirror or a \
-             bucket, or needs ECS_INIT_ALLOW_UNSIGNED=true"
-        );
-    }
+    agent.iter().for_each(warn_unsigned);
     Ok(Baked {
         init,
         unchanged,
-        version: agent.version().map(ToString::to_string),
+        agent: agent.map(|agent| match agent.version() {
+            Some(version) => version.to_string(),
+            None => "of unknown version".to_owned(),
+        }),
     })
+}
+
+fn warn_unsigned(agent: &Agent) {
+    if agent.signature().is_none() {
+        log::warn!(
+            "the tar has no signature: the first boot of the image fetches it from a mirror or a \
+             bucket, or needs ECS_INIT_ALLOW_UNSIGNED=true"
+        );
+    }
 }
 
 /// Where these things lie.
@@ -162,26 +180,24 @@ fn unwanted(mut gone: Vec<Item>, items: &[Item], tree: &Tree) -> Result<Vec<Item
     Ok(gone)
 }
 
-/// The configuration of the search and the gate: the environment, and over it the order.
-fn configured(order: &Order, config: &Config) -> Result<Config> {
-    use super::order::Whence;
-
+/// The configuration of the search and the gate: the environment, and over it the options.
+fn configured(options: &Options, config: &Config) -> Result<Config> {
     let mut config = config.clone();
     let source = &mut config.source;
-    if let Some(version) = &order.version {
+    if let Some(version) = &options.version {
         source.version = version.clone();
     }
-    if let Some(path) = &order.keyring {
+    if let Some(path) = &options.keyring {
         let path = std::path::absolute(path).context(|| format!("find {}", path.display()))?;
         source.keyring = Some(Setting::new(path, Origin::CommandLine));
     }
-    match &order.whence {
-        Whence::Environment | Whence::Tar { .. } => {}
-        Whence::Region(region) => {
+    match &options.agent {
+        AgentTar::None | AgentTar::Environment | AgentTar::File { .. } => {}
+        AgentTar::Region(region) => {
             (source.tar, source.mirror) = (None, None);
             config.region = Some(Setting::new(region.clone(), Origin::CommandLine));
         }
-        Whence::Mirror(url) => {
+        AgentTar::Mirror(url) => {
             source.tar = None;
             source.mirror = Some(Setting::new(url.clone(), Origin::CommandLine));
         }

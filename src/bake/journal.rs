@@ -21,7 +21,7 @@ enum Change {
     Kept { path: PathBuf, kept: PathBuf },
 }
 
-/// The changes, in their order. To be ended by [`Journal::keep`] or [`Journal::undo`].
+/// The changes, in their options. To be ended by [`Journal::keep`] or [`Journal::undo`].
 #[derive(Debug, Default)]
 pub struct Journal(Vec<Change>);
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::agent::Agent;
-use super::order::Order;
+use super::options::Options;
 use super::tree::Tree;
 use super::{Content, Init, Item};
 use crate::cache;
@@ -40,7 +40,8 @@ pub const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
 /// # Errors
 /// If a digest cannot be made.
 pub fn write(
-    agent: &Agent,
+    agent: Option<&Agent>,
+    previous: &Previous,
     architecture: Architecture,
     init: Init,
     items: &[Item],
@@ -67,6 +68,33 @@ pub fn write(
             Content::Line { text, .. } => added.push(json!({"path": path, "line": &**text})),
         }
     }
+    let agent = if let Some(agent) = agent {
+        installed(agent, architecture)
+    } else {
+        // What an earlier bake put into the cache stays there.
+        for (list, name) in [(&mut files, "files"), (&mut links, "links")] {
+            let in_cache = |entry: &&Value| {
+                let path = entry["path"].as_str().map(Path::new);
+                path.is_some_and(|path| path.starts_with(cache::DIRECTORY))
+            };
+            list.extend(previous.list(name).filter(in_cache).cloned());
+            list.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+        }
+        previous.0["agent"].clone()
+    };
+    let manifest = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "init": init.to_string(),
+        "agent": agent,
+        "files": files,
+        "lines": added,
+        "links": links,
+    });
+    Ok(format!("{manifest:#}\n").into_bytes())
+}
+
+/// The manifest's entry for the agent.
+fn installed(agent: &Agent, architecture: Architecture) -> Value {
     let verified = agent.archive().verified();
     let (certificate, key) = match verified.provenance() {
         Provenance::Signed {
@@ -74,24 +102,16 @@ pub fn write(
         } => (Some(certificate), Some(key)),
         _ => (None, None),
     };
-    let manifest = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "init": init.to_string(),
-        "agent": {
-            "architecture": architecture.name(),
-            "version": agent.version().map(ToString::to_string),
-            "path": &*agent.path().to_string_lossy(),
-            "size": verified.len(),
-            "sha256": verified.sha256(),
-            "source": agent.origin(),
-            "certificate": certificate,
-            "key": key,
-        },
-        "files": files,
-        "lines": added,
-        "links": links,
-    });
-    Ok(format!("{manifest:#}\n").into_bytes())
+    json!({
+        "architecture": architecture.name(),
+        "version": agent.version().map(ToString::to_string),
+        "path": &*agent.path().to_string_lossy(),
+        "size": verified.len(),
+        "sha256": verified.sha256(),
+        "source": agent.origin(),
+        "certificate": certificate,
+        "key": key,
+    })
 }
 
 /// The manifest that an earlier `bake` left in the tree, or nothing.
@@ -152,9 +172,13 @@ impl Previous {
         self.has("lines", path, "line", line)
     }
 
+    fn list(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.0[name].as_array().into_iter().flatten()
+    }
+
     fn has(&self, list: &str, path: &Path, key: &str, value: &str) -> bool {
-        let mut all = self.0[list].as_array().into_iter().flatten();
-        all.any(|one| one["path"] == *path.to_string_lossy() && one[key] == value)
+        self.list(list)
+            .any(|one| one["path"] == *path.to_string_lossy() && one[key] == value)
     }
 
     /// Where its tar came from.
@@ -170,14 +194,14 @@ impl Previous {
     /// Its tar in the cache's directory `dir`, unverified, if it is said to be the one that is
     /// ordered now. `latest` never is: tomorrow's is another. Nor is a file whose name did not tell
     /// its version: whoever ordered it may have been wrong.
-    pub(super) fn same(&self, order: &Order, dir: &Path) -> Option<UnverifiedTar> {
-        let wanted = order.version.as_ref()?;
+    pub(super) fn same(&self, options: &Options, dir: &Path) -> Option<UnverifiedTar> {
+        let wanted = options.version.as_ref()?;
         let known = self.origin().contains("://")
             || AgentVersion::from_tar_name(self.origin()).is_some_and(|named| named == *wanted);
         let same = known
             && *wanted != AgentVersion::Latest
             && self.agent("version") == wanted.to_string()
-            && self.agent("architecture") == order.architecture.name();
+            && self.agent("architecture") == options.architecture.name();
         let path = dir.join(self.tar().filter(|_| same)?);
         let file = open_regular_nofollow(&path).ok()?;
         let signature = read_signature(&signature_path(&path)).ok()?;

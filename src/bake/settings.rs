@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::order::{Order, Settings};
+use super::options::{EcsConfig, Options};
 use super::tree::Tree;
 use crate::config::file;
 use crate::config::settings::FILES;
@@ -19,11 +19,11 @@ pub const PATH: &str = FILES[1];
 /// A line that says nothing that can be read, named by its number; a file that cannot be read; or
 /// there is another text already, and the order does not replace it. An empty file, as packages
 /// make it, is no text.
-pub fn wanted(order: &Order, tree: &Tree) -> Result<Option<Vec<u8>>> {
-    let text = match &order.settings {
-        Settings::Keep => return Ok(None),
-        Settings::Lines(lines) => lines.iter().flat_map(|line| [line, "\n"]).collect(),
-        Settings::File(path) => read(path)?,
+pub fn wanted(options: &Options, tree: &Tree) -> Result<Option<Vec<u8>>> {
+    let text = match &options.ecs_config {
+        EcsConfig::Keep => return Ok(None),
+        EcsConfig::Lines(lines) => lines.iter().flat_map(|line| [line, "\n"]).collect(),
+        EcsConfig::File(path) => read(path)?,
     };
     let there = tree.follow(PATH.as_ref())?;
     let old = match read_regular_nofollow(&there) {
@@ -31,7 +31,7 @@ pub fn wanted(order: &Order, tree: &Tree) -> Result<Option<Vec<u8>>> {
         // A device or a pipe, too, which is not to be replaced.
         read => read.context(|| format!("read {}", there.display()))?,
     };
-    if old.is_empty() || old == text.as_bytes() || order.force {
+    if old.is_empty() || old == text.as_bytes() || options.force {
         return Ok(Some(text.into_bytes()));
     }
     Err(Error::new(

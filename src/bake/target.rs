@@ -200,7 +200,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// The file system will not. Nothing but directories, which are in the journal, is then left.
-    pub fn stage(self, agent: &mut Agent, journal: &mut Journal) -> Result<Staged> {
+    pub fn stage(self, agent: Option<&mut Agent>, journal: &mut Journal) -> Result<Staged> {
         let Target { path, matter } = self;
         let dir = path.parent().unwrap_or(Path::new("/"));
         journal.directory(dir, 0o755)?;
@@ -222,6 +222,9 @@ impl<'a> Target<'a> {
                 Ready::File(file().context(doing)?)
             }
             Matter::Tar => {
+                let Some(agent) = agent else {
+                    return Err(Error::new(Kind::InvalidInput, "no agent to install"));
+                };
                 let part = agent.staged(dir)?;
                 Ready::File(whole(part, TAR_MODE).context(doing)?)
             }

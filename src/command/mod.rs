@@ -13,7 +13,7 @@ mod verify;
 
 use std::path::PathBuf;
 
-use crate::bake::Order;
+use crate::bake::Options;
 use crate::config::Config;
 use crate::error::Result;
 
@@ -45,13 +45,13 @@ pub enum Command {
     /// Print the firewall rules.
     Rules,
     /// Fill an image's root tree.
-    Bake(Box<Order>),
+    Bake(Box<Options>),
     /// List what must not be in an image.
     BakeCheck(PathBuf),
     /// Print the version.
     Version,
-    /// Print the help text of this command.
-    Help(&'static str),
+    /// Print the help of this command, or the general help.
+    Help(Option<&'static str>),
 }
 
 /// Runs a command.
@@ -71,7 +71,7 @@ pub fn dispatch(command: &Command, config: &Config) -> Result<()> {
         Command::Run { .. } => run::run(config),
         Command::Verify { tar, signature } => verify::run(config, tar, signature.as_deref()),
         Command::Rules => rules::run(config),
-        Command::Bake(order) => bake::run(config, order),
+        Command::Bake(options) => bake::run(config, options),
         Command::BakeCheck(dir) => bake_check::run(dir),
         // main prints both: they need no configuration.
         Command::Version | Command::Help(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! A tree, a tar with its signature, and an order.
+//! A tree, a tar with its signature, and an options.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use crate::signing::{cert, sign};
-use ecs_init::bake::order::{Order, Settings, Whence};
+use ecs_init::bake::options::{AgentTar, EcsConfig, Options};
 use ecs_init::bake::{self, Baked, Init};
 use ecs_init::config::Config;
 use ecs_init::error::Result;
@@ -102,7 +102,7 @@ pub fn paths(tree: &Path) -> Vec<String> {
 pub struct Bench {
     pub dir: TempDir,
     pub cert: Cert,
-    pub order: Order,
+    pub options: Options,
 }
 
 impl Bench {
@@ -115,39 +115,39 @@ impl Bench {
         fs::write(at("keys"), cert.to_vec().unwrap()).unwrap();
         let architecture = Architecture::Arm64;
         fs::write(at("program"), program(architecture)).unwrap();
-        let order = Order {
+        let options = Options {
             root: at("tree"),
             architecture,
             version: Some("v1.99.0".parse().unwrap()),
-            whence: Whence::Tar {
+            agent: AgentTar::File {
                 tar: at("agent.tar"),
                 signature: None,
             },
-            settings: Settings::Keep,
+            ecs_config: EcsConfig::Keep,
             init: Some(Init::None),
             binary: Some(at("program")),
             keyring: Some(at("keys")),
             force: false,
         };
-        let bench = Bench { dir, cert, order };
+        let bench = Bench { dir, cert, options };
         bench.tar(1);
         bench
     }
 
     /// Another tar, and its signature beside it.
     pub fn tar(&self, salt: u8) {
-        let tar = agent(self.order.architecture, salt);
+        let tar = agent(self.options.architecture, salt);
         fs::write(self.dir.path().join("agent.tar"), &tar).unwrap();
         let signature = sign(&self.cert, &tar);
         fs::write(self.dir.path().join("agent.tar.asc"), signature).unwrap();
     }
 
     pub fn tree(&self) -> &Path {
-        &self.order.root
+        &self.options.root
     }
 
     pub fn at(&self, path: &str) -> PathBuf {
-        self.order.root.join(path)
+        self.options.root.join(path)
     }
 
     /// Puts a file into the tree.
@@ -161,7 +161,7 @@ impl Bench {
         let all = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let (config, warnings) = Config::of_environment(all);
         assert_eq!(warnings, [""; 0]);
-        bake::run(&self.order, &config, &Stop::never())
+        bake::run(&self.options, &config, &Stop::never())
     }
 
     pub fn bake(&self) -> Result<Baked> {

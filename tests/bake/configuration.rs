@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use ecs_init::bake::order::Settings;
+use ecs_init::bake::options::EcsConfig;
 
 use super::bench::Bench;
 
-fn lines(text: &str) -> Settings {
-    Settings::Lines(text.lines().map(str::to_owned).collect())
+fn lines(text: &str) -> EcsConfig {
+    EcsConfig::Lines(text.lines().map(str::to_owned).collect())
 }
 
 #[test]
@@ -17,11 +17,11 @@ fn what_every_start_refuses_is_not_baked() {
         ("ECS_INIT_CONFIG_S3=s3//typo", "is no s3://bucket/key"),
     ] {
         let mut bench = Bench::new();
-        bench.order.settings = lines(line);
+        bench.options.ecs_config = lines(line);
         bench.refused(why);
         bench.refused("no start");
         // The same in a file that stays.
-        bench.order.settings = Settings::Keep;
+        bench.options.ecs_config = EcsConfig::Keep;
         bench.bake().unwrap();
         bench.write("var/lib/ecs/ecs.config", line);
         bench.refused(why);
@@ -32,16 +32,16 @@ fn what_every_start_refuses_is_not_baked() {
 fn what_comes_at_the_start_may_name_the_digest() {
     let mut bench = Bench::new();
     let later = "ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_WAIT_FOR=/etc/ecs/ecs.config";
-    bench.order.settings = lines(later);
+    bench.options.ecs_config = lines(later);
     bench.bake().unwrap();
 }
 
 #[test]
 fn a_keyring_that_is_not_in_the_image_is_not_named() {
     let mut bench = Bench::new();
-    bench.order.keyring = None;
+    bench.options.keyring = None;
     fs::remove_file(bench.dir.path().join("agent.tar.asc")).unwrap();
-    bench.order.settings = lines("A=1\nECS_INIT_KEYRING=/etc/nope");
+    bench.options.ecs_config = lines("A=1\nECS_INIT_KEYRING=/etc/nope");
     let bake = |bench: &Bench| bench.bake_with(&[("ECS_INIT_ALLOW_UNSIGNED", "true")]);
     let error = bake(&bench).unwrap_err().to_string();
     let why = "/etc/ecs/ecs.config:2: the file that ECS_INIT_KEYRING names is not in the image";
@@ -53,10 +53,10 @@ fn a_keyring_that_is_not_in_the_image_is_not_named() {
 #[test]
 fn the_same_keyring_under_another_name_will_do() {
     let mut bench = Bench::new();
-    bench.order.settings = lines("ECS_INIT_KEYRING=/etc/ecs/mine.asc");
+    bench.options.ecs_config = lines("ECS_INIT_KEYRING=/etc/ecs/mine.asc");
     bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
     fs::create_dir_all(bench.at("etc/ecs")).unwrap();
-    let keys = bench.order.keyring.as_ref().unwrap();
+    let keys = bench.options.keyring.as_ref().unwrap();
     fs::copy(keys, bench.at("etc/ecs/mine.asc")).unwrap();
     bench.bake().unwrap();
 }
@@ -66,7 +66,7 @@ fn the_same_keyring_under_another_name_will_do() {
 fn a_keyring_that_is_ordered_no_more_stays() {
     let mut bench = Bench::new();
     bench.bake().unwrap();
-    bench.order.keyring = None;
+    bench.options.keyring = None;
     fs::remove_file(bench.dir.path().join("agent.tar.asc")).unwrap();
     bench
         .bake_with(&[("ECS_INIT_ALLOW_UNSIGNED", "true")])
@@ -80,9 +80,9 @@ fn a_keyring_that_is_ordered_no_more_stays() {
 fn the_image_trusts_the_keyring_or_is_not_baked() {
     for line in ["ECS_INIT_KEYRING=/etc/other", "ECS_INIT_KEYRING="] {
         let mut bench = Bench::new();
-        bench.order.settings = lines(&format!("A=1\n{line}"));
+        bench.options.ecs_config = lines(&format!("A=1\n{line}"));
         bench.refused("/etc/ecs/ecs.config:2: it sets ECS_INIT_KEYRING otherwise");
-        bench.order.settings = Settings::Keep;
+        bench.options.ecs_config = EcsConfig::Keep;
         bench.write("etc/ecs/ecs.config", line);
         bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
         let same = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ecs_init::bake::order::Settings;
+use ecs_init::bake::options::EcsConfig;
 use ecs_init::bake::{self, Init};
 use ecs_init::config::Config;
 use ecs_init::sys::signal::Stop;
@@ -18,8 +18,8 @@ use super::bench::{Bench, everything, program};
 /// An order with something of every kind.
 fn bench() -> Bench {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Systemd);
-    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.options.init = Some(Init::Systemd);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
     bench
 }
 
@@ -96,13 +96,13 @@ fn until_it_works(bench: &Bench, mut limit: impl FnMut(u32)) -> u32 {
 
 /// The next version of everything.
 fn next(bench: &mut Bench) {
-    bench.order.version = Some("v1.100.0".parse().unwrap());
+    bench.options.version = Some("v1.100.0".parse().unwrap());
     bench.tar(2);
-    let mut bytes = program(bench.order.architecture);
+    let mut bytes = program(bench.options.architecture);
     bytes.push(1);
-    fs::write(bench.order.binary.as_ref().unwrap(), bytes).unwrap();
-    bench.order.settings = Settings::Lines(vec!["A=2".into()]);
-    bench.order.force = true;
+    fs::write(bench.options.binary.as_ref().unwrap(), bytes).unwrap();
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=2".into()]);
+    bench.options.force = true;
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn an_order_to_stop_before_the_placing() {
     drop(theirs);
     let stop = Stop::from(OwnedFd::from(ours));
     let (config, _) = Config::of_environment([]);
-    let error = bake::run(&bench.order, &config, &stop).unwrap_err();
+    let error = bake::run(&bench.options, &config, &stop).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
     assert!(everything(bench.tree()).is_empty());
 }

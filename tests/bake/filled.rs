@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use ecs_init::bake::order::Settings;
+use ecs_init::bake::options::EcsConfig;
 use ecs_init::bake::{Content, Init, check};
 use ecs_init::cache::Cache;
 use ecs_init::cache::State;
@@ -19,10 +19,10 @@ use super::bench::{Bench, agent, everything, paths, program};
 #[test]
 fn an_empty_tree_is_all_that_a_host_needs() {
     let mut bench = Bench::new();
-    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=c".into(), "B='x y'".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=c".into(), "B='x y'".into()]);
     let baked = bench.bake().unwrap();
     assert_eq!(
-        (baked.init, baked.unchanged, baked.version.as_deref()),
+        (baked.init, baked.unchanged, baked.agent.as_deref()),
         (Init::None, false, Some("v1.99.0"))
     );
     let all = everything(bench.tree());
@@ -71,7 +71,7 @@ fn an_empty_tree_is_all_that_a_host_needs() {
 #[test]
 fn what_was_baked_may_become_an_image_until_it_ran() {
     let mut bench = Bench::new();
-    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=c".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=c".into()]);
     bench.bake().unwrap();
     let found = || check::run(&Root::new(bench.tree()), SystemTime::now()).unwrap();
     assert_eq!(found(), []);
@@ -82,7 +82,7 @@ fn what_was_baked_may_become_an_image_until_it_ran() {
 #[test]
 fn the_manifest_tells_the_truth_and_is_the_same_each_time() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Systemd);
+    bench.options.init = Some(Init::Systemd);
     bench.bake().unwrap();
     let path = "var/lib/ecs/ecs-init.manifest.json";
     let bytes = fs::read(bench.at(path)).unwrap();
@@ -118,7 +118,7 @@ fn the_manifest_tells_the_truth_and_is_the_same_each_time() {
     let there = all.values().filter(|e| e.mode & 0o170_000 != 0o040_000);
     assert_eq!(seen + 1, there.count());
 
-    bench.order.root = bench.dir.path().join("another");
+    bench.options.root = bench.dir.path().join("another");
     fs::create_dir(bench.tree()).unwrap();
     bench.bake().unwrap();
     assert!(fs::read(bench.at(path)).unwrap() == bytes);
@@ -127,7 +127,7 @@ fn the_manifest_tells_the_truth_and_is_the_same_each_time() {
 #[test]
 fn the_init_is_found_and_its_service_enabled() {
     let mut bench = Bench::new();
-    bench.order.init = None;
+    bench.options.init = None;
     bench.refused("--init");
     bench.write("usr/lib/systemd/systemd", "");
     fs::create_dir_all(bench.at("usr/sbin")).unwrap();
@@ -147,7 +147,7 @@ fn the_init_is_found_and_its_service_enabled() {
 #[test]
 fn with_s6_linux_init_the_service_lies_in_its_run_image() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::S6);
+    bench.options.init = Some(Init::S6);
     bench.refused("/etc/s6/service, and there is none");
     fs::create_dir_all(bench.at("etc/s6/service")).unwrap();
     assert_eq!(bench.bake().unwrap().init, Init::S6);
@@ -166,7 +166,7 @@ fn with_s6_linux_init_the_service_lies_in_its_run_image() {
 #[test]
 fn lines_join_what_an_inittab_has() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Busybox);
+    bench.options.init = Some(Init::Busybox);
     let lines = Init::Busybox.items();
     bench.write("etc/inittab", "::sysinit:/etc/rc");
     bench.bake().unwrap();
@@ -186,7 +186,7 @@ fn lines_join_what_an_inittab_has() {
 #[test]
 fn the_agent_is_stopped_before_what_is_done_at_shutdown() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Busybox);
+    bench.options.init = Some(Init::Busybox);
     let (first, last) = (
         "#::shutdown:no\n::sysinit:/etc/rc\n",
         "::shutdown:/bin/umount -a\n",
@@ -208,13 +208,13 @@ fn a_configuration_that_is_there_is_the_users() {
     bench.bake().unwrap();
     let text = || fs::read_to_string(bench.at("etc/ecs/ecs.config")).unwrap();
     assert_eq!(text(), "ECS_CLUSTER=mine\n");
-    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=other".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=other".into()]);
     bench.refused("--force");
-    bench.order.settings = Settings::Lines(vec!["ECS_CLUSTER=mine".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=mine".into()]);
     bench.bake().unwrap();
-    bench.order.force = true;
+    bench.options.force = true;
     let file = bench.dir.path().join("settings");
-    bench.order.settings = Settings::File(file.clone());
+    bench.options.ecs_config = EcsConfig::File(file.clone());
     fs::write(&file, "A=1\nsecret nonsense\n").unwrap();
     bench.refused("settings:2: ");
     fs::write(&file, "# mine\nA=1\n").unwrap();
@@ -227,7 +227,7 @@ fn a_configuration_that_is_there_is_the_users() {
 #[test]
 fn a_configuration_that_is_no_file_is_left() {
     let mut bench = Bench::new();
-    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
     fs::create_dir_all(bench.at("etc/ecs")).unwrap();
     let made = std::process::Command::new("mkfifo")
         .arg(bench.at("etc/ecs/ecs.config"))
@@ -259,7 +259,7 @@ fn a_file_that_somebody_else_could_change_again_is_replaced() {
 #[test]
 fn an_init_that_is_named_needs_its_inittab_too() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Busybox);
+    bench.options.init = Some(Init::Busybox);
     bench.refused("/etc/inittab");
 }
 
@@ -268,7 +268,7 @@ fn the_empty_configuration_of_a_package_gives_way() {
     let mut bench = Bench::new();
     bench.bake().unwrap();
     assert_eq!(fs::read(bench.at("etc/ecs/ecs.config")).unwrap(), b"");
-    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
     bench.bake().unwrap();
     assert_eq!(fs::read(bench.at("etc/ecs/ecs.config")).unwrap(), b"A=1\n");
 }
@@ -276,11 +276,11 @@ fn the_empty_configuration_of_a_package_gives_way() {
 #[test]
 fn what_is_for_another_machine_is_refused() {
     let mut bench = Bench::new();
-    bench.order.architecture = Architecture::Amd64;
+    bench.options.architecture = Architecture::Amd64;
     bench.refused("ELF machine 183, not 62");
     let other = bench.dir.path().join("other");
     fs::write(&other, program(Architecture::Amd64)).unwrap();
-    bench.order.binary = Some(other);
+    bench.options.binary = Some(other);
     bench.refused("arm64");
     let tar = agent(Architecture::Amd64, 1);
     let signature = super::bench::sign(&bench.cert, &tar);

@@ -4,15 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use ecs_init::bake::Init;
-use ecs_init::bake::order::Settings;
+use ecs_init::bake::options::EcsConfig;
 
 use super::bench::{Bench, everything};
 
 #[test]
 fn links_are_followed_as_the_images_kernel_will() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Systemd);
-    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.options.init = Some(Init::Systemd);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
     let outside = bench.dir.path().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("ecs.config"), "theirs").unwrap();
@@ -72,10 +72,10 @@ fn a_tree_that_is_a_link_is_what_it_points_to() {
     let mut bench = Bench::new();
     let link = bench.dir.path().join("link");
     symlink("tree", &link).unwrap();
-    bench.order.root = link;
+    bench.options.root = link;
     bench.bake().unwrap();
     assert!(bench.dir.path().join("tree/var/cache/ecs/state").is_file());
-    bench.order.root = bench.dir.path().join("nowhere");
+    bench.options.root = bench.dir.path().join("nowhere");
     let error = bench.bake().unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
 }

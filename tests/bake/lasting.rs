@@ -83,7 +83,7 @@ fn a_link_to_what_lasts_is_followed() {
         assert!(bench.at(path).exists(), "{path}");
     }
     // Where /tmp itself lies.
-    bench.order.root = bench.dir.path().join("another");
+    bench.options.root = bench.dir.path().join("another");
     fs::create_dir_all(bench.at("var/cache")).unwrap();
     symlink("var/cache", bench.at("tmp")).unwrap();
     bench.bake().unwrap();

@@ -51,14 +51,14 @@ fn a_tree_for_another_architecture() {
     let done = run(&bench, &other);
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     assert!(
-        stderr(&done).contains("agent v1.99.0 for arm64"),
+        stderr(&done).contains("agent: v1.99.0; architecture: arm64"),
         "{}",
         stderr(&done)
     );
     assert!(!stderr(&done).contains("bad line") && !stderr(&done).contains("level=warn"));
     let again = run(&bench, &other);
     assert!(
-        stderr(&again).contains("nothing to do"),
+        stderr(&again).contains("already up to date"),
         "{}",
         stderr(&again)
     );
@@ -68,10 +68,10 @@ fn a_tree_for_another_architecture() {
 #[test]
 fn what_a_start_would_warn_of_is_said() {
     let bench = Bench::new();
-    let order = "--arch arm64 --tar agent.tar --binary program --init none \
+    let line = "--arch arm64 --tar agent.tar --binary program --init none \
                  --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none \
                  --config ECS_INIT_AGENT_SOURCE=registry";
-    let done = run(&bench, &order.split_whitespace().collect::<Vec<_>>());
+    let done = run(&bench, &line.split_whitespace().collect::<Vec<_>>());
     let said = stderr(&done);
     assert_eq!(done.status.code(), Some(0), "{said}");
     let warned: Vec<_> = said.lines().filter(|l| l.contains("level=warn")).collect();
@@ -87,8 +87,8 @@ fn what_a_start_would_warn_of_is_said() {
 fn a_unit_in_place_of_ours_is_pointed_out() {
     let bench = Bench::new();
     bench.write("etc/systemd/system/ecs.service", "[Service]\n");
-    let order = "--arch arm64 --tar agent.tar --binary program --init systemd";
-    let done = run(&bench, &order.split_whitespace().collect::<Vec<_>>());
+    let line = "--arch arm64 --tar agent.tar --binary program --init systemd";
+    let done = run(&bench, &line.split_whitespace().collect::<Vec<_>>());
     let said = stderr(&done);
     assert_eq!(done.status.code(), Some(0), "{said}");
     let words = "etc/systemd/system/ecs.service is started in place of /usr/lib/systemd";
@@ -99,7 +99,7 @@ fn a_unit_in_place_of_ours_is_pointed_out() {
 fn the_program_puts_itself_there() {
     let mut bench = Bench::new();
     let here = Architecture::here();
-    bench.order.architecture = here;
+    bench.options.architecture = here;
     let tar = agent(here, 1);
     fs::write(bench.dir.path().join("own.tar"), &tar).unwrap();
     fs::write(

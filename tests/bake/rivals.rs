@@ -11,7 +11,7 @@ const UNIT: &str = "etc/systemd/system/ecs.service";
 
 fn systemd() -> Bench {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Systemd);
+    bench.options.init = Some(Init::Systemd);
     fs::create_dir_all(bench.at("etc/systemd/system")).unwrap();
     bench
 }
@@ -35,10 +35,10 @@ fn a_mask_is_taken_away() {
 fn a_mask_stays_where_the_bake_fails_or_the_init_is_another() {
     let mut bench = systemd();
     symlink("/dev/null", bench.at(UNIT)).unwrap();
-    bench.order.init = Some(Init::None);
+    bench.options.init = Some(Init::None);
     bench.bake().unwrap();
     assert!(bench.at(UNIT).is_symlink());
-    bench.order.init = Some(Init::Systemd);
+    bench.options.init = Some(Init::Systemd);
     fs::write(bench.dir.path().join("agent.tar.asc"), "none").unwrap();
     bench.refused("agent.tar");
 }
@@ -53,7 +53,7 @@ fn a_unit_of_somebodys_own_stays() {
 
 fn inittab(text: &str) -> Bench {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::SysV);
+    bench.options.init = Some(Init::SysV);
     bench.write("etc/inittab", text);
     bench
 }
@@ -87,7 +87,7 @@ fn an_entry_of_somebody_elses_with_our_identifier_is_named() {
     let mut bench = inittab(text);
     bench.refused("etc/inittab:2: this entry has the identifier of ours, ecs");
     // BusyBox has no identifiers.
-    bench.order.init = Some(Init::Busybox);
+    bench.options.init = Some(Init::Busybox);
     bench.bake().unwrap();
     let all = everything(bench.tree());
     let inittab = &all[std::path::Path::new("etc/inittab")].content;

@@ -5,12 +5,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
 
 use ecs_init::bake::agent::acquire;
 use ecs_init::bake::manifest::Previous;
-use ecs_init::bake::order::Whence;
+use ecs_init::bake::options::AgentTar;
 use ecs_init::config::Config;
 use ecs_init::sys::signal::Stop;
 use ecs_init::types::Architecture;
 
-use super::bench::{Bench, agent, paths, sign};
+use super::bench::{Bench, agent, everything, paths, sign};
 use super::server::{Body, Reply, Server};
 
 /// Serves this tar and signature.
@@ -29,7 +29,7 @@ fn good(bench: &mut Bench) -> Server {
     let tar = agent(Architecture::Arm64, 1);
     let signature = sign(&bench.cert, &tar);
     let server = serve(tar, signature);
-    bench.order.whence = Whence::Mirror(server.url());
+    bench.options.agent = AgentTar::Mirror(server.url());
     server
 }
 
@@ -64,7 +64,7 @@ fn a_mirror_is_asked_once_for_a_version() {
 fn latest_is_asked_for_each_time() {
     let mut bench = Bench::new();
     let server = good(&mut bench);
-    bench.order.version = Some("latest".parse().unwrap());
+    bench.options.version = Some("latest".parse().unwrap());
     bench.bake().unwrap();
     assert!(bench.bake().unwrap().unchanged);
     assert_eq!(server.tars().len(), 2);
@@ -75,7 +75,7 @@ fn latest_is_asked_for_each_time() {
 fn the_regions_bucket() {
     let mut bench = Bench::new();
     let server = good(&mut bench);
-    bench.order.whence = Whence::Region("xx-test-1".into());
+    bench.options.agent = AgentTar::Region("xx-test-1".into());
     let s3 = server.url();
     let tar = bench.dir.path().join("agent.tar");
     bench
@@ -95,7 +95,7 @@ fn the_regions_bucket() {
 fn no_source_leaves_nothing() {
     let mut bench = Bench::new();
     let server = Server::http(|_, _| Reply::new(404, "no"));
-    bench.order.whence = Whence::Mirror(server.url());
+    bench.options.agent = AgentTar::Mirror(server.url());
     let before = paths(bench.tree());
     let environment = [
         ("AWS_REGION", "xx-test-1"),
@@ -111,7 +111,7 @@ fn a_download_that_was_tampered_with_leaves_nothing() {
     let mut bench = Bench::new();
     let signature = sign(&bench.cert, &agent(Architecture::Arm64, 1));
     let server = serve(agent(Architecture::Arm64, 2), signature);
-    bench.order.whence = Whence::Mirror(server.url());
+    bench.options.agent = AgentTar::Mirror(server.url());
     bench.refused("it was altered");
     assert_eq!(server.tars().len(), 1);
     assert_eq!(paths(bench.tree()), [""; 0]);
@@ -128,7 +128,7 @@ fn a_download_cut_off_leaves_nothing() {
             Reply::new(200, signature.clone())
         }
     });
-    bench.order.whence = Whence::Mirror(server.url());
+    bench.options.agent = AgentTar::Mirror(server.url());
     let environment = [
         ("ECS_INIT_RETRY_TIME", "0"),
         ("AWS_REGION", "xx-test-1"),
@@ -168,7 +168,7 @@ fn a_tar_that_is_named_may_be_anybodys() {
     let meta = fs::metadata(&baked).unwrap();
     assert_eq!((meta.uid(), meta.mode() & 0o7777), (0, 0o644));
     // The environment's is judged as at a start.
-    bench.order.whence = Whence::Environment;
+    bench.options.agent = AgentTar::Environment;
     let environment = [("ECS_INIT_AGENT_TAR", tar.to_str().unwrap())];
     let error = bench.bake_with(&environment).unwrap_err().to_string();
     assert!(error.contains("others could change it"), "{error}");
@@ -187,7 +187,7 @@ fn a_tar_that_changes_after_the_check_is_not_copied() {
     for at in [700, 90_000] {
         bench.tar(1);
         let mut agent = acquire(
-            &bench.order,
+            &bench.options,
             &config,
             bench.tree(),
             &previous,
@@ -211,7 +211,7 @@ fn a_file_of_no_known_version_is_not_taken_for_the_one_of_a_mirror() {
     let tar = agent(Architecture::Arm64, 2);
     let signature = sign(&bench.cert, &tar);
     let server = serve(tar.clone(), signature);
-    bench.order.whence = Whence::Mirror(server.url());
+    bench.options.agent = AgentTar::Mirror(server.url());
     assert!(!bench.bake().unwrap().unchanged);
     let baked = fs::read(bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar")).unwrap();
     assert!(baked == tar);
@@ -226,13 +226,13 @@ fn a_tar_of_the_environments_whose_name_says_another_version() {
     let named = at("ecs-agent-arm64-v1.98.0.tar");
     fs::rename(at("agent.tar"), &named).unwrap();
     fs::rename(at("agent.tar.asc"), at("ecs-agent-arm64-v1.98.0.tar.asc")).unwrap();
-    bench.order.whence = Whence::Environment;
+    bench.options.agent = AgentTar::Environment;
     let environment = [("ECS_INIT_AGENT_TAR", named.to_str().unwrap())];
     let error = bench.bake_with(&environment).unwrap_err().to_string();
     assert!(error.contains("v1.98.0, and the order v1.99.0"), "{error}");
     assert_eq!(paths(bench.tree()), [""; 0]);
     for version in ["latest", "v1.98.0"] {
-        bench.order.version = Some(version.parse().unwrap());
+        bench.options.version = Some(version.parse().unwrap());
         bench.bake_with(&environment).unwrap();
     }
 }
@@ -240,7 +240,7 @@ fn a_tar_of_the_environments_whose_name_says_another_version() {
 #[test]
 fn a_signature_that_is_named_must_be_there() {
     let mut bench = Bench::new();
-    bench.order.whence = Whence::Tar {
+    bench.options.agent = AgentTar::File {
         tar: bench.dir.path().join("agent.tar"),
         signature: Some(bench.dir.path().join("absent")),
     };
@@ -264,7 +264,7 @@ fn unsigned_only_where_that_is_allowed() {
 #[test]
 fn the_keyring_of_the_environment_goes_into_the_image() {
     let mut bench = Bench::new();
-    let keys = bench.order.keyring.take().unwrap();
+    let keys = bench.options.keyring.take().unwrap();
     bench.refused("agent.tar");
     bench
         .bake_with(&[("ECS_INIT_KEYRING", keys.to_str().unwrap())])
@@ -273,4 +273,49 @@ fn the_keyring_of_the_environment_goes_into_the_image() {
     assert_eq!(line, "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring\n");
     let copy = fs::read(bench.at("etc/ecs/ecs-init.keyring")).unwrap();
     assert!(copy == fs::read(keys).unwrap());
+}
+
+/// What install.sh of the tar.gz does.
+#[test]
+fn no_agent_installs_the_rest_and_keeps_an_agent() {
+    let mut bench = Bench::new();
+    let tar = std::mem::replace(&mut bench.options.agent, AgentTar::None);
+    let version = bench.options.version.take();
+    bench.options.keyring = None;
+    assert_eq!(bench.bake().unwrap().agent, None);
+    assert!(bench.at("usr/libexec/amazon-ecs-init").is_file());
+    assert_eq!(paths(&bench.at("var/cache/ecs")), [""; 0]);
+    assert!(bench.bake().unwrap().unchanged);
+
+    bench.options.agent = tar;
+    bench.options.version = version;
+    bench.options.keyring = Some(bench.dir.path().join("keys"));
+    bench.bake().unwrap();
+    let before = everything(bench.tree());
+    bench.options.agent = AgentTar::None;
+    bench.options.keyring = None;
+    assert!(
+        !bench.bake().unwrap().unchanged,
+        "the keyring left the manifest"
+    );
+    let cached = paths(&bench.at("var/cache/ecs"));
+    assert!(
+        cached.contains(&"ecs-agent-v1.99.0.tar".to_owned()),
+        "{cached:?}"
+    );
+    assert_eq!(everything(bench.tree()).len(), before.len());
+    // The next bake still knows which tar to replace.
+    bench.tar(2);
+    bench.options.agent = AgentTar::File {
+        tar: bench.dir.path().join("agent.tar"),
+        signature: None,
+    };
+    bench.options.version = Some("v1.100.0".parse().unwrap());
+    bench.options.keyring = Some(bench.dir.path().join("keys"));
+    bench.bake().unwrap();
+    let cached = paths(&bench.at("var/cache/ecs"));
+    assert!(
+        !cached.contains(&"ecs-agent-v1.99.0.tar".to_owned()),
+        "{cached:?}"
+    );
 }

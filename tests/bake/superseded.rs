@@ -27,7 +27,7 @@ fn things(bench: &Bench) -> Vec<(String, u32, String)> {
 /// Bakes for an init after another.
 fn bake(bench: &mut Bench, orders: &[Init]) {
     for init in orders {
-        bench.order.init = Some(*init);
+        bench.options.init = Some(*init);
         bench.bake().unwrap();
     }
 }

@@ -3,15 +3,15 @@
 use std::fs::{self, File};
 
 use ecs_init::bake::Init;
-use ecs_init::bake::order::{Settings, Whence};
+use ecs_init::bake::options::{AgentTar, EcsConfig};
 
 use super::bench::{Bench, everything, paths};
 
 #[test]
 fn twice_is_once() {
     let mut bench = Bench::new();
-    bench.order.init = Some(Init::Systemd);
-    bench.order.settings = Settings::Lines(vec!["A=1".into()]);
+    bench.options.init = Some(Init::Systemd);
+    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
     assert!(!bench.bake().unwrap().unchanged);
     let once = everything(bench.tree());
     assert!(bench.bake().unwrap().unchanged);
@@ -63,7 +63,7 @@ fn the_next_version_takes_the_last_ones_place() {
         "var/cache/ecs/ecs-agent.tar.asc",
         "of a tar that was no link",
     );
-    bench.order.version = Some("v1.100.0".parse().unwrap());
+    bench.options.version = Some("v1.100.0".parse().unwrap());
     bench.tar(2);
     bench.bake().unwrap();
     let in_cache: Vec<_> = paths(&bench.at("var/cache/ecs"));
@@ -114,8 +114,8 @@ fn a_tar_may_say_its_version_in_its_name_or_not_at_all() {
         let signature = bench.dir.path().join("signature");
         fs::rename(bench.dir.path().join("agent.tar"), &tar).unwrap();
         fs::rename(bench.dir.path().join("agent.tar.asc"), &signature).unwrap();
-        bench.order.version = None;
-        bench.order.whence = Whence::Tar {
+        bench.options.version = None;
+        bench.options.agent = AgentTar::File {
             tar,
             signature: Some(signature),
         };

@@ -1,0 +1,61 @@
+//! The options of `bake`.
+
+use std::path::PathBuf;
+
+use super::Init;
+use crate::types::{AgentVersion, Architecture};
+
+/// What to install into a tree, and from where. Proxies, endpoints and permissions come from the
+/// environment of the build: see [`crate::config::Config::of_environment`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The directory that will be the image's `/`.
+    pub root: PathBuf,
+    /// The image's architecture.
+    pub architecture: Architecture,
+    /// The agent's version; always set unless the tar is a file or there is none.
+    pub version: Option<AgentVersion>,
+    /// Where the agent's tar is.
+    pub agent: AgentTar,
+    /// What happens to `/etc/ecs/ecs.config`.
+    pub ecs_config: EcsConfig,
+    /// The init system; `None` to detect it in the tree.
+    pub init: Option<Init>,
+    /// This program for the image's architecture; `None` for the running one, or the one beside it.
+    pub binary: Option<PathBuf>,
+    /// More trusted certificates, for this bake and for the image; else `ECS_INIT_KEYRING`.
+    pub keyring: Option<PathBuf>,
+    /// Whether to replace an `/etc/ecs/ecs.config` with other content.
+    pub force: bool,
+}
+
+/// Where the agent's tar is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentTar {
+    /// Not installed: the first start of an instance downloads it.
+    None,
+    /// As the environment says, else in Amazon's buckets of the region it names.
+    Environment,
+    /// In Amazon's buckets, those of this region first.
+    Region(String),
+    /// Below this URL.
+    Mirror(String),
+    /// A file of this machine.
+    File {
+        /// The tar.
+        tar: PathBuf,
+        /// Its detached signature; `TAR.asc` if not given.
+        signature: Option<PathBuf>,
+    },
+}
+
+/// The content of `/etc/ecs/ecs.config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EcsConfig {
+    /// The file is not changed; if there is none, an empty one is made, as packages do.
+    Keep,
+    /// These lines, each one assignment in the file's syntax.
+    Lines(Vec<String>),
+    /// The content of this file.
+    File(PathBuf),
+}
