@@ -1,13 +1,13 @@
-//! As much HTTP/1.1 as two programs of ours need to talk to each other.
+//! The part of HTTP/1.1 that `agent` and `probe` need.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// Longest answer that is read, in bytes.
+/// Longest answer in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// A status code and the body that came with it.
+/// A status code and a body.
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
@@ -16,13 +16,13 @@ pub struct Answer {
 /// Fetches `http://host[:port]/path`, reading until the peer closes.
 ///
 /// # Errors
-/// What connecting, writing or reading gave, a time-out included, and
-/// `InvalidInput` or `InvalidData` for a URL or an answer that cannot be read.
+/// Errors of connecting, writing or reading, including timeouts; `InvalidInput` for an invalid
+/// URL, `InvalidData` for an invalid answer.
 pub fn get(url: &str, timeout: Duration) -> io::Result<Answer> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{url}: {what}"));
     let rest = url
         .strip_prefix("http://")
-        .ok_or_else(|| wrong("only http:// is spoken"))?;
+        .ok_or_else(|| wrong("not an http:// URL"))?;
     let (host, path) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
         None => (rest, "/"),
@@ -49,7 +49,7 @@ pub fn get(url: &str, timeout: Duration) -> io::Result<Answer> {
     parse(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer"))
 }
 
-/// Splits a whole answer into status and body.
+/// Splits an answer into status and body.
 fn parse(raw: &[u8]) -> Option<Answer> {
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(raw.get(..end)?).ok()?;
@@ -58,7 +58,7 @@ fn parse(raw: &[u8]) -> Option<Answer> {
     Some(Answer { status, body })
 }
 
-/// Reads a request's head and returns its path; `None` when it is not one.
+/// Reads a request's head; its path, or `None` if it is not a GET request.
 pub fn request_path(stream: &mut TcpStream) -> Option<String> {
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
@@ -77,12 +77,12 @@ pub fn request_path(stream: &mut TcpStream) -> Option<String> {
     (words.next() == Some("GET")).then(|| words.next().map(str::to_owned))?
 }
 
-/// Answers with JSON and says that the connection ends here.
+/// Sends a JSON answer with `Connection: close`.
 ///
-/// In one write: a stand-in that is killed meanwhile has answered whole or not at all.
+/// In one write, so that an agent that is killed has sent a complete answer or none.
 ///
 /// # Errors
-/// What writing gave.
+/// Errors of writing.
 pub fn answer(stream: &mut TcpStream, status: &str, body: &str) -> io::Result<()> {
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_split_at_the_empty_line() {
+    fn answer_is_split_at_the_empty_line() {
         let answer = parse(b"HTTP/1.1 404 Not Found\r\nA: b\r\n\r\nno\r\n\r\n").unwrap();
         assert_eq!(
             (answer.status, answer.body.as_slice()),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_answer_is_none() {
+    fn incomplete_head_is_rejected() {
         assert!(parse(b"HTTP/1.1 200 OK\r\nA: b\r\n").is_none());
     }
 }

@@ -1,14 +1,13 @@
-//! What the whole-system tests put into the hosts they make.
+//! Programs for the hosts of the whole-system tests.
 //!
-//! - `driver` is process 1 of every such host: it mounts, brings the network
-//!   up, reaps, and does what the harness asks for over one channel of JSON
-//!   lines. It knows nothing of Docker or ecs-init.
+//! - `driver` is process 1 of a host: it mounts file systems, brings the network up, reaps
+//!   processes and executes the harness's requests, JSON lines over one channel. It does not
+//!   depend on Docker or ecs-init.
 //! - `agent` stands in for the Amazon ECS agent.
-//! - `probe` fetches one URL, from inside a task container.
-//! - `pid1` is process 1 of a tree that boots without an init system.
+//! - `probe` fetches one URL from inside a task container.
+//! - `pid1` is process 1 of a tree without an init system.
 //!
-//! All are static, so that they run in a host that has neither shell nor
-//! C library.
+//! All are static, because a host may have neither a shell nor a C library.
 
 pub mod driver;
 pub mod http;

@@ -1,15 +1,15 @@
-//! Stands in for the Amazon ECS agent: serves what tasks ask it for, and ends
-//! as it is told.
+//! The stand-in of the Amazon ECS agent: serves introspection and credentials, and exits as
+//! scripted.
 //!
-//! `/data/agent-script` holds one action a line; the n-th start takes the n-th
-//! line, and `serve` when there is none:
+//! `/data/agent-script` has one action per line. The n-th start takes the n-th line, or `serve`
+//! if there is none:
 //!
 //! - `serve`: until SIGTERM, then exit 0
 //! - `stubborn`: until SIGKILL
 //! - `exit CODE [MILLISECONDS]`: after that time
 //!
-//! `/data/agent-events` gets one line for every start and SIGTERM, so that a
-//! test sees what happened to every one of its containers.
+//! `/data/agent-events` gets a line for every start and SIGTERM, so that a test sees the events of
+//! all containers.
 
 use ecs_init_guest::{http, sys};
 use std::fs::{self, OpenOptions};
@@ -22,10 +22,10 @@ use std::time::Duration;
 const SCRIPT: &str = "/data/agent-script";
 const EVENTS: &str = "/data/agent-events";
 
-/// The credentials that any task of the tests gets.
+/// The credentials for every task.
 const CREDENTIALS: &str = r#"{"RoleArn":"arn:aws:iam::123456789012:role/stand-in","AccessKeyId":"ASIASTANDIN","SecretAccessKey":"not-a-secret","Token":"not-a-token","Expiration":"2099-01-01T00:00:00Z"}"#;
 
-/// What one line of the script asks for.
+/// A line of the script.
 #[derive(Debug, PartialEq)]
 enum Action {
     Serve,
@@ -55,7 +55,7 @@ impl Action {
 fn record(event: &str) {
     println!("stand-in agent: {event}");
     let file = OpenOptions::new().append(true).create(true).open(EVENTS);
-    // In one write: whoever is killed meanwhile leaves a line or none.
+    // In one write: an agent that is killed has written a complete line or none.
     let line = format!("{event}\n");
     if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
         eprintln!("stand-in agent: {EVENTS}: {error}");
@@ -68,7 +68,7 @@ fn serve(listener: TcpListener, reply: fn(&str) -> (&'static str, String)) {
         thread::spawn(move || {
             if let Some(path) = http::request_path(&mut stream) {
                 let (status, body) = reply(&path);
-                // The peer may have gone; the next one is served all the same.
+                // The peer may have disconnected.
                 let _ = http::answer(&mut stream, status, &body);
                 let _ = stream.shutdown(std::net::Shutdown::Write);
             }
@@ -125,14 +125,14 @@ fn main() -> io::Result<()> {
     let script = fs::read_to_string(SCRIPT).unwrap_or_default();
     let line = script.lines().nth(starts).unwrap_or("serve");
     let Some(action) = Action::parse(line) else {
-        eprintln!("stand-in agent: {SCRIPT}: no such action: {line}");
+        eprintln!("stand-in agent: {SCRIPT}: unknown action: {line}");
         exit(1)
     };
 
-    // As the real agent: introspection on every address, credentials on loopback.
+    // Like the real agent: introspection on every address, credentials on loopback.
     let everywhere = TcpListener::bind("[::]:51678").unwrap_or_else(|_| listen("0.0.0.0:51678"));
     let loopback = listen("127.0.0.1:51679");
-    // Before anybody is answered: who has an answer finds the start recorded.
+    // Before the first answer: a client with an answer finds the start recorded.
     record(&format!("start {line}"));
     thread::spawn(move || serve(everywhere, introspection));
     thread::spawn(move || serve(loopback, credentials));
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_are_read_word_by_word() {
+    fn parse_actions() {
         assert_eq!(Action::parse("serve"), Some(Action::Serve));
         assert_eq!(
             Action::parse("exit 42 500"),

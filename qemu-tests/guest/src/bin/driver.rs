@@ -1,4 +1,4 @@
-//! Process 1 of a test's host, or what watches it from beside its own init; see [`ecs_init_guest::driver`].
+//! Process 1 of a test's host, or an observer beside its init; see [`ecs_init_guest::driver`].
 
 use ecs_init_guest::driver::{boot, channel, server};
 use std::path::Path;
@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        // The kernel starts an initramfs's /init with the words it could not use itself.
+        // The kernel passes unknown words of its command line to the initramfs's /init.
         ["/init", ..] => boot::initramfs(),
         [_, "guest"] => boot::guest()
             .and_then(|()| channel::Channel::virtio())
@@ -25,6 +25,6 @@ fn main() -> ExitCode {
     if let Err(error) = done {
         eprintln!("driver: {error}");
     }
-    // In a guest this ends process 1, and with it the guest: the harness sees it go.
+    // In a guest this ends process 1 and the guest, which the harness detects.
     ExitCode::FAILURE
 }

@@ -1,7 +1,7 @@
 //! `probe URL [MILLISECONDS]`: fetches a URL and prints the body.
 //!
-//! Exit 0 for a 2xx answer, 22 for another status, 7 when the connection was
-//! refused, 28 when nothing came in time, 1 for anything else: curl's numbers.
+//! Exit codes like curl's: 0 for a 2xx answer, 22 for another status, 7 for a refused connection,
+//! 28 for a timeout, 1 for anything else.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         .unwrap_or(10_000);
     match ecs_init_guest::http::get(&url, Duration::from_millis(timeout)) {
         Ok(answer) => {
-            // A reader that went away is no failure of the fetch.
+            // A closed standard output is not a failure of the fetch.
             let _ = std::io::stdout().write_all(&answer.body);
             if (200..300).contains(&answer.status) {
                 ExitCode::SUCCESS

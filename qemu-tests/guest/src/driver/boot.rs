@@ -1,8 +1,7 @@
-//! From what the kernel leaves to a host that dockerd can live in.
+//! Prepares a host for dockerd: mounts, devices, hostname, loopback.
 //!
-//! Three ways in: the initramfs of a guest, its root after the switch, and a
-//! set of namespaces on the machine itself. Where the tree has an init of its own,
-//! [`observe`] takes over from the initramfs.
+//! Three entry points: a guest's initramfs, its root after the switch, and namespaces of this
+//! machine. If the tree has its own init, [`observe`] continues after the initramfs.
 
 use crate::driver::{netif, observe, ustar};
 use crate::sys::{self, MountFlags};
@@ -13,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Serial number of the disk that holds a guest's root.
+/// Serial number of the disk with a guest's root.
 pub(super) const ROOT_DISK: &str = "root";
 
-/// Where the switched root finds this same program.
+/// This program's path in a guest's root.
 const PROGRAM: &str = "/sbin/driver";
 
-/// Says which step failed.
+/// Adds the failed step to an error.
 pub(super) trait Step<T> {
     fn step(self, what: impl AsRef<OsStr>) -> io::Result<T>;
 }
@@ -38,15 +37,15 @@ fn mount(source: &str, target: &str, kind: &str, options: &str) -> io::Result<()
     sys::mount(source, target, kind, MountFlags::NONE, options).step(target)
 }
 
-/// A guest's first process: loads the modules, finds the root and goes there.
+/// A guest's first process: loads the modules, finds the root and switches to it.
 ///
 /// # Errors
-/// The step that failed; on success it does not return.
+/// The failed step; on success it does not return.
 pub fn initramfs() -> io::Result<()> {
     mount("proc", "/proc", "proc", "")?;
     mount("sysfs", "/sys", "sysfs", "")?;
     mount("devtmpfs", "/dev", "devtmpfs", "")?;
-    // Numbered by whoever packed them, each after what it needs.
+    // Numbered in the order of their dependencies.
     let mut modules: Vec<PathBuf> = fs::read_dir("/modules")
         .step("/modules")?
         .map(|entry| Ok(entry?.path()))
@@ -54,7 +53,7 @@ pub fn initramfs() -> io::Result<()> {
     modules.sort();
     for module in &modules {
         sys::load_module(&fs::read(module).step(module)?).step(module)?;
-        // The initramfs lives in memory; what is loaded need not stay.
+        // Frees the initramfs's memory.
         fs::remove_file(module).step(module)?;
     }
 
@@ -83,15 +82,15 @@ fn overlay(lower: &str, work: &str, target: &str) -> io::Result<()> {
     sys::mount("overlay", target, "overlay", MountFlags::NONE, &options).step(target)
 }
 
-/// A guest's root, after the switch.
+/// Prepares a guest's root after the switch.
 ///
 /// # Errors
-/// The step that failed.
+/// The failed step.
 pub fn guest() -> io::Result<()> {
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2", "")?;
     mount("devpts", "/dev/pts", "devpts", "")?;
     mount("mqueue", "/dev/mqueue", "mqueue", "")?;
-    // A distribution without a security module has no such file system.
+    // Missing on a kernel without security modules.
     let _ = mount("securityfs", "/sys/kernel/security", "securityfs", "");
     let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")?;
     for controller in controllers.split_whitespace() {
@@ -104,11 +103,10 @@ pub fn guest() -> io::Result<()> {
     common()
 }
 
-/// Namespaces that were made for us: an overlay over `root`, its changes in
-/// `work`, becomes the root, with file systems of its own.
+/// Prepares new namespaces: an overlay over `root`, with its changes in `work`, becomes the root.
 ///
 /// # Errors
-/// The step that failed.
+/// The failed step.
 pub fn namespace(root: &Path, work: &Path) -> io::Result<()> {
     let work = work.to_string_lossy().into_owned();
     mount("tmpfs", &work, "tmpfs", "mode=755")?;
@@ -133,7 +131,7 @@ fn common() -> io::Result<()> {
     for target in ["/dev/shm", "/run", "/tmp"] {
         mount("tmpfs", target, "tmpfs", "")?;
     }
-    // Docker's overlay2 needs a file system below it that is no overlay.
+    // Docker's overlay2 cannot be on an overlay.
     mount("tmpfs", "/var/lib/docker", "tmpfs", "size=90%")?;
     for (link, target) in [
         ("fd", "fd"),
@@ -150,7 +148,7 @@ fn common() -> io::Result<()> {
     netif::loopback().step("lo")
 }
 
-/// The block device with this serial number, waited for.
+/// Waits for the block device with this serial number.
 pub(super) fn disk(serial: &str) -> io::Result<String> {
     for _ in 0..3000 {
         for entry in fs::read_dir("/sys/block")? {
@@ -166,14 +164,14 @@ pub(super) fn disk(serial: &str) -> io::Result<String> {
     Err(io::Error::new(io::ErrorKind::NotFound, message))
 }
 
-/// Unpacks the disk with this serial number.
+/// Unpacks the archive on the disk with this serial number.
 ///
 /// # Errors
-/// What finding, reading or unpacking gave.
+/// Errors of finding, reading or unpacking.
 pub fn unpack_job(serial: &str, to: &Path) -> io::Result<()> {
     let disk = disk(serial)?;
     let file = fs::File::open(&disk).step(&disk)?;
-    // A restored snapshot may hold blocks of the disk that was there before.
+    // A restored snapshot can have cached blocks of the earlier disk.
     sys::forget_blocks(&file).step(&disk)?;
     ustar::unpack(io::BufReader::with_capacity(1 << 20, file), to).step(&disk)
 }

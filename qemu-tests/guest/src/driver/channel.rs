@@ -1,5 +1,4 @@
-//! The one way in and out: lines of JSON over a virtio-serial port or over
-//! standard input and output.
+//! The channel to the harness: lines over a virtio-serial port or over standard input and output.
 
 use crate::sys;
 use std::fs::{self, File, OpenOptions};
@@ -8,18 +7,18 @@ use std::os::fd::AsFd;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The name that the harness gives the guest's port.
+/// The name of the guest's port.
 const PORT: &str = "ecs-init.driver";
 
-/// What a read of nothing means.
+/// The meaning of an end of input.
 enum End {
-    /// The harness has gone for good.
+    /// The harness has ended.
     Final,
-    /// The harness is away; a restored snapshot gets another one.
+    /// The harness has disconnected; another connects after a restore.
     Pause,
 }
 
-/// Lines in, lines out.
+/// Reads and writes lines.
 pub struct Channel {
     input: File,
     output: File,
@@ -31,7 +30,7 @@ impl Channel {
     /// Standard input and output.
     ///
     /// # Errors
-    /// What duplicating the descriptors gave.
+    /// Errors of duplicating the descriptors.
     pub fn stdio() -> io::Result<Self> {
         Ok(Self {
             input: File::from(io::stdin().as_fd().try_clone_to_owned()?),
@@ -44,10 +43,10 @@ impl Channel {
     /// The virtio-serial port named [`PORT`].
     ///
     /// # Errors
-    /// `NotFound` when the machine has no such port.
+    /// `NotFound` if the machine has no such port.
     pub fn virtio() -> io::Result<Self> {
         let class = "/sys/class/virtio-ports";
-        // The device tells of its ports a moment after its module is loaded.
+        // The ports appear a moment after the module is loaded.
         for _ in 0..3000 {
             for entry in fs::read_dir(class)? {
                 let entry = entry?;
@@ -70,10 +69,10 @@ impl Channel {
         Err(io::Error::new(io::ErrorKind::NotFound, message))
     }
 
-    /// The next line without its newline; `None` when the harness is gone.
+    /// The next line without its newline; `None` if the harness has ended.
     ///
     /// # Errors
-    /// What reading gave.
+    /// Errors of reading.
     pub fn read_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; 64 << 10];
         let mut searched = 0;
@@ -94,7 +93,7 @@ impl Channel {
                 match self.end {
                     End::Final => return Ok(None),
                     End::Pause => {
-                        // What was half said belongs to the harness that left.
+                        // An incomplete line of the harness that disconnected.
                         self.pending.clear();
                         searched = 0;
                         sleep(Duration::from_millis(5));
@@ -109,14 +108,14 @@ impl Channel {
     /// Writes one line.
     ///
     /// # Errors
-    /// What writing gave.
+    /// Errors of writing.
     pub fn write_line(&mut self, line: &str) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(line.len() + 1);
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
         match self.output.write_all(&bytes) {
             Err(error) if matches!(self.end, End::Pause) => {
-                sys::console(&format!("the harness missed an answer: {error}"));
+                sys::console(&format!("answer lost, no harness is connected: {error}"));
                 Ok(())
             }
             done => done,

@@ -1,5 +1,4 @@
-//! One request, one answer, over a Unix socket or TCP: how the harness reaches
-//! dockerd and whatever listens in the host.
+//! One request and its answer over a Unix socket or TCP, to dockerd or any listener in the host.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -11,13 +10,12 @@ trait Stream: Read + Write {}
 impl Stream for UnixStream {}
 impl Stream for TcpStream {}
 
-/// Sends `head`, then the file `body` if there is one, and reads to the end.
+/// Sends `head`, then the file `body` if given, and reads until the peer closes.
 ///
-/// `to` is `unix:PATH` or `ADDRESS:PORT`. `timeout` is for connecting and for
-/// every read and write by itself.
+/// `to` is `unix:PATH` or `ADDRESS:PORT`. `timeout` limits the connect and each read and write.
 ///
 /// # Errors
-/// What connecting, sending or reading gave.
+/// Errors of connecting, sending or reading.
 pub fn exchange(
     to: &str,
     head: &[u8],
@@ -31,8 +29,8 @@ pub fn exchange(
     }
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
-        // A peer that closes before it has read all it was sent (dockerd stops
-        // at an archive's end mark) resets the connection after its answer.
+        // A peer that closes with unread input (dockerd stops at an archive's end mark) resets the
+        // connection after its answer.
         Err(error) if error.kind() != io::ErrorKind::ConnectionReset || answer.is_empty() => {
             Err(error)
         }
@@ -47,9 +45,9 @@ fn connect(to: &str, timeout: Duration) -> io::Result<Box<dyn Stream>> {
         stream.set_write_timeout(Some(timeout))?;
         return Ok(Box::new(stream));
     }
-    let address: SocketAddr = to
-        .parse()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("no address: {to}")))?;
+    let address: SocketAddr = to.parse().map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("not an address: {to}"))
+    })?;
     let stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;

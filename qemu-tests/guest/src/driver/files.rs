@@ -1,4 +1,4 @@
-//! The file system, as the harness sees it.
+//! File operations for the harness.
 
 use serde_json::{Value, json};
 use std::fs;
@@ -6,13 +6,13 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-/// Most that one `read` gives, in bytes: an answer is one line.
+/// Largest answer of one `read` in bytes.
 const LIMIT: u64 = 4 << 20;
 
-/// The bytes of a file from `offset` on; sizes in `/proc` are not believed.
+/// The bytes of a file from `offset` on, read without its size, which is 0 in `/proc`.
 ///
 /// # Errors
-/// What opening or reading gave.
+/// Errors of opening or reading.
 pub fn read(path: &str, offset: u64) -> io::Result<Vec<u8>> {
     let mut file = fs::File::open(path)?;
     if offset > 0 {
@@ -23,10 +23,10 @@ pub fn read(path: &str, offset: u64) -> io::Result<Vec<u8>> {
     Ok(data)
 }
 
-/// Writes a file whole, with the directories above it.
+/// Writes a file, creating its parent directories.
 ///
 /// # Errors
-/// What creating or writing gave.
+/// Errors of creating or writing.
 pub fn write(path: &str, data: &[u8], mode: Option<u32>) -> io::Result<()> {
     if let Some(parent) = Path::new(path).parent() {
         fs::create_dir_all(parent)?;
@@ -38,10 +38,10 @@ pub fn write(path: &str, data: &[u8], mode: Option<u32>) -> io::Result<()> {
     }
 }
 
-/// Removes a file, or a directory with all that is in it; nothing there is no error.
+/// Removes a file, or a directory with its content, if it exists.
 ///
 /// # Errors
-/// What removing gave.
+/// Errors of removing.
 pub fn remove(path: &str) -> io::Result<()> {
     let done = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
@@ -54,10 +54,10 @@ pub fn remove(path: &str) -> io::Result<()> {
     }
 }
 
-/// What stands at a path, symbolic links not followed; `null` for nothing.
+/// Type, size, mode and link target of a path, without following links; `null` if nothing exists.
 ///
 /// # Errors
-/// What looking gave, but for absence.
+/// Errors of `lstat(2)` other than `ENOENT`.
 pub fn stat(path: &str) -> io::Result<Value> {
     let meta = match fs::symlink_metadata(path) {
         Ok(meta) => meta,
@@ -80,10 +80,10 @@ pub fn stat(path: &str) -> io::Result<Value> {
     }))
 }
 
-/// The names in a directory, in order.
+/// The sorted names in a directory.
 ///
 /// # Errors
-/// What listing gave.
+/// Errors of reading the directory.
 pub fn list(path: &str) -> io::Result<Vec<String>> {
     let mut names = fs::read_dir(path)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))

@@ -1,4 +1,4 @@
-//! The driver: how a host comes up, and how the harness drives it.
+//! The driver: prepares a host and executes the harness's requests.
 
 pub mod boot;
 pub mod channel;

@@ -1,4 +1,4 @@
-//! Network interfaces, as far as a host needs them before anything else runs.
+//! Configuration of network interfaces.
 
 use crate::sys;
 use std::io;
@@ -7,16 +7,15 @@ use std::net::Ipv4Addr;
 /// Brings loopback up.
 ///
 /// # Errors
-/// What the kernel said.
+/// The kernel's error.
 pub fn loopback() -> io::Result<()> {
     sys::interface_up("lo")
 }
 
-/// Gives an interface its address (the mask as a prefix length), brings it up
-/// and makes `gateway` the default route.
+/// Sets an interface's address and prefix length, brings it up and adds a default route.
 ///
 /// # Errors
-/// What the kernel said, or `InvalidInput` for a prefix above 32.
+/// The kernel's error, or `InvalidInput` for a prefix above 32.
 pub fn configure(name: &str, address: Ipv4Addr, prefix: u32, gateway: Ipv4Addr) -> io::Result<()> {
     let mask = match prefix {
         0 => 0,

@@ -1,14 +1,14 @@
-//! A listener as systemd is one: what is sent to its socket is kept in a file.
+//! A listener for sd_notify(3) messages, which writes them to a file.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 
-/// Binds a datagram socket and writes each message that comes, and an empty line, to a new file.
-/// It listens for as long as the host lives.
+/// Binds a datagram socket and writes each message and an empty line to a new file, until the host
+/// ends.
 ///
 /// # Errors
-/// If the socket or the file cannot be made.
+/// Errors of creating the socket or the file.
 pub fn listen(socket: &str, to: &str) -> io::Result<()> {
     let socket = UnixDatagram::bind(socket)?;
     let mut file = File::create(to)?;

@@ -1,8 +1,7 @@
-//! A guest whose process 1 is the tree's own init: the driver only watches.
+//! Guests whose process 1 is the tree's init: the driver is an observer.
 //!
-//! The initramfs mounts the tree as it is, for reading and writing, starts the
-//! observer, and becomes `/sbin/init`. The observer is this same program, run
-//! from the initramfs's memory: the tree holds nothing of it.
+//! The initramfs mounts the tree for writing, starts the observer and executes `/sbin/init`. The
+//! observer runs this program from the initramfs's memory; it is not in the tree.
 
 use crate::driver::boot::{ROOT_DISK, Step, disk};
 use crate::sys::{self, MountFlags};
@@ -12,41 +11,40 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The word of the kernel's command line that asks for this.
+/// The word of the kernel's command line that requests this.
 const WORD: &str = "observe";
 
-/// What the tree is asked to start.
+/// The tree's init.
 const INIT: &str = "/sbin/init";
 
-/// The observer's argv\[0\]. systemd's last sweep before a shutdown spares what begins with `@`,
-/// see <https://systemd.io/ROOT_STORAGE_DAEMONS/>.
+/// The observer's argv\[0\]. systemd does not kill processes whose name begins with `@` at a
+/// shutdown, <https://systemd.io/ROOT_STORAGE_DAEMONS/>.
 const NAME: &str = "@observer";
 
-/// Whether the kernel was told so.
+/// Whether the kernel's command line requests an observer.
 ///
 /// # Errors
-/// What reading its command line gave.
+/// Errors of reading it.
 pub fn wanted() -> io::Result<bool> {
     let words = fs::read_to_string("/proc/cmdline")?;
     Ok(words.split_whitespace().any(|word| word == WORD))
 }
 
-/// From the initramfs, its modules loaded, to the tree's init.
+/// Switches from the initramfs to the tree's init.
 ///
 /// # Errors
-/// The step that failed; on success it does not return.
+/// The failed step; on success it does not return.
 pub fn hand_over() -> io::Result<()> {
     let disk = disk(ROOT_DISK)?;
     fs::create_dir_all("/new")?;
     sys::mount(&disk, "/new", "ext4", MountFlags::NONE, "").step(&disk)?;
-    // As Debian's own initramfs leaves them to the init.
+    // Like Debian's initramfs.
     for name in ["proc", "sys", "dev"] {
         let target = format!("/new/{name}");
         sys::mount(&format!("/{name}"), &target, "", MountFlags::MOVE, "").step(&target)?;
     }
     sys::switch_root("/new").step("/new")?;
-    // The link leads to the initramfs's file, whatever the root is now. Nobody waits for the
-    // child: it is the init's from here on.
+    // The link resolves to the initramfs's file after the switch. The child becomes the init's.
     Command::new("/proc/self/exe")
         .arg0(NAME)
         .arg(WORD)
@@ -55,10 +53,10 @@ pub fn hand_over() -> io::Result<()> {
     sys::execute(INIT, &[]).step(INIT)
 }
 
-/// All processes but the kernel's: `{"PID": {"exe": path, "argv": [word, …]}}`.
+/// All user processes: `{"PID": {"exe": path, "argv": [word, …]}}`.
 ///
 /// # Errors
-/// What reading `/proc` gave.
+/// Errors of reading `/proc`.
 pub fn processes() -> io::Result<Value> {
     let mut found = serde_json::Map::new();
     for entry in fs::read_dir("/proc")? {
@@ -66,7 +64,7 @@ pub fn processes() -> io::Result<Value> {
         if name.parse::<u32>().is_err() {
             continue;
         }
-        // One that ends while we look is none, and the kernel's own have no program.
+        // It has exited, or it is a kernel thread, which has no program.
         let Ok(program) = fs::read_link(format!("/proc/{name}/exe")) else {
             continue;
         };

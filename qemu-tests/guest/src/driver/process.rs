@@ -1,5 +1,5 @@
-//! Children, and everybody else's orphans: process 1 must reap both, and must
-//! not take from one what belongs to the other.
+//! Child processes. Process 1 also reaps orphans, whose statuses it must not mix with its
+//! children's.
 
 use crate::sys;
 use std::collections::HashMap;
@@ -10,31 +10,31 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How a child ended.
+/// A child's exit status.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Exit {
     Code(i32),
     Signal(i32),
 }
 
-/// What a child is to be.
+/// A child's command line and environment.
 pub struct Spec<'a> {
     pub argv: &'a [String],
     pub env: &'a [(String, String)],
     pub cwd: Option<&'a str>,
-    /// Files that standard output and error are appended to.
+    /// Files to which standard output and error are appended.
     pub stdout: &'a str,
     pub stderr: &'a str,
 }
 
 type Children = HashMap<i32, Option<Exit>>;
 
-/// The children of this process, by number.
+/// The children of this process by PID.
 #[derive(Clone)]
 pub struct Table(Arc<(Mutex<Children>, Condvar)>);
 
 impl Table {
-    /// Starts the thread that reaps.
+    /// Starts the reaper thread.
     #[must_use]
     pub fn start() -> Self {
         let table = Self(Arc::new((Mutex::new(HashMap::new()), Condvar::new())));
@@ -47,10 +47,10 @@ impl Table {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a child and returns its number.
+    /// Starts a child; its PID.
     ///
     /// # Errors
-    /// What opening its files or starting it gave.
+    /// Errors of opening its files or of starting it.
     pub fn spawn(&self, spec: &Spec<'_>) -> io::Result<i32> {
         let (program, arguments) = spec
             .argv
@@ -67,19 +67,19 @@ impl Table {
             .stdout(sink(spec.stdout)?)
             .stderr(sink(spec.stderr)?);
         sys::unblock_in(&mut command);
-        // The reaper takes the lock before it takes a status, so it cannot
-        // take this child's before the table knows the child.
+        // The reaper takes the lock before a status, so that this child is in the table before it
+        // can be reaped.
         let mut children = self.lock();
         let pid = i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?;
         children.insert(pid, None);
         Ok(pid)
     }
 
-    /// Waits for a child's end, at most for `timeout`; `None` if it still runs.
-    /// A child whose end was told is forgotten.
+    /// Waits at most `timeout` for a child's exit; `None` if it still runs. A returned status is
+    /// removed from the table.
     ///
     /// # Errors
-    /// `NotFound` for a number that is no child's.
+    /// `NotFound` if the PID is not a child's.
     pub fn wait(&self, pid: i32, timeout: Duration) -> io::Result<Option<Exit>> {
         let deadline = Instant::now() + timeout;
         let mut children = self.lock();
@@ -106,10 +106,10 @@ impl Table {
         }
     }
 
-    /// Sends a signal to a child that still runs.
+    /// Sends a signal to a running child.
     ///
     /// # Errors
-    /// `NotFound` when it has ended or never was, else what the kernel said.
+    /// `NotFound` if no such child runs, else the kernel's error.
     pub fn kill(&self, pid: i32, signal: i32) -> io::Result<()> {
         let children = self.lock();
         match children.get(&pid) {
@@ -123,7 +123,7 @@ impl Table {
 
     fn reap(&self) {
         loop {
-            // Look first, take under the lock: see `spawn`.
+            // Waits without the lock, takes the status with it: see `spawn`.
             match sys::zombie() {
                 Ok(pid) => {
                     let mut children = self.lock();
@@ -134,7 +134,7 @@ impl Table {
                         self.0.1.notify_all();
                     }
                 }
-                // No child at all: there will be some.
+                // There is no child yet.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }

@@ -1,8 +1,7 @@
 //! Requests and answers: `{"id": n, "op": name, …}` in, `{"id": n, "ok": value}`
 //! or `{"id": n, "error": text, "kind": kind}` out.
 //!
-//! Bytes travel as strings whose characters are the bytes (Latin-1), so that a
-//! log of the channel can be read.
+//! Bytes are encoded as strings of Latin-1 characters, so that a log of the channel is readable.
 
 use crate::driver::channel::Channel;
 use crate::driver::exchange::exchange;
@@ -14,10 +13,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Serves until the channel ends.
+/// Serves requests until the channel ends.
 ///
 /// # Errors
-/// What the channel gave, or `UnexpectedEof` when the harness left.
+/// Errors of the channel, or `UnexpectedEof` if the harness has ended.
 pub fn serve(mut channel: Channel) -> io::Result<()> {
     let children = Table::start();
     while let Some(line) = channel.read_line()? {
@@ -40,7 +39,7 @@ pub fn serve(mut channel: Channel) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::UnexpectedEof,
-        "the harness left",
+        "the harness has ended",
     ))
 }
 
@@ -69,7 +68,7 @@ fn perform(request: &Request<'_>, children: &Table) -> io::Result<Value> {
             let signal = i32::try_from(request.number("signal")?).map_err(io::Error::other)?;
             children.kill(request.pid()?, signal).map(|()| Value::Null)
         }
-        // Of any process; "kill" knows its own children alone.
+        // To any process; "kill" is for children only.
         "signal" => {
             let signal = i32::try_from(request.number("signal")?).map_err(io::Error::other)?;
             sys::kill(request.pid()?, signal).map(|()| Value::Null)
@@ -110,7 +109,7 @@ fn perform(request: &Request<'_>, children: &Table) -> io::Result<Value> {
             let address = |key| {
                 let text = request.text(key)?;
                 text.parse()
-                    .map_err(|_| invalid(&format!("{key}: no address: {text}")))
+                    .map_err(|_| invalid(&format!("{key}: not an address: {text}")))
             };
             let prefix = u32::try_from(request.number("prefix")?).map_err(io::Error::other)?;
             netif::configure(
@@ -130,7 +129,7 @@ fn perform(request: &Request<'_>, children: &Table) -> io::Result<Value> {
             Ok(Value::Null)
         }
         "ruleset" => sys::netfilter::ruleset().map(|dump| latin1(&dump)),
-        other => Err(invalid(&format!("no such op: {other}"))),
+        other => Err(invalid(&format!("unknown op: {other}"))),
     }
 }
 
@@ -142,7 +141,7 @@ fn latin1(bytes: &[u8]) -> Value {
     Value::String(bytes.iter().map(|byte| char::from(*byte)).collect())
 }
 
-/// A request's members, by the type they must have.
+/// Access to a request's members by type.
 struct Request<'a>(&'a Value);
 
 impl Request<'_> {

@@ -1,5 +1,4 @@
-//! Unpacks a plain ustar archive: the job that the harness hands over as a
-//! disk. Only what its writer makes: directories and regular files.
+//! Unpacks the job, a ustar archive on a disk, with directories and regular files only.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,20 +7,20 @@ use std::path::{Component, Path};
 
 const BLOCK: usize = 512;
 
-fn wrong(what: &str) -> io::Error {
+fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("job disk: {what}"))
 }
 
 fn octal(field: &[u8]) -> io::Result<u64> {
-    let text = std::str::from_utf8(field).map_err(|_| wrong("a number is not octal"))?;
+    let text = std::str::from_utf8(field).map_err(|_| invalid("invalid octal number"))?;
     u64::from_str_radix(text.trim_matches(['\0', ' ']), 8)
-        .map_err(|_| wrong("a number is not octal"))
+        .map_err(|_| invalid("invalid octal number"))
 }
 
-/// Unpacks everything below `to`, over what is there.
+/// Unpacks everything below `to`, replacing existing files.
 ///
 /// # Errors
-/// `InvalidData` for what is no such archive, else what reading or writing gave.
+/// `InvalidData` for an invalid archive, else errors of reading or writing.
 pub fn unpack(mut from: impl Read, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let mut header = [0; BLOCK];
@@ -31,18 +30,19 @@ pub fn unpack(mut from: impl Read, to: &Path) -> io::Result<()> {
             return Ok(());
         }
         if &header[257..262] != b"ustar" {
-            return Err(wrong("not a ustar header"));
+            return Err(invalid("not a ustar header"));
         }
         let name = header[..100].split(|byte| *byte == 0).next().unwrap_or(&[]);
-        let name = Path::new(std::str::from_utf8(name).map_err(|_| wrong("a name is not text"))?);
+        let name =
+            Path::new(std::str::from_utf8(name).map_err(|_| invalid("a name is not UTF-8"))?);
         if !name
             .components()
             .all(|part| matches!(part, Component::Normal(_)))
         {
-            return Err(wrong("a name leads out"));
+            return Err(invalid("a name outside of the target"));
         }
         let path = to.join(name);
-        let mode = u32::try_from(octal(&header[100..108])?).map_err(|_| wrong("a mode"))?;
+        let mode = u32::try_from(octal(&header[100..108])?).map_err(|_| invalid("invalid mode"))?;
         let size = octal(&header[124..136])?;
         match header[156] {
             b'5' => fs::create_dir_all(&path)?,
@@ -58,14 +58,14 @@ pub fn unpack(mut from: impl Read, to: &Path) -> io::Result<()> {
                     .open(&path)?;
                 let copied = io::copy(&mut from.by_ref().take(size), &mut file)?;
                 if copied != size {
-                    return Err(wrong("cut short"));
+                    return Err(invalid("truncated"));
                 }
                 file.flush()?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
                 let padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
                 io::copy(&mut from.by_ref().take(padding), &mut io::sink())?;
             }
-            _ => return Err(wrong("neither file nor directory")),
+            _ => return Err(invalid("neither file nor directory")),
         }
     }
 }
@@ -74,7 +74,7 @@ pub fn unpack(mut from: impl Read, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// One header block, as tar(5) lays it out; the checksum is not looked at.
+    /// One header block, tar(5), without a valid checksum.
     fn header(name: &str, size: usize, kind: u8) -> Vec<u8> {
         let mut block = vec![0; BLOCK];
         block[..name.len()].copy_from_slice(name.as_bytes());
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_out_with_content_and_mode() {
+    fn files_have_content_and_mode() {
         let mut archive = header("a/b", 3, b'0');
         archive.extend_from_slice(b"xyz");
         archive.resize(2 * BLOCK, 0);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_out_are_refused() {
+    fn names_outside_of_the_target_are_rejected() {
         for name in ["../a", "/a", "a/../../b"] {
             let mut archive = header(name, 0, b'0');
             archive.resize(3 * BLOCK, 0);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_archive_is_an_error() {
+    fn truncated_archive_is_an_error() {
         let mut archive = header("a", 600, b'0');
         archive.extend_from_slice(b"too short");
         assert!(unpack(archive.as_slice(), &place("cut")).is_err());

@@ -1,6 +1,6 @@
-//! The file systems that programs expect and the kernel does not mount by itself.
+//! The file systems that programs expect and the kernel does not mount.
 
-use super::complain;
+use super::log_error;
 use crate::sys::{self, MountFlags};
 use std::fs;
 use std::io;
@@ -18,10 +18,10 @@ const MOUNTS: [(&str, &str, &str); 9] = [
     ("cgroup2", "/sys/fs/cgroup", ""),
 ];
 
-/// Mounts all of them; what the initramfs has mounted stays.
+/// Mounts all that the initramfs has not mounted.
 pub fn all() {
     for (kind, target, options) in MOUNTS {
-        complain(target, one(kind, target, options).as_ref().err());
+        log_error(target, one(kind, target, options).as_ref().err());
     }
     for (link, target) in [
         ("/dev/fd", "/proc/self/fd"),
@@ -29,7 +29,7 @@ pub fn all() {
     ] {
         if fs::symlink_metadata(link).is_err() {
             let made = std::os::unix::fs::symlink(target, link);
-            complain(link, made.as_ref().err());
+            log_error(link, made.as_ref().err());
         }
     }
 }
@@ -42,10 +42,10 @@ fn one(kind: &str, target: &str, options: &str) -> io::Result<()> {
     }
 }
 
-/// Lets nothing be written to the root from now on, so that it is whole at the next boot.
+/// Remounts the root read-only, so that it is consistent at the next boot.
 ///
 /// # Errors
-/// What `mount(2)` gave: somebody still writes.
+/// Of `mount(2)`: `EBUSY` while a file is open for writing.
 pub fn freeze() -> io::Result<()> {
-    sys::mount("", "/", "", MountFlags::NO_MORE_WRITES, "")
+    sys::mount("", "/", "", MountFlags::REMOUNT_READ_ONLY, "")
 }

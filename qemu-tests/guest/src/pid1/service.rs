@@ -1,4 +1,4 @@
-//! A program that is to run as long as the machine does.
+//! A service: a program that is restarted when it exits.
 
 use crate::driver::process::{Exit, Spec, Table};
 use std::path::Path;
@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Before a program that ended is started again.
+/// Pause before a restart.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// One wait for an end; it is only repeated.
+/// Timeout of one wait for an exit; the wait is repeated.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// What is to run.
+/// A service's configuration.
 #[derive(Clone, Copy)]
 pub struct Service {
     /// Program and arguments.
     pub argv: &'static [&'static str],
-    /// The exit code after which it is not started again.
+    /// The exit code after which it is not restarted.
     pub done: Option<i32>,
-    /// From SIGTERM to SIGKILL.
-    pub patience: Duration,
+    /// Time from SIGTERM to SIGKILL.
+    pub grace: Duration,
 }
 
-/// The service's state: which process, and whether another is to follow it.
+/// The service's process, and whether it is being stopped.
 #[derive(Default)]
 struct State {
     pid: Option<i32>,
     stopping: bool,
 }
 
-/// A service and the thread that keeps it running.
+/// A service and the thread that restarts it.
 pub struct Running {
     service: Service,
     table: Table,
@@ -39,7 +39,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the thread, and it the program, if that is in the tree at all.
+    /// Starts the thread, which starts the program, if the tree has it.
     pub fn start(service: Service, table: Table) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let keeper = Path::new(service.argv[0]).exists().then(|| {
@@ -54,7 +54,7 @@ impl Running {
         }
     }
 
-    /// SIGTERM, and SIGKILL to one that does not follow it; returns when it has ended.
+    /// Sends SIGTERM, then SIGKILL after the grace period; returns after the exit.
     pub fn stop(&self) {
         let pid = {
             let mut state = lock(&self.state);
@@ -62,14 +62,11 @@ impl Running {
             state.pid
         };
         let Some(keeper) = &self.keeper else { return };
-        for (signal, patience) in [
-            (libc::SIGTERM, self.service.patience),
-            (libc::SIGKILL, LONG),
-        ] {
+        for (signal, grace) in [(libc::SIGTERM, self.service.grace), (libc::SIGKILL, LONG)] {
             if let Some(pid) = pid {
                 let _ = self.table.kill(pid, signal);
             }
-            let end = std::time::Instant::now() + patience;
+            let end = std::time::Instant::now() + grace;
             while !keeper.is_finished() && std::time::Instant::now() < end {
                 thread::sleep(Duration::from_millis(50));
             }
@@ -80,7 +77,7 @@ impl Running {
     }
 }
 
-/// A panic elsewhere changes nothing about the state.
+/// Ignores poisoning: the state is valid after a panic of another thread.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -115,7 +112,7 @@ fn keep(service: &Service, table: &Table, state: &Mutex<State>) {
             }
         });
         lock(state).pid = None;
-        eprintln!("pid1: {name} ended: {exit:?}");
+        eprintln!("pid1: {name}: {exit:?}");
         if let (Some(done), Ok(Exit::Code(code))) = (service.done, &exit)
             && done == *code
         {

@@ -1,5 +1,4 @@
-//! The kernel's calls that the standard library does not have: the only
-//! `unsafe` of this crate.
+//! System calls that the standard library does not have; the only `unsafe` code of this crate.
 
 mod mounts;
 pub mod netfilter;
@@ -28,7 +27,7 @@ fn c_string(text: &str) -> io::Result<CString> {
     CString::new(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a NUL in a name"))
 }
 
-/// Says something on the console, for the harness's log.
+/// Writes a message to the console, for the harness's log.
 pub fn console(message: &str) {
     // Standard error is the console in a guest and the harness's log elsewhere.
     let _ = writeln!(io::stderr(), "driver: {message}");
@@ -37,16 +36,16 @@ pub fn console(message: &str) {
 /// Sends a signal.
 ///
 /// # Errors
-/// What `kill(2)` gave.
+/// Errors of `kill(2)`.
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers are passed.
     checked(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
-/// Waits until some child has ended and returns its number, leaving it a zombie.
+/// Waits until a child has exited and returns its PID without reaping it.
 ///
 /// # Errors
-/// `ECHILD` when there is no child at all.
+/// `ECHILD` if there is no child.
 pub fn zombie() -> io::Result<i32> {
     // SAFETY: all zeroes is a valid siginfo_t.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -57,10 +56,10 @@ pub fn zombie() -> io::Result<i32> {
     Ok(unsafe { info.si_pid() })
 }
 
-/// Takes a zombie's status; `None` when it was no zombie.
+/// Reaps a child; `None` if it has not exited.
 ///
 /// # Errors
-/// `ECHILD` when it is not, or no longer, a child.
+/// `ECHILD` if it is not a child.
 pub fn reap(pid: i32) -> io::Result<Option<Exit>> {
     let mut status = 0;
     // SAFETY: `status` is valid for writes for the length of the call.
@@ -74,14 +73,14 @@ pub fn reap(pid: i32) -> io::Result<Option<Exit>> {
     }))
 }
 
-/// Signals that are taken one by one instead of interrupting.
+/// Blocked signals, received by `wait`.
 pub struct Signals(libc::sigset_t);
 
 impl Signals {
-    /// Blocks these signals for this thread and those it starts from now on.
+    /// Blocks these signals for this thread and the threads it starts.
     ///
     /// # Errors
-    /// What `pthread_sigmask(3)` gave.
+    /// Errors of `pthread_sigmask(3)`.
     pub fn block(signals: &[libc::c_int]) -> io::Result<Self> {
         // SAFETY: sigemptyset initialises the set before it is used.
         let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
@@ -91,7 +90,7 @@ impl Signals {
             // SAFETY: `set` is initialised and valid for writes.
             checked(unsafe { libc::sigaddset(&raw mut set, *signal) })?;
         }
-        // SAFETY: `set` is initialised; the old mask is not asked for.
+        // SAFETY: `set` is initialised; the old mask is not requested.
         match unsafe {
             libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut())
         } {
@@ -100,10 +99,10 @@ impl Signals {
         }
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     ///
     /// # Errors
-    /// What `sigwait(3)` gave.
+    /// Errors of `sigwait(3)`.
     pub fn wait(&self) -> io::Result<libc::c_int> {
         let mut signal = 0;
         // SAFETY: both pointers are valid for the length of the call.
@@ -114,11 +113,10 @@ impl Signals {
     }
 }
 
-/// Has a program start with no signal blocked, whatever [`Signals::block`] has blocked here:
-/// a child inherits the mask.
+/// Starts the program without blocked signals: a child inherits the mask of [`Signals::block`].
 pub fn unblock_in(command: &mut Command) {
-    // SAFETY: the closure runs between fork and exec and calls nothing but sigemptyset and
-    // sigprocmask, which are async-signal-safe, on a set of its own.
+    // SAFETY: the closure runs between fork and exec and calls only sigemptyset and sigprocmask,
+    // which are async-signal-safe, on its own set.
     unsafe {
         command.pre_exec(|| {
             let mut set: libc::sigset_t = std::mem::zeroed();
@@ -129,10 +127,10 @@ pub fn unblock_in(command: &mut Command) {
     }
 }
 
-/// Loads a kernel module; one that is there already is no error.
+/// Loads a kernel module unless it is loaded.
 ///
 /// # Errors
-/// What `init_module(2)` gave.
+/// Errors of `init_module(2)`.
 pub fn load_module(image: &[u8]) -> io::Result<()> {
     // SAFETY: the image is valid for its length; the options are an empty string.
     let done = unsafe {
@@ -155,7 +153,7 @@ pub fn load_module(image: &[u8]) -> io::Result<()> {
 /// Sets the clock to whole seconds since 1970.
 ///
 /// # Errors
-/// What `clock_settime(2)` gave.
+/// Errors of `clock_settime(2)`.
 pub fn set_clock(seconds: i64) -> io::Result<()> {
     // SAFETY: all zeroes is a valid timespec.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };
@@ -164,10 +162,10 @@ pub fn set_clock(seconds: i64) -> io::Result<()> {
     checked(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &raw const time) }).map(drop)
 }
 
-/// Names the host.
+/// Sets the hostname.
 ///
 /// # Errors
-/// What writing the sysctl gave.
+/// Errors of writing the sysctl.
 pub fn set_hostname(name: &str) -> io::Result<()> {
     OpenOptions::new()
         .write(true)
@@ -175,10 +173,10 @@ pub fn set_hostname(name: &str) -> io::Result<()> {
         .write_all(name.as_bytes())
 }
 
-/// Drops what the page cache holds of a block device.
+/// Drops a block device's pages from the page cache.
 ///
 /// # Errors
-/// What the `BLKFLSBUF` ioctl gave.
+/// Errors of the `BLKFLSBUF` ioctl.
 pub fn forget_blocks(device: &File) -> io::Result<()> {
     /// `_IO(0x12, 97)` of linux/fs.h.
     const BLKFLSBUF: u32 = 0x1261;
@@ -186,31 +184,31 @@ pub fn forget_blocks(device: &File) -> io::Result<()> {
     checked(unsafe { libc::ioctl(device.as_raw_fd(), BLKFLSBUF as _) }).map(drop)
 }
 
-/// Becomes another program.
+/// Executes another program in place of this one.
 ///
 /// # Errors
-/// What `execve(2)` gave; on success it does not return.
+/// Errors of `execve(2)`; on success it does not return.
 pub fn execute(program: &str, arguments: &[&str]) -> io::Result<()> {
     Err(Command::new(program).args(arguments).exec())
 }
 
-/// Writes out what the kernel still keeps of files.
+/// Writes cached file data to disk.
 pub fn sync() {
-    // SAFETY: it takes nothing, and cannot fail.
+    // SAFETY: it has no arguments and cannot fail.
     unsafe { libc::sync() }
 }
 
-/// How the machine ends.
+/// How to end the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
     Restart,
     PowerOff,
 }
 
-/// Ends the machine, without asking any process.
+/// Ends the machine at once.
 ///
 /// # Errors
-/// What `reboot(2)` gave; on success it does not return.
+/// Errors of `reboot(2)`; on success it does not return.
 pub fn end_machine(ending: Ending) -> io::Result<()> {
     let how = match ending {
         Ending::Restart => libc::RB_AUTOBOOT,

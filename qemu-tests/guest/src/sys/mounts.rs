@@ -1,11 +1,11 @@
-//! Mounts, and the two ways to another root.
+//! Mounts and changes of the root.
 
 use super::{c_string, checked};
 use std::io;
 use std::path::Path;
 use std::ptr::null;
 
-/// Flags of `mount(2)`, as far as they are used.
+/// The used flags of `mount(2)`.
 #[derive(Clone, Copy)]
 pub struct MountFlags(libc::c_ulong);
 
@@ -15,13 +15,13 @@ impl MountFlags {
     pub const BIND: Self = Self(libc::MS_BIND);
     pub const BIND_ALL: Self = Self(libc::MS_BIND | libc::MS_REC);
     pub const MOVE: Self = Self(libc::MS_MOVE);
-    pub const NO_MORE_WRITES: Self = Self(libc::MS_REMOUNT | libc::MS_RDONLY);
+    pub const REMOUNT_READ_ONLY: Self = Self(libc::MS_REMOUNT | libc::MS_RDONLY);
 }
 
-/// Mounts.
+/// Mounts a file system.
 ///
 /// # Errors
-/// What `mount(2)` gave.
+/// Errors of `mount(2)`.
 pub fn mount(
     source: &str,
     target: &str,
@@ -44,10 +44,10 @@ pub fn mount(
     .map(drop)
 }
 
-/// Leaves the initramfs, which cannot be unmounted, for a mounted root.
+/// Switches from the initramfs, which cannot be unmounted, to a mounted root.
 ///
 /// # Errors
-/// What changing directory, moving the mount or `chroot(2)` gave.
+/// Errors of changing directory, moving the mount or `chroot(2)`.
 pub fn switch_root(new: &str) -> io::Result<()> {
     std::env::set_current_dir(new)?;
     mount(".", "/", "", MountFlags::MOVE, "")?;
@@ -55,10 +55,10 @@ pub fn switch_root(new: &str) -> io::Result<()> {
     std::env::set_current_dir("/")
 }
 
-/// Makes a mount the root of this mount namespace and lets go of the old one.
+/// Makes a mount the root of this mount namespace and unmounts the old one.
 ///
 /// # Errors
-/// What changing directory, `pivot_root(2)` or `umount2(2)` gave.
+/// Errors of changing directory, `pivot_root(2)` or `umount2(2)`.
 pub fn pivot_root(new: &str) -> io::Result<()> {
     std::env::set_current_dir(Path::new(new))?;
     // SAFETY: both are NUL-terminated strings. With "." for both, the old root
@@ -70,8 +70,8 @@ pub fn pivot_root(new: &str) -> io::Result<()> {
     // SAFETY: a NUL-terminated string.
     checked(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) })?;
     std::env::set_current_dir("/")?;
-    // Containers' mounts must not find the machine's: this root is a peer of nothing.
-    // SAFETY: only the target matters, and it is a NUL-terminated string.
+    // A new peer group: containers' mounts do not propagate to the machine.
+    // SAFETY: only the target is used, and it is a NUL-terminated string.
     checked(unsafe {
         libc::mount(
             null(),

@@ -1,7 +1,7 @@
-//! The kernel's rules as it tells them, for hosts without a tool to print them.
+//! A dump of the kernel's nftables rules, for hosts without a tool to print them.
 //!
-//! Not decoded: two dumps are equal or they are not. What changes by itself is
-//! left out: handles (a rule put back gets a new one) and counters.
+//! It is only compared, so that it is not decoded. Handles, which change when a rule is restored,
+//! and counters are left out.
 
 use super::checked;
 use std::io;
@@ -26,7 +26,7 @@ const NFTA_RULE_EXPRESSIONS: u16 = 4;
 /// One line for every table, chain and rule, in the kernel's order.
 ///
 /// # Errors
-/// What the kernel answered.
+/// The kernel's error.
 pub fn ruleset() -> io::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for (what, message) in [
@@ -43,7 +43,7 @@ pub fn ruleset() -> io::Result<Vec<u8>> {
     Ok(lines)
 }
 
-/// The top-level attributes that say nothing about what the rules do.
+/// The top-level attributes without an effect on packets.
 fn ignored(message: u16) -> &'static [u16] {
     match message {
         NFT_MSG_GETTABLE => &[3, 4],    // NFTA_TABLE_USE, NFTA_TABLE_HANDLE
@@ -59,7 +59,7 @@ fn attributes(data: &[u8], message: u16, out: &mut Vec<u8>) {
             continue;
         }
         out.extend_from_slice(format!(" {kind}=").as_bytes());
-        // The kernel does not mark this one as nested.
+        // The kernel does not mark this attribute as nested.
         if message == NFT_MSG_GETRULE && kind == NFTA_RULE_EXPRESSIONS {
             for (_, expression) in Attributes(value) {
                 if !is_counter(expression) {
@@ -112,7 +112,7 @@ fn dump(message: u16) -> io::Result<Vec<Vec<u8>>> {
             NETLINK_NETFILTER,
         )
     })?;
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and owned here.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
 
     let length = HEADER + GENMSG;
@@ -158,7 +158,7 @@ fn dump(message: u16) -> io::Result<Vec<Vec<u8>>> {
             let Some(body) = rest.get(HEADER..length) else {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "a cut netlink message",
+                    "truncated netlink message",
                 ));
             };
             match kind {

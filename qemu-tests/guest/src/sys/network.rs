@@ -1,5 +1,4 @@
-//! Interfaces and the default route by ioctl, netdevice(7): a bare host has no
-//! `ip` to do it.
+//! Interfaces and the default route by ioctl, netdevice(7): a bare host has no `ip`.
 
 use super::checked;
 use std::io;
@@ -10,7 +9,7 @@ fn socket() -> io::Result<OwnedFd> {
     // SAFETY: no pointers are passed.
     let fd =
         checked(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and owned here.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -36,14 +35,14 @@ fn sockaddr(address: Ipv4Addr) -> libc::sockaddr {
         },
         sin_zero: [0; 8],
     };
-    // SAFETY: sockaddr_in is made to be passed as a sockaddr and has its size.
+    // SAFETY: sockaddr_in has the size of sockaddr and may be passed as one.
     unsafe { std::mem::transmute::<libc::sockaddr_in, libc::sockaddr>(inet) }
 }
 
 /// Sets an interface up.
 ///
 /// # Errors
-/// What the ioctl gave.
+/// Errors of the ioctl.
 pub fn interface_up(name: &str) -> io::Result<()> {
     let socket = socket()?;
     let mut request = request(name)?;
@@ -69,10 +68,10 @@ pub fn interface_up(name: &str) -> io::Result<()> {
     .map(drop)
 }
 
-/// Gives an interface its address and mask.
+/// Sets an interface's address and mask.
 ///
 /// # Errors
-/// What the ioctls gave.
+/// Errors of the ioctls.
 pub fn interface_address(name: &str, address: Ipv4Addr, mask: Ipv4Addr) -> io::Result<()> {
     let socket = socket()?;
     let mut request = request(name)?;
@@ -94,7 +93,7 @@ pub fn interface_address(name: &str, address: Ipv4Addr, mask: Ipv4Addr) -> io::R
 /// Adds a default route.
 ///
 /// # Errors
-/// What the ioctl gave.
+/// Errors of the ioctl.
 pub fn default_route(gateway: Ipv4Addr) -> io::Result<()> {
     let socket = socket()?;
     // SAFETY: all zeroes is a valid rtentry.
