@@ -33,11 +33,11 @@ fn main() -> ExitCode {
 fn run(command: &Command, source: ConfigSource) -> Exit {
     let environment = config::environment();
     let (config, warnings) = match source {
-        ConfigSource::Environment => Config::of_environment(environment),
+        ConfigSource::Environment => Config::from_environment(environment),
         _ => Config::load(environment),
     };
-    logging::level(config.log_level.filter());
-    config::tell(warnings);
+    logging::level(config.log_level);
+    config::log_once(warnings);
     let end = ended(command::dispatch(command, &config));
     if let Command::Run { respawned: true } = command {
         respawn_delay::respawn_delay(end);

@@ -46,7 +46,8 @@ fn environment(tree: &Path) -> Vec<(String, String)> {
 
 /// What comes of the tree, by the name of the file that it is to be equal to.
 fn made(tree: &Path) -> BTreeMap<&'static str, String> {
-    let (config, mut notes) = Config::load(environment(tree));
+    let (config, warnings) = Config::load(environment(tree));
+    let mut notes: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     let host = Host::read(&config.root, agent::paths(&config));
     let mut made = BTreeMap::new();
     match agent::plan(&config, &host) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::target::Target;
 use super::tree::Tree;
 use super::{Content, Item, keyring};
-use crate::config::settings::FILES;
-use crate::config::{AgentSource, Config, Origin, Settings};
+use crate::config::FILES;
+use crate::config::{AgentSource, Config, Layers, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::fetch::s3_config;
 use crate::image::registry;
@@ -16,8 +16,8 @@ const KEYRING: &str = "ECS_INIT_KEYRING";
 
 /// The image's files, under the names that they have there; the environment is this machine's and
 /// says nothing. A file of which `read` gives nothing is an empty one.
-pub fn settings(read: impl Fn(&str) -> Option<Vec<u8>>) -> Settings {
-    let mut settings = Settings::default();
+pub fn settings(read: impl Fn(&str) -> Option<Vec<u8>>) -> Layers {
+    let mut settings = Layers::default();
     for path in FILES {
         if let Some(bytes) = read(path) {
             settings.add_file(path.into(), &String::from_utf8_lossy(&bytes));
@@ -54,7 +54,7 @@ pub fn judge(tree: &Tree, targets: &[Target], items: &[Item]) -> Result<()> {
     let keyring = items
         .iter()
         .find(|item| item.path == Path::new(keyring::PATH));
-    let named = settings.get(KEYRING).map(|raw| content(raw.text.as_ref()));
+    let named = settings.get(KEYRING).map(|raw| content(raw.as_ref()));
     match (keyring.map(|item| &item.content), named) {
         // Under another name it may be the same.
         (Some(Content::File { bytes, .. }), named) if named != Some(Some(bytes.to_vec())) => {
@@ -63,8 +63,8 @@ pub fn judge(tree: &Tree, targets: &[Target], items: &[Item]) -> Result<()> {
         (None, Some(None)) => return Err(missing(&settings)),
         _ => {}
     }
-    let (config, warnings) = Config::of_image(settings, tree.root());
-    let refused = config.relative_wait();
+    let (config, warnings) = Config::from_image(settings, tree.root());
+    let refused = config.check_wait_for().err();
     if let Some(error) = refused.or_else(|| refusal(&config)) {
         return Err(Error::with_source(
             Kind::InvalidInput,
@@ -72,21 +72,22 @@ pub fn judge(tree: &Tree, targets: &[Target], items: &[Item]) -> Result<()> {
             error,
         ));
     }
+    let warnings = warnings.iter().map(ToString::to_string);
     let incomplete = incomplete(&config).map(|error| error.to_string());
-    for warning in warnings.into_iter().chain(incomplete) {
+    for warning in warnings.chain(incomplete) {
         log::warn!("{}: {warning}", tree.root().dir().display());
     }
     Ok(())
 }
 
 /// Where `ECS_INIT_KEYRING` is set.
-fn origin(settings: &Settings) -> Option<Origin> {
+fn origin(settings: &Layers) -> Option<Origin> {
     let mut names = settings.names();
     names.find(|(name, _)| *name == KEYRING).map(|(_, at)| at)
 }
 
 /// The image's configuration does not name the keyring that `bake` puts there.
-fn distrusted(settings: &Settings) -> Error {
+fn distrusted(settings: &Layers) -> Error {
     Error::new(
         Kind::InvalidInput,
         match origin(settings) {
@@ -105,7 +106,7 @@ fn distrusted(settings: &Settings) -> Error {
 }
 
 /// It names one that is not there.
-fn missing(settings: &Settings) -> Error {
+fn missing(settings: &Layers) -> Error {
     let origin = origin(settings).map_or_else(String::new, |origin| format!("{origin}: "));
     Error::new(
         Kind::InvalidInput,

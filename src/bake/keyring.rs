@@ -5,7 +5,7 @@ use std::fs;
 use super::Item;
 use super::tree::{Tree, exists};
 use crate::config::Config;
-use crate::config::settings::FILES;
+use crate::config::FILES;
 use crate::error::{Context, Result};
 
 /// Where they lie in the image.

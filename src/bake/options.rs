@@ -6,7 +6,7 @@ use super::Init;
 use crate::types::{AgentVersion, Architecture};
 
 /// What to install into a tree, and from where. Proxies, endpoints and permissions come from the
-/// environment of the build: see [`crate::config::Config::of_environment`].
+/// environment of the build: see [`crate::config::Config::from_environment`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The directory that will be the image's `/`.

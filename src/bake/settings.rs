@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::options::{EcsConfig, Options};
 use super::tree::Tree;
+use crate::config::FILES;
 use crate::config::file;
-use crate::config::settings::FILES;
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::read_regular_nofollow;
 
@@ -55,7 +55,7 @@ fn read(path: &Path) -> Result<String> {
                 "{}:{}: it is not used: {}",
                 path.display(),
                 bad.line,
-                bad.why
+                bad.problem
             ),
         ));
     }

@@ -184,7 +184,7 @@ fn line(number: usize, text: &OsString) -> Result<String> {
     match file::parse(&format!("{text}\nX=1\n")).collect::<Result<Vec<_>, _>>() {
         Ok(set) if set.len() == 2 => Ok(text.to_owned()),
         Ok(_) => Err(invalid("not one assignment")),
-        Err(bad) => Err(invalid(bad.why)),
+        Err(bad) => Err(invalid(bad.problem)),
     }
 }
 

@@ -1,20 +1,22 @@
-//! `ecs.config`: lines of `KEY=VALUE`, read as systemd reads an `EnvironmentFile`
-//! (systemd.exec(5)), so that a line means the same whether a unit hands it on or we read it:
+//! The syntax of `ecs.config`: lines of `KEY=VALUE` as in systemd's `EnvironmentFile`
+//! (systemd.exec(5)), because a unit may pass the same file to the process:
 //!
-//! - blank lines and lines that begin with `#` or `;` say nothing;
-//! - in `"…"` a backslash takes `"`, `\`, `` ` `` and `$` as they are and joins two lines; before
-//!   anything else it stays;
-//! - in `'…'` everything is taken as it is; both kinds of quotes may span lines;
-//! - quotes after the value's first character are a part of it; a backslash at a line's end joins
-//!   it with the next.
+//! - blank lines and lines that begin with `#` or `;` are ignored;
+//! - in `"…"` a backslash escapes `"`, `\`, `` ` `` and `$`, and joins two lines; before any other
+//!   character it is kept;
+//! - in `'…'` every character is literal; both kinds of quotes may span lines;
+//! - quotes after the value's first character are literal; a backslash at the end of a line joins it
+//!   with the next.
 //!
-//! One thing is the reference's way and not systemd's: outside of quotes a backslash within a line
-//! stays. Whoever writes bare JSON, `ECS_ENGINE_AUTH_DATA={"…":"a\"b"}`, gets it to the agent so.
+//! One rule is amazon-ecs-init's and not systemd's: outside of quotes a backslash within a line is
+//! kept. Unquoted JSON, `ECS_ENGINE_AUTH_DATA={"…":"a\"b"}`, reaches the agent unchanged.
 
-/// One line that says something.
+use std::fmt;
+
+/// One assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment<'a> {
-    /// The line's number, from 1.
+    /// The number of its first line, from 1.
     pub line: usize,
     /// The variable's name.
     pub name: &'a str,
@@ -22,28 +24,36 @@ pub struct Assignment<'a> {
     pub value: String,
 }
 
-/// A line that says nothing we can read.
+/// A line that is not an assignment. It does not contain the line, which may have a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct SyntaxError {
     /// The line's number, from 1.
     pub line: usize,
-    /// What is wrong with it. Never the line itself: it may hold a secret.
-    pub why: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
 }
 
-/// Reads a whole file. A bad line costs that line only.
-pub fn parse(text: &str) -> impl Iterator<Item = Result<Assignment<'_>, Unreadable>> {
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+/// Parses a whole file. After an invalid line, parsing continues with the next.
+pub fn parse(text: &str) -> impl Iterator<Item = Result<Assignment<'_>, SyntaxError>> {
     Lines {
-        // A file that was written on Windows begins with a byte order mark and ends lines with \r\n.
+        // A file from Windows may begin with a byte order mark; its lines end with \r\n.
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
         line: 0,
     }
 }
 
-/// What is still to be read.
+/// The text that is not parsed yet.
 struct Lines<'a> {
     rest: &'a str,
-    /// The number of the line that was read last.
+    /// The number of the last line that was parsed.
     line: usize,
 }
 
@@ -57,7 +67,7 @@ impl<'a> Lines<'a> {
 }
 
 impl<'a> Iterator for Lines<'a> {
-    type Item = Result<Assignment<'a>, Unreadable>;
+    type Item = Result<Assignment<'a>, SyntaxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
@@ -65,27 +75,27 @@ impl<'a> Iterator for Lines<'a> {
             let rest = self.rest;
             let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
             let first = &rest[..length];
-            let bad = |why| Some(Err(Unreadable { line, why }));
+            let bad = |problem| Some(Err(SyntaxError { line, problem }));
             if first.trim().is_empty() || first.trim_start().starts_with(['#', ';']) {
                 self.take(length);
                 continue;
             }
             let Some(equals) = first.find('=') else {
                 self.take(length);
-                return bad("it has no '='");
+                return bad("no '='");
             };
             let name = first[..equals].trim();
             if !is_name(name) {
                 self.take(length);
-                return bad("the name before '=' is no variable name (letters, digits and '_')");
+                return bad("not a variable name before '=' (letters, digits and '_')");
             }
             let Some((value, read)) = value(&rest[equals + 1..]) else {
                 self.take(length);
-                return bad("a quote is opened and never closed");
+                return bad("a quote is not closed");
             };
             self.take(equals + 1 + read);
             if value.contains('\0') {
-                return bad("the value holds a NUL byte");
+                return bad("the value has a NUL byte");
             }
             return Some(Ok(Assignment { line, name, value }));
         }
@@ -93,17 +103,17 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// A name as a shell and systemd take it.
+/// Whether a shell and systemd accept the name.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Where in a value the reader is.
+/// The parser's state within a value.
 #[derive(Clone, Copy, PartialEq)]
 enum At {
-    /// Before the first character, or behind a closing quote.
+    /// Before the first character, or after a closing quote.
     Start,
     /// In text without quotes.
     Plain,
@@ -111,17 +121,17 @@ enum At {
     Quoted(char),
 }
 
-/// The value that `text` begins with, and how many bytes it takes with the end of its line.
+/// The value at the beginning of `text`, and its length in bytes including the end of its line.
 /// `None`: a quote is not closed.
 fn value(text: &str) -> Option<(String, usize)> {
     let mut value = String::new();
-    // What comes behind this length is white space at a line's end.
+    // Text after this length is white space at the end of a line.
     let mut keep = 0;
     let mut at = At::Start;
     let mut chars = text.char_indices().peekable();
     let mut read = text.len();
     while let Some((index, c)) = chars.next() {
-        // What a backslash stands before; a Windows line end is one.
+        // The character after a backslash; \r\n counts as \n.
         let escaped =
             (c == '\\').then(|| text[index + 1..].trim_start_matches('\r').chars().next());
         match (at, c) {
@@ -182,10 +192,10 @@ mod tests {
         all[0].clone().expect(text).value
     }
 
-    /// What systemd 252 (its reader of environment.d, which is that of `EnvironmentFile`) made of
-    /// the same lines.
+    /// The values that systemd 252 returned for the same lines (its parser of environment.d, which is
+    /// the one of `EnvironmentFile`).
     #[test]
-    fn quotes_and_escapes_are_systemds() {
+    fn quotes_and_escapes_match_systemd() {
         for (text, value) in [
             (r#"A="x y""#, "x y"),
             (r#"B='{"k":"v"}'"#, r#"{"k":"v"}"#),
@@ -210,21 +220,21 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_backslash_stays_as_the_reference_has_it() {
+    fn unquoted_backslash_is_kept() {
         assert_eq!(one(r"K=a\bc"), r"a\bc");
         let json = r#"{"https://r":{"password":"p\"w\\"}}"#;
         assert_eq!(one(&format!("ECS_ENGINE_AUTH_DATA={json}\n")), json);
     }
 
     #[test]
-    fn comments_blanks_and_windows_line_ends_are_skipped() {
+    fn comments_blank_lines_and_windows_line_ends_are_skipped() {
         let text = "\u{feff}# c\r\n\r\n  A = 1 \r\n;B=2\n# x\\\nC=\"3\"\r\nD=4\\\r\n5\r\n";
         let want = [("A", "1"), ("C", "3"), ("D", "45")];
         assert_eq!(values(text), want.map(|(k, v)| (k, v.to_owned())));
     }
 
     #[test]
-    fn a_bad_line_is_named_and_costs_only_itself() {
+    fn invalid_lines_are_reported_and_the_rest_is_parsed() {
         let text = "A=1\nnonsense\n1X=2\n=3\nJ='m\nn'\nB=4\nE=\"open\nC=5\nZ=\0\nD=6";
         let bad: Vec<_> = parse(text)
             .filter_map(Result::err)

@@ -1,71 +1,15 @@
-//! `ECS_INIT_CONFIG_S3`: a layer of configuration that lies in S3. What it takes to fetch it, and
-//! whether it was fetched already.
+//! `s3://bucket/key`, and the file that keeps the last object fetched from `ECS_INIT_CONFIG_S3`.
 
 use std::fmt;
 
-use super::settings::{Raw, Settings};
-use super::{Config, Setting};
+use super::value::invalid;
+use crate::error::Result;
 
-/// Where the last fetch lies: a line that says from where, then the object as it was.
+/// The last fetched object, after a line that names its URL: see [`S3Url::first_line`].
 pub const FILE: &str = "/var/lib/ecs/ecs.config.s3";
 
 /// The longest key, in bytes of UTF-8 ("Naming Amazon S3 objects" in the S3 User Guide).
 const LONGEST_KEY: usize = 1024;
-
-/// The layer that was asked for.
-#[derive(Debug, Clone)]
-pub struct S3Layer {
-    /// `ECS_INIT_CONFIG_S3`, as it was written.
-    pub url: Setting<String>,
-    /// Whether an earlier fetch from this very URL is a part of the configuration.
-    pub held: bool,
-    /// Credentials in the process's environment.
-    pub keys: Option<Keys>,
-    /// The configuration without the layer. By this one it is fetched: a fetch that depended on
-    /// what the last one brought could be spoiled for ever by one bad object.
-    pub plain: Box<Config>,
-}
-
-impl S3Layer {
-    pub(super) fn new(url: Raw, held: bool, settings: &Settings, plain: Config) -> S3Layer {
-        S3Layer {
-            url: Setting::new(url.text, url.origin),
-            held,
-            keys: Keys::read(settings),
-            plain: Box::new(plain),
-        }
-    }
-}
-
-/// Credentials, long-lived or temporary. Never printed, not even for debugging.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Keys {
-    /// The access key's ID.
-    pub id: String,
-    /// The secret.
-    pub secret: String,
-    /// What temporary credentials have besides.
-    pub token: Option<String>,
-}
-
-impl Keys {
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, as the SDKs read them.
-    /// From the environment alone: in a file they would go on into the agent's container.
-    fn read(settings: &Settings) -> Option<Keys> {
-        let get = |name| settings.environment_alone(name).map(str::to_owned);
-        Some(Keys {
-            id: get("AWS_ACCESS_KEY_ID")?,
-            secret: get("AWS_SECRET_ACCESS_KEY")?,
-            token: get("AWS_SESSION_TOKEN"),
-        })
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys(…)")
-    }
-}
 
 /// An object in S3, `s3://bucket/key`. The key is as it is, not percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,31 +21,35 @@ pub struct S3Url {
 }
 
 impl S3Url {
-    /// Reads one.
+    /// Parses `s3://bucket/key`.
     ///
     /// # Errors
-    /// What would have been one.
-    pub fn parse(text: &str) -> Result<S3Url, &'static str> {
+    /// What is wrong with the text, which is not in the message.
+    pub fn parse(text: &str) -> Result<S3Url> {
         let (bucket, key) = text
             .strip_prefix("s3://")
             .and_then(|rest| rest.split_once('/'))
-            .ok_or("is no s3://bucket/key")?;
+            .ok_or_else(|| invalid("not an S3 URL (s3://bucket/key)"))?;
         if bucket.contains(":accesspoint") {
-            return Err(
-                "names an access point by its ARN: use the access point's alias as the bucket",
-            );
+            return Err(invalid(
+                "the bucket is an access point's ARN: use the access point's alias instead",
+            ));
         }
-        // "General purpose bucket naming rules" in the S3 User Guide, and what was allowed before.
+        // "General purpose bucket naming rules" in the S3 User Guide, and the older rules.
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || dots(bucket) {
-            return Err("names no bucket (letters, digits, '-' and '.')");
+        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || is_dots(bucket) {
+            return Err(invalid("not a bucket name (letters, digits, '-' and '.')"));
         }
         if key.is_empty() || key.len() > LONGEST_KEY || key.contains(char::is_control) {
-            return Err("has no key behind the bucket, or one that S3 does not allow");
+            return Err(invalid(
+                "the key after the bucket is missing or not allowed in S3",
+            ));
         }
-        // In a URL these mean the segment before, whatever the server thinks of it.
-        if key.split('/').any(dots) {
-            return Err("has a key with '.' or '..' for a segment, which no URL can name");
+        // HTTP clients resolve such segments before they send the URL (RFC 3986, section 5.2.4).
+        if key.split('/').any(is_dots) {
+            return Err(invalid(
+                "the key has a segment '.' or '..', which a URL cannot express",
+            ));
         }
         Ok(S3Url {
             bucket: bucket.to_owned(),
@@ -109,14 +57,14 @@ impl S3Url {
         })
     }
 
-    /// What [`FILE`] begins with when it was fetched from here.
+    /// The first line of [`FILE`] after a fetch from this URL.
     #[must_use]
-    pub fn mark(&self) -> String {
+    pub fn first_line(&self) -> String {
         format!("# {self}\n")
     }
 }
 
-fn dots(segment: &str) -> bool {
+fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
 
@@ -131,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_and_keys_are_told_apart() {
+    fn s3_url_splits_into_bucket_and_key() {
         for (text, bucket, key) in [
             ("s3://abc/ecs.config", "abc", "ecs.config"),
             (
@@ -149,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_none() {
+    fn invalid_s3_urls_are_rejected() {
         let long = format!("s3://abc/{}", "x".repeat(1025));
         for text in [
             "",
@@ -172,19 +120,5 @@ mod tests {
         ] {
             assert!(S3Url::parse(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn credentials_are_not_printed() {
-        let keys = Keys {
-            id: "AKID".into(),
-            secret: "geheim".into(),
-            token: Some("geheim".into()),
-        };
-        let printed = format!("{keys:?}");
-        assert!(
-            !printed.contains("geheim") && !printed.contains("AKID"),
-            "{printed}"
-        );
     }
 }

@@ -1,88 +1,127 @@
-//! Text to values. Each reader takes the text and answers the value or what would have been one.
+//! Parsers of values: text to a typed value.
+//!
+//! Errors have [`Kind::InvalidInput`] and say what the text is not. They never contain the text: a
+//! secret may be in the wrong variable. The caller adds variable and place.
 
-use std::fmt;
-use std::str::FromStr;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// A Go boolean (`strconv.ParseBool`): the reference's switches are read with it.
-///
-/// # Errors
-/// What would have been a boolean.
-pub fn boolean(text: &str) -> Result<bool, &'static str> {
+use log::LevelFilter;
+
+use crate::error::{Error, Kind, Result};
+use crate::types::AgentVersion;
+
+/// The error of a parser.
+pub(super) fn invalid(problem: &str) -> Error {
+    Error::new(Kind::InvalidInput, problem)
+}
+
+/// Any text.
+#[allow(clippy::unnecessary_wraps)] // a parser like the others
+pub(super) fn text(text: &str) -> Result<String> {
+    Ok(text.to_owned())
+}
+
+/// A Go boolean (`strconv.ParseBool`), as amazon-ecs-init reads it.
+pub(super) fn boolean(text: &str) -> Result<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("is no boolean (true or false)"),
+        _ => Err(invalid("not a boolean (use true or false)")),
     }
 }
 
 /// A whole number of seconds, at most a day.
-///
-/// # Errors
-/// What would have been one.
-pub fn seconds(text: &str) -> Result<std::time::Duration, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<Duration> {
     match text.parse::<u32>() {
-        Ok(s) if s <= 86_400 => Ok(std::time::Duration::from_secs(s.into())),
-        _ => Err("is no whole number of seconds from 0 to 86400"),
+        Ok(s) if s <= 86_400 => Ok(Duration::from_secs(s.into())),
+        _ => Err(invalid("not a whole number of seconds from 0 to 86400")),
     }
 }
 
-/// Paths with commas between them; blanks around one do not count, nor does a comma too many.
-#[must_use]
-pub fn paths(text: &str) -> Vec<std::path::PathBuf> {
+/// A number of bytes.
+pub(super) fn bytes(text: &str) -> Result<u64> {
+    let number = text.parse();
+    number.map_err(|_| invalid("not a whole number of bytes"))
+}
+
+/// An absolute path.
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf> {
+    if text.starts_with('/') {
+        Ok(text.into())
+    } else {
+        Err(invalid("not an absolute path"))
+    }
+}
+
+/// Comma-separated paths. Blanks around a path and empty items are ignored. Relative paths are
+/// kept: see [`Config::check_wait_for`](super::Config::check_wait_for).
+#[allow(clippy::unnecessary_wraps)] // a parser like the others
+pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>> {
     let paths = text.split(',').map(str::trim);
-    paths
-        .filter(|path| !path.is_empty())
-        .map(Into::into)
-        .collect()
+    let paths = paths.filter(|path| !path.is_empty());
+    Ok(paths.map(PathBuf::from).collect())
 }
 
-/// A JSON object whose values are strings (`ECS_AGENT_LABELS`, `ECS_LOG_OPTS`).
-///
-/// # Errors
-/// What would have been one.
-pub fn string_map(text: &str) -> Result<std::collections::BTreeMap<String, String>, &'static str> {
-    serde_json::from_str(text).map_err(|_| "is no JSON object of strings")
+/// A JSON object whose values are strings.
+pub(super) fn string_map(text: &str) -> Result<BTreeMap<String, String>> {
+    let map = serde_json::from_str(text);
+    map.map_err(|_| invalid("not a JSON object of strings"))
 }
 
-/// A `DOCKER_HOST`: only a Unix socket will do.
-///
-/// # Errors
-/// What would have been one.
-pub fn docker_host(text: &str) -> Result<std::path::PathBuf, &'static str> {
+/// A `DOCKER_HOST`, which must be a Unix socket.
+pub(super) fn docker_host(text: &str) -> Result<PathBuf> {
     match text.strip_prefix("unix://") {
         Some(path) if path.starts_with('/') => Ok(path.into()),
-        _ => Err("is no unix:///path/to/socket"),
+        _ => Err(invalid("not a Unix socket (unix:///path/to/socket)")),
     }
 }
 
-/// A socket's path, with `unix://` before it (which the reference asks for) or without.
-///
-/// # Errors
-/// What would have been one.
-pub fn socket(text: &str) -> Result<std::path::PathBuf, &'static str> {
+/// The path of a Unix socket, with `unix://` before it or without.
+pub(super) fn socket(text: &str) -> Result<PathBuf> {
     match text.strip_prefix("unix://").unwrap_or(text) {
         path if path.starts_with('/') => Ok(path.into()),
-        _ => Err("is no unix:///path/to/socket"),
+        _ => Err(invalid("not a Unix socket (unix:///path/to/socket)")),
     }
 }
 
-/// `ECS_INIT_APPARMOR_FALLBACK`: the one profile that may stand in, Docker's own.
-///
-/// # Errors
-/// What would have been it.
-pub fn apparmor_fallback(text: &str) -> Result<(), &'static str> {
+/// An AppArmor profile that may replace the agent's: only Docker's own.
+pub(super) fn apparmor_fallback(text: &str) -> Result<()> {
     match text {
         "docker-default" => Ok(()),
-        _ => Err("is not docker-default, the only profile that may stand in"),
+        _ => Err(invalid("not docker-default, the only fallback profile")),
     }
 }
 
-/// A region's name: lower-case letters, digits and dashes. It becomes a part of a host name, so
-/// nothing else may pass.
+/// `ECS_LOGLEVEL`, in any case. `error` and `crit` are the same level.
+pub(super) fn log_level(text: &str) -> Result<LevelFilter> {
+    match text.to_ascii_lowercase().as_str() {
+        "debug" => Ok(LevelFilter::Debug),
+        "info" => Ok(LevelFilter::Info),
+        "warn" => Ok(LevelFilter::Warn),
+        "error" | "crit" => Ok(LevelFilter::Error),
+        "none" => Ok(LevelFilter::Off),
+        _ => Err(invalid(
+            "not a log level (use debug, info, warn, error, crit or none)",
+        )),
+    }
+}
+
+/// A version of the agent.
+pub(super) fn agent_version(text: &str) -> Result<AgentVersion> {
+    let version = text.parse();
+    version.map_err(|_| {
+        invalid("not an agent version (use latest, v1.2.3, or the first 8 hex digits of a commit)")
+    })
+}
+
+/// The name of an AWS region: lower-case letters, digits and dashes. It becomes a part of host
+/// names.
 ///
 /// # Errors
-/// What would have been one.
-pub fn region(text: &str) -> Result<String, &'static str> {
+/// Other text.
+pub fn region(text: &str) -> Result<String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=63).contains(&text.len())
         && text.bytes().all(fits)
@@ -91,15 +130,15 @@ pub fn region(text: &str) -> Result<String, &'static str> {
     {
         Ok(text.to_owned())
     } else {
-        Err("is no region's name (as eu-central-1)")
+        Err(invalid("not a region name (like eu-central-1)"))
     }
 }
 
-/// An `http://` or `https://` URL; without the slash at its end.
+/// An `http://` or `https://` URL, without slashes at its end.
 ///
 /// # Errors
-/// What would have been one.
-pub fn url(text: &str) -> Result<String, &'static str> {
+/// Other text.
+pub fn url(text: &str) -> Result<String> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
@@ -107,196 +146,52 @@ pub fn url(text: &str) -> Result<String, &'static str> {
         Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err("is no http:// or https:// URL"),
+        _ => Err(invalid("not an http:// or https:// URL")),
     }
 }
 
-/// A number of bytes.
-///
-/// # Errors
-/// What would have been one.
-pub fn bytes(text: &str) -> Result<u64, &'static str> {
-    text.parse().map_err(|_| "is no whole number of bytes")
-}
-
-/// `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`: whether it is IPv6.
-///
-/// # Errors
-/// What would have been one.
-pub fn imds_mode(text: &str) -> Result<bool, &'static str> {
+/// Whether an endpoint mode is IPv6.
+pub(super) fn imds_mode(text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "ipv4" => Ok(false),
         "ipv6" => Ok(true),
-        _ => Err("is no endpoint mode (IPv4 or IPv6)"),
+        _ => Err(invalid("not an endpoint mode (use IPv4 or IPv6)")),
     }
 }
 
-/// `ECS_INIT_AGENT_SOURCE`: where the agent's image comes from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AgentSource {
-    /// A signed tar: the cache's, this host's, a mirror's or S3's.
-    #[default]
-    Tar,
-    /// A registry, through Docker.
-    Registry,
-}
-
-impl FromStr for AgentSource {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tar" => Ok(AgentSource::Tar),
-            "registry" => Ok(AgentSource::Registry),
-            _ => Err("is no source of the agent (tar, registry)"),
-        }
-    }
-}
-
-/// The repository in which Amazon publishes the agent's image.
-pub const AGENT_IMAGE: &str = "public.ecr.aws/ecs/amazon-ecs-agent";
-
-/// `ECS_INIT_SELINUX`: what is done about the labels of the agent's container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Selinux {
-    /// `label=disable`: the container is not confined by SELinux, and keeps its capabilities.
-    Disable,
-    /// `:Z` on the directories of logs and data: Docker labels them for this container alone.
-    Relabel,
-}
-
-impl FromStr for Selinux {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "disable" => Ok(Selinux::Disable),
-            "relabel" => Ok(Selinux::Relabel),
-            _ => Err("is neither disable nor relabel"),
-        }
-    }
-}
-
-/// How much is logged: `ECS_LOGLEVEL`, in the reference's words.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Everything.
-    Debug,
-    /// One line a change of state.
-    #[default]
-    Info,
-    /// What is wrong but was got over.
-    Warn,
-    /// What failed. `error` and `crit` are one level here.
-    Error,
-    /// Nothing.
-    None,
-}
-
-impl FromStr for LogLevel {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.to_ascii_lowercase().as_str() {
-            "debug" => Ok(LogLevel::Debug),
-            "info" => Ok(LogLevel::Info),
-            "warn" => Ok(LogLevel::Warn),
-            "error" | "crit" => Ok(LogLevel::Error),
-            "none" => Ok(LogLevel::None),
-            _ => Err("is no log level (debug, info, warn, error, crit, none)"),
-        }
-    }
-}
-
-impl LogLevel {
-    /// The same in the `log` crate's terms.
-    #[must_use]
-    pub fn filter(self) -> log::LevelFilter {
-        match self {
-            LogLevel::Debug => log::LevelFilter::Debug,
-            LogLevel::Info => log::LevelFilter::Info,
-            LogLevel::Warn => log::LevelFilter::Warn,
-            LogLevel::Error => log::LevelFilter::Error,
-            LogLevel::None => log::LevelFilter::Off,
-        }
-    }
-}
-
-/// Which tables the rules are written to: `ECS_INIT_FIREWALL`, unless that is `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Firewall {
-    /// The tables of iptables-nft, in its encoding: `iptables -S` shows the rules.
-    Iptables,
-    /// The tables `ip ecs-init` and `ip6 ecs-init`, in nftables expressions:
-    /// `nft list table ip ecs-init` shows the rules.
-    Nftables,
-}
-
-impl fmt::Display for Firewall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Firewall::Iptables => "iptables",
-            Firewall::Nftables => "nftables",
-        })
-    }
-}
-
-/// Reads `ECS_INIT_FIREWALL`; `None` for `auto`.
-pub(crate) fn firewall(text: &str) -> Result<Option<Firewall>, &'static str> {
+/// A log driver that amazon-ecs-init accepts for the agent's container.
+pub(super) fn log_driver(text: &str) -> Result<String> {
     match text {
-        "auto" => Ok(None),
-        "iptables" => Ok(Some(Firewall::Iptables)),
-        "nftables" => Ok(Some(Firewall::Nftables)),
-        _ => Err("is no firewall (auto, iptables, nftables)"),
-    }
-}
-
-/// A log driver that the reference accepts for the agent's container.
-pub const LOG_DRIVERS: [&str; 8] = [
-    "awslogs",
-    "fluentd",
-    "gelf",
-    "json-file",
-    "journald",
-    "logentries",
-    "syslog",
-    "splunk",
-];
-
-/// A name out of [`LOG_DRIVERS`].
-///
-/// # Errors
-/// What would have been one.
-pub fn log_driver(text: &str) -> Result<String, &'static str> {
-    if LOG_DRIVERS.contains(&text) {
-        Ok(text.to_owned())
-    } else {
-        Err("is no log driver that the agent's container may use \
-             (awslogs, fluentd, gelf, json-file, journald, logentries, syslog, splunk)")
+        "awslogs" | "fluentd" | "gelf" | "json-file" | "journald" | "logentries" | "syslog"
+        | "splunk" => Ok(text.to_owned()),
+        _ => Err(invalid(
+            "not a log driver for the agent's container (use awslogs, fluentd, gelf, json-file, \
+             journald, logentries, syslog or splunk)",
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
-    fn sources() {
-        assert_eq!("registry".parse(), Ok(AgentSource::Registry));
-        assert_eq!("tar".parse(), Ok(AgentSource::Tar));
-        assert!("Registry".parse::<AgentSource>().is_err());
+    fn sockets_with_and_without_scheme() {
+        for text in ["unix:///run/f.sock", "/run/f.sock"] {
+            assert_eq!(socket(text).unwrap(), Path::new("/run/f.sock"));
+        }
+        for text in ["tcp://h:1", "run/f.sock", "unix://x", ""] {
+            assert_eq!(socket(text).unwrap_err().kind(), Kind::InvalidInput);
+        }
     }
 
     #[test]
-    fn sockets_with_and_without_a_scheme() {
-        assert_eq!(socket("unix:///run/f.sock"), Ok("/run/f.sock".into()));
-        assert_eq!(socket("/run/f.sock"), Ok("/run/f.sock".into()));
-        assert!(socket("tcp://h:1").is_err() && socket("run/f.sock").is_err());
-    }
-
-    #[test]
-    fn docker_hosts() {
-        assert_eq!(docker_host("unix:///run/d.sock"), Ok("/run/d.sock".into()));
+    fn docker_host_must_be_unix_socket() {
+        assert_eq!(
+            docker_host("unix:///run/d.sock").unwrap(),
+            Path::new("/run/d.sock")
+        );
         for bad in ["tcp://1.2.3.4:2375", "unix://x", "/run/d.sock", ""] {
             assert!(docker_host(bad).is_err(), "{bad}");
         }

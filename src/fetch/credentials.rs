@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::imds;
 use super::retry::{Verdict, verdict};
 use super::trouble::Trouble;
-use crate::config::{Config, Keys, S3Layer};
+use crate::config::{AwsCredentials, Config, S3Layer};
 use crate::error::{Error, Kind, Result};
 use crate::host::ROTATING_CREDENTIALS;
 use crate::http::url::redact;
@@ -57,9 +57,9 @@ impl From<Missed> for Error {
 ///
 /// # Errors
 /// That it has none, and how it could have.
-pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<Keys, Missed> {
-    let config = &*layer.plain;
-    if let Some(keys) = &layer.keys {
+pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<AwsCredentials, Missed> {
+    let config = &*layer.base;
+    if let Some(keys) = &layer.credentials {
         log::debug!("credentials: those of the environment");
         return Ok(keys.clone());
     }
@@ -75,7 +75,7 @@ pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<Keys, Missed> {
     of_role(config, stop)
 }
 
-fn of_role(config: &Config, stop: &Stop) -> Result<Keys, Missed> {
+fn of_role(config: &Config, stop: &Stop) -> Result<AwsCredentials, Missed> {
     let ask = |item: &str, what: &str| {
         imds::read(config, item, imds::TRIES, stop).map_err(|trouble| match trouble {
             Trouble::Status(404) => Missed::refused(
@@ -103,7 +103,7 @@ fn of_role(config: &Config, stop: &Stop) -> Result<Keys, Missed> {
 }
 
 /// IMDS's answer. What is in it is never repeated.
-fn read_answer(text: &str) -> Result<Keys, String> {
+fn read_answer(text: &str) -> Result<AwsCredentials, String> {
     let answer: Value =
         serde_json::from_str(text).map_err(|_| "the answer of IMDS is no JSON".to_owned())?;
     let get = |name: &str| answer[name].as_str().filter(|v| !v.is_empty());
@@ -118,14 +118,14 @@ fn read_answer(text: &str) -> Result<Keys, String> {
             .map(str::to_owned)
             .ok_or_else(|| format!("the answer of IMDS has no {name}"))
     };
-    Ok(Keys {
+    Ok(AwsCredentials {
         id: need("AccessKeyId")?,
         secret: need("SecretAccessKey")?,
         token: Some(need("Token")?),
     })
 }
 
-fn of_file(config: &Config) -> Result<Keys, Missed> {
+fn of_file(config: &Config) -> Result<AwsCredentials, Missed> {
     let path = config.root.at(ROTATING_CREDENTIALS).join("credentials");
     let text = std::fs::read_to_string(&path).map_err(|e| {
         let doing = format!(
@@ -146,7 +146,7 @@ fn of_file(config: &Config) -> Result<Keys, Missed> {
 
 /// The profile `default` of a shared credentials file ("Shared config and credentials files" in
 /// the AWS SDKs and Tools Reference Guide).
-fn read_profile(text: &str) -> Option<Keys> {
+fn read_profile(text: &str) -> Option<AwsCredentials> {
     let mut ours = false;
     let (mut id, mut secret, mut token) = (None, None, None);
     for line in text.lines().map(str::trim) {
@@ -162,7 +162,7 @@ fn read_profile(text: &str) -> Option<Keys> {
             }
         }
     }
-    Some(Keys {
+    Some(AwsCredentials {
         id: id?,
         secret: secret?,
         token,

@@ -76,7 +76,7 @@ pub fn region(config: &Config, stop: &Stop) -> Result<String> {
     })?;
     let region = match region.trim() {
         "" => return Err(unknown("its answer is empty")),
-        text => value::region(text).map_err(|why| unknown(&format!("its answer {why}")))?,
+        text => value::region(text).map_err(|why| unknown(&format!("its answer is {why}")))?,
     };
     log::info!("the region is {region}, says the instance metadata service");
     Ok(region)

@@ -159,8 +159,8 @@ impl Bench {
 
     pub fn bake_with(&self, environment: &[(&str, &str)]) -> Result<Baked> {
         let all = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
-        let (config, warnings) = Config::of_environment(all);
-        assert_eq!(warnings, [""; 0]);
+        let (config, warnings) = Config::from_environment(all);
+        assert!(warnings.is_empty(), "{warnings:?}");
         bake::run(&self.options, &config, &Stop::never())
     }
 

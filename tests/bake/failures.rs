@@ -198,7 +198,7 @@ fn an_order_to_stop_before_the_placing() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
     let stop = Stop::from(OwnedFd::from(ours));
-    let (config, _) = Config::of_environment([]);
+    let (config, _) = Config::from_environment([]);
     let error = bake::run(&bench.options, &config, &stop).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
     assert!(everything(bench.tree()).is_empty());

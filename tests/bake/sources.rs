@@ -179,7 +179,7 @@ fn a_tar_that_is_named_may_be_anybodys() {
 fn a_tar_that_changes_after_the_check_is_not_copied() {
     let bench = Bench::new();
     let keys = bench.dir.path().join("keys");
-    let (config, _) = Config::of_environment([(
+    let (config, _) = Config::from_environment([(
         "ECS_INIT_KEYRING".to_owned(),
         keys.to_str().unwrap().to_owned(),
     )]);

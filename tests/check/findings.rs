@@ -255,20 +255,11 @@ fn a_configuration_that_a_start_refuses_or_does_not_use() {
     let path = "/etc/ecs/ecs.config";
     for (text, words) in [
         ("ECS_INIT_MIROR=x", "line 1: ECS_INIT_MIROR"),
-        (
-            "#\nECS_INIT_FIREWALL=x",
-            "line 2: the value of ECS_INIT_FIREWALL",
-        ),
+        ("#\nECS_INIT_FIREWALL=x", "line 2: ECS_INIT_FIREWALL"),
         ("ECS_CLUSTER=\"open", "line 1: line ignored: a quote"),
         ("nonsense", "line 1: line ignored"),
-        (
-            "ECS_INIT_WAIT_FOR=etc/x",
-            "line 1: the value of ECS_INIT_WAIT_FOR",
-        ),
-        (
-            "ECS_INIT_CONFIG_S3=s3//typo",
-            "line 1: the value of ECS_INIT_CONFIG_S3",
-        ),
+        ("ECS_INIT_WAIT_FOR=etc/x", "line 1: ECS_INIT_WAIT_FOR"),
+        ("ECS_INIT_CONFIG_S3=s3//typo", "line 1: ECS_INIT_CONFIG_S3"),
         ("ECS_INIT_AGENT_SOURCE=registry", "has no digest"),
     ] {
         one(

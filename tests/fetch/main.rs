@@ -44,7 +44,7 @@ impl Host {
         let mut all = vec![("ECS_INIT_ROOT".to_owned(), root)];
         all.extend(environment.iter().map(|(k, v)| ((*k).into(), (*v).into())));
         let (config, warnings) = Config::load(all);
-        assert_eq!(warnings, [""; 0]);
+        assert!(warnings.is_empty(), "{warnings:?}");
         let cache = Cache::new(&config.root);
         let mut manners = Manners::new(&config);
         manners.patience = Patience {

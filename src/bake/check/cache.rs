@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::Report;
 use crate::cache::{DIRECTORY, TAR};
-use crate::config::settings::FILES;
+use crate::config::FILES;
 use crate::config::{Config, Setting};
 use crate::error::Context;
 use crate::types::{FileTrust, TarSource, UnverifiedTar, signature_path};

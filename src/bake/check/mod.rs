@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 use crate::bake::image;
 use crate::config::Config;
-use crate::config::settings::FILES;
+use crate::config::FILES;
 use crate::error::Result;
 use crate::types::Root;
 use tree::Tree;
@@ -137,7 +137,8 @@ impl Report<'_> {
     fn settings(&mut self) -> Config {
         // That one cannot be read is said where it is looked through.
         let settings = image::settings(|path| self.tree.read(path).ok());
-        let (config, mut warnings) = Config::of_image(settings, self.tree.root());
+        let (config, warnings) = Config::from_image(settings, self.tree.root());
+        let mut warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         let refused = [image::refusal(&config), image::incomplete(&config)];
         warnings.extend(refused.into_iter().flatten().map(|error| error.to_string()));
         for warning in warnings {

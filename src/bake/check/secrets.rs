@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::config::file;
+use crate::config::{self, file};
 use crate::docker::credentials;
 
 const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
@@ -12,10 +12,13 @@ const ROLE: &str = "delete the line, and give the instance a role";
 
 /// Variables, and options of log drivers in `ECS_LOG_OPTS`, that are credentials, whatever their
 /// value.
-const SECRETS: [(&str, &str); 6] = [
-    ("AWS_ACCESS_KEY_ID", ROLE),
-    ("AWS_SECRET_ACCESS_KEY", ROLE),
-    ("AWS_SESSION_TOKEN", ROLE),
+fn secrets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let own = config::secret_variables().map(|name| (name, ROLE));
+    own.chain(AGENT_SECRETS)
+}
+
+/// Those that only the agent reads.
+const AGENT_SECRETS: [(&str, &str); 3] = [
     ("ECS_ENGINE_AUTH_DATA", USER_DATA),
     ("splunk-token", USER_DATA),
     ("logentries-token", USER_DATA),
@@ -79,7 +82,7 @@ fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
             found.insert(index + 1, ("has an AWS access key ID".to_owned(), ROLE));
         }
         // Wherever it stands: a comment, after `export`, with a quote that is open.
-        for (name, mend) in SECRETS {
+        for (name, mend) in secrets() {
             let mut places = line.match_indices(name);
             if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(says)) {
                 found.insert(index + 1, (format!("sets {name}, a credential"), mend));
@@ -89,7 +92,7 @@ fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
     for assignment in file::parse(text).flatten() {
         let (name, value) = (assignment.name, assignment.value.as_str());
         // Which may begin on the next line.
-        let secret = SECRETS.into_iter().find(|(secret, _)| *secret == name);
+        let secret = secrets().find(|(secret, _)| *secret == name);
         if let Some((_, mend)) = secret.filter(|_| says(value)) {
             found.insert(
                 assignment.line,

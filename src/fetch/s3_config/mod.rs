@@ -34,7 +34,7 @@ pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
     let url = url(layer)?;
     let object = match request::object(layer, &url, stop) {
         Ok(object) => object,
-        Err(Missed::Unreached(error)) if layer.held => {
+        Err(Missed::Unreached(error)) if layer.fetched => {
             log::warn!("{error}; what was fetched earlier is used");
             return Ok(false);
         }
@@ -57,7 +57,7 @@ pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
 /// It was not fetched yet.
 pub fn held(config: &Config) -> Result<()> {
     match &config.s3 {
-        Some(layer) if !layer.held => {
+        Some(layer) if !layer.fetched => {
             let url = url(layer)?;
             Err(Error::new(
                 Kind::InvalidInput,
@@ -77,7 +77,7 @@ pub fn url(layer: &S3Layer) -> Result<S3Url> {
         let origin = &layer.url.origin;
         Error::new(
             Kind::InvalidInput,
-            format!("{origin}: the value of ECS_INIT_CONFIG_S3 {why}"),
+            format!("{origin}: ECS_INIT_CONFIG_S3: {why}"),
         )
     })
 }
@@ -101,7 +101,7 @@ fn check(object: &[u8]) -> Result<(&str, usize), String> {
         match line {
             Ok(_) => variables += 1,
             Err(bad) => {
-                let (line, why) = (bad.line, bad.why);
+                let (line, why) = (bad.line, bad.problem);
                 return Err(format!("line {line}: {why}; the object is not used"));
             }
         }
@@ -121,7 +121,7 @@ fn keep(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
     if let Some(dir) = path.parent() {
         remove_stale(dir).context(|| format!("read {}", dir.display()))?;
     }
-    let content = url.mark() + text;
+    let content = url.first_line() + text;
     atomic_write(&path, content.as_bytes()).context(|| format!("write {}", path.display()))?;
     Ok(path)
 }

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use super::LIMIT;
 use super::refusal::Refusal;
 use super::sign::{self, Signed};
-use crate::config::{Config, Keys, S3Layer, S3Url};
+use crate::config::{AwsCredentials, Config, S3Layer, S3Url};
 use crate::error::{Error, Kind, Result};
 use crate::fetch::credentials::{Missed, credentials};
 use crate::fetch::download::pause_or_stop;
@@ -27,7 +27,7 @@ const REFUSAL_LIMIT: u64 = 16 * 1024;
 /// # Errors
 /// Why not.
 pub fn object(layer: &S3Layer, url: &S3Url, stop: &Stop) -> Result<Vec<u8>, Missed> {
-    let config = &*layer.plain;
+    let config = &*layer.base;
     let keys = credentials(layer, stop)?;
     let web = Web::new(config, Limits::default(), stop.clone()).map_err(Missed::Refused)?;
     let asked = Asked {
@@ -74,14 +74,14 @@ struct Asked<'a> {
     layer: &'a S3Layer,
     url: &'a S3Url,
     web: &'a Web,
-    keys: &'a Keys,
+    keys: &'a AwsCredentials,
     stop: &'a Stop,
 }
 
 impl Asked<'_> {
     /// Asks in this region, and asks again as long as that may help and patience lasts.
     fn persist(&self, region: &str) -> Result<Got, Missed> {
-        let patience = Patience::new(self.layer.plain.source.retry_time);
+        let patience = Patience::new(self.layer.base.source.retry_time);
         let mut budget = Budget::new(patience, Instant::now());
         loop {
             let trouble = match self.once(region)? {
@@ -107,7 +107,7 @@ impl Asked<'_> {
     fn once(&self, region: &str) -> Result<Result<Got, Trouble>, Missed> {
         let target = format!(
             "{}/{}/{}",
-            urls::service(region, &self.layer.plain.web),
+            urls::service(region, &self.layer.base.web),
             self.url.bucket,
             sign::encode(&self.url.key)
         );

@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 
-use crate::config::Keys;
+use crate::config::AwsCredentials;
 
 /// The headers that make a request a signed one.
 pub type Signed = Vec<(String, String)>;
@@ -34,7 +34,12 @@ pub fn encode(key: &str) -> String {
 ///
 /// # Errors
 /// If it cannot be signed.
-pub fn get(url: &str, region: &str, keys: &Keys, now: SystemTime) -> Result<Signed, String> {
+pub fn get(
+    url: &str,
+    region: &str,
+    keys: &AwsCredentials,
+    now: SystemTime,
+) -> Result<Signed, String> {
     let said = |e: &dyn std::fmt::Display| format!("the request cannot be signed: {e}");
     let identity = aws_credential_types::Credentials::new(
         keys.id.clone(),
@@ -100,7 +105,7 @@ mod tests {
                 "8aebe3fe988b75801bb0e6685a47103addaf4a5c556caea7927298692f5e2b74",
             ),
         ] {
-            let keys = Keys {
+            let keys = AwsCredentials {
                 id: "AKIAIOSFODNN7EXAMPLE".into(),
                 secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
                 token: token.map(str::to_owned),

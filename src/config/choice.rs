@@ -1,0 +1,80 @@
+//! Variables with a fixed set of values.
+
+use std::fmt;
+
+use super::value::invalid;
+use crate::error::Result;
+
+/// The value with this name.
+fn by_name<T: Copy>(text: &str, names: &[(&str, T)], problem: &str) -> Result<T> {
+    let found = names.iter().find(|(name, _)| *name == text);
+    found
+        .map(|(_, value)| *value)
+        .ok_or_else(|| invalid(problem))
+}
+
+/// `ECS_INIT_AGENT_SOURCE`: where the agent's image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentSource {
+    /// A signed tar: cached, local, from a mirror or from S3.
+    Tar,
+    /// A registry, through Docker.
+    Registry,
+}
+
+/// Parses `ECS_INIT_AGENT_SOURCE`.
+pub(super) fn agent_source(text: &str) -> Result<AgentSource> {
+    let names = [
+        ("tar", AgentSource::Tar),
+        ("registry", AgentSource::Registry),
+    ];
+    by_name(text, &names, "not an agent source (use tar or registry)")
+}
+
+/// `ECS_INIT_SELINUX`: the SELinux options of the agent's container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selinux {
+    /// `label=disable`: SELinux does not confine the container.
+    Disable,
+    /// `:Z` on the directories of logs and data: Docker labels them for this container alone.
+    Relabel,
+}
+
+/// Parses `ECS_INIT_SELINUX`.
+pub(super) fn selinux(text: &str) -> Result<Selinux> {
+    let names = [("disable", Selinux::Disable), ("relabel", Selinux::Relabel)];
+    by_name(text, &names, "not an SELinux mode (use disable or relabel)")
+}
+
+/// `ECS_INIT_FIREWALL`, unless it is `auto`: which tables the rules are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firewall {
+    /// The tables of iptables-nft, in its encoding: `iptables -S` shows the rules.
+    Iptables,
+    /// The tables `ip ecs-init` and `ip6 ecs-init`, in nftables expressions:
+    /// `nft list table ip ecs-init` shows the rules.
+    Nftables,
+}
+
+impl fmt::Display for Firewall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Firewall::Iptables => "iptables",
+            Firewall::Nftables => "nftables",
+        })
+    }
+}
+
+/// Parses `ECS_INIT_FIREWALL`; `None` for `auto`.
+pub(super) fn firewall(text: &str) -> Result<Option<Firewall>> {
+    let names = [
+        ("auto", None),
+        ("iptables", Some(Firewall::Iptables)),
+        ("nftables", Some(Firewall::Nftables)),
+    ];
+    by_name(
+        text,
+        &names,
+        "not a firewall (use auto, iptables or nftables)",
+    )
+}
