@@ -78,3 +78,14 @@ pub(super) fn firewall(text: &str) -> Result<Option<Firewall>> {
         "not a firewall (use auto, iptables or nftables)",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agent_source_is_case_sensitive() {
+        assert_eq!(agent_source("registry").unwrap(), AgentSource::Registry);
+        assert!(agent_source("Registry").is_err());
+    }
+}
