@@ -1,27 +1,28 @@
 # make          both binaries, in target/dist/
-# make run      boots a guest, does the main job and shows it
-# make packages deb, rpm and tar.gz, in target/dist/
-# make test     everything that is checked, in order
-# make help     the rest
+# make check    the inner loop: everything that can be known in five minutes
+# make test     everything
+# make help     the other goals
 
 TOOLCHAIN := image-build/toolchain
 CARGO_MUSL := $(TOOLCHAIN)/cargo-musl
+MINIMAL_ROOT := $(TOOLCHAIN)/minimal-root
 ARCHES := x86_64 aarch64
 DIST := target/dist
-# The programs in the tests' hosts: a crate of its own.
+# The programs that run inside the tests' hosts are a crate of their own.
 GUEST := qemu-tests/guest/Cargo.toml
 
-# One step after the other: a link with LTO takes all that the machine has.
+# One goal at a time: a link with LTO needs much memory.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 export PATH := $(PATH):/usr/sbin:/sbin
-# A registry may hiccup.
 export CARGO_NET_RETRY := 10
-.PHONY: all $(ARCHES) prerequisites packages run test shape lint bench clean help
+.PHONY: all $(ARCHES) packages run check test bench lint modules shape clean help \
+	format clippy unit unit-quick harness binaries package packages-test recipes demo cases \
+	hosts bench-quick prerequisites
 
 all: $(ARCHES)
 
-# cargo knows best what is out of date, so it is always asked.
+# cargo decides what is out of date.
 $(ARCHES): prerequisites
 	$(CARGO_MUSL) $@ build --release --locked
 	$(call into_dist,$@)
@@ -36,55 +37,108 @@ endef
 prerequisites:
 	@$(TOOLCHAIN)/prerequisites build
 
-# Those of the goals that do more than build.
 prerequisites-%:
 	@$(TOOLCHAIN)/prerequisites $*
 
-# From what fails fast to what takes long.
-test: prerequisites-test lint
-	cargo test --locked
-	cargo test --locked --manifest-path $(GUEST)
-	qemu-tests/selftest
-	$(MAKE) all
-	$(MAKE) shape
-	image-build/packages/test
-	image-build/check-recipes
-	image-build/packages/build $(DIST)
-	qemu-tests/run --demo
-	qemu-tests/run
+packages: prerequisites-packages all package
 
-packages: prerequisites-packages all
-	image-build/packages/build $(DIST)
+run: prerequisites-hosts x86_64 demo
 
-shape:
-	$(TOOLCHAIN)/shape.py $(DIST)
+bench: prerequisites-bench all
+	qemu-tests/run --bench
 
-lint: prerequisites-lint
-	cargo fmt --all -- --check
-	cargo clippy --locked --all-targets -- -D warnings
+# `stages` makes the goals and prints the seconds that each one took.
+check: prerequisites-test
+	@$(TOOLCHAIN)/stages 'format clippy unit-quick cases'
+
+# A stage GROUP/GOAL makes the goal in a minimal Debian 12 with the packages of that group of
+# prerequisites: each group is installed from nothing, and used. Compiling and testing the library
+# takes one core most of the time, the links with LTO the other.
+test: prerequisites-gate
+	@$(TOOLCHAIN)/stages 'lint/lint test/harness test/unit | build/binaries' \
+		'shape/shape packages/package test/packages-test test/recipes' \
+		'hosts/demo test/hosts bench/bench-quick'
+
+GROUPS := build lint shape packages hosts test bench
+$(GROUPS:%=%/%):
+	$(MINIMAL_ROOT) $(MINIMAL_ROOT_OPTIONS) $(@D) make --no-print-directory $(@F)
+build/binaries: MINIMAL_ROOT_OPTIONS := --binaries
+# Two minutes of measuring, for strace and sysctl: only where the bench itself is another.
+bench/bench-quick: MINIMAL_ROOT_OPTIONS := --once qemu-tests/bench
+
+# The goals below expect what their group of prerequisites installs, and `make` where they need
+# the binaries.
+
+lint: prerequisites-lint format clippy
 	cargo fmt --manifest-path $(GUEST) -- --check
 	cargo clippy --locked --all-targets --manifest-path $(GUEST) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	$(TOOLCHAIN)/deny
 	$(TOOLCHAIN)/python
 
-run: prerequisites-hosts x86_64
+format:
+	cargo fmt --all -- --check
+
+clippy:
+	cargo clippy --locked --all-targets -- -D warnings
+
+# The layers and circles of the modules.
+modules:
+	$(TOOLCHAIN)/modules
+
+binaries: all
+
+unit:
+	cargo test --locked
+
+# Without the tests that wait: downloads that stall, dockerd, the supervisor's clock.
+unit-quick:
+	cargo test --locked --lib --bins --test cli --test trees --test verify --test check --test bake
+
+harness:
+	cargo test --locked --manifest-path $(GUEST)
+	qemu-tests/selftest
+
+shape:
+	$(TOOLCHAIN)/shape.py $(DIST)
+
+package:
+	image-build/packages/build $(DIST)
+
+packages-test:
+	image-build/packages/test
+
+recipes:
+	image-build/check-recipes
+
+demo:
 	qemu-tests/run --demo
 
-bench: prerequisites-bench all
+# Every case once, in namespaces, with a debug build.
+cases:
+	$(CARGO_MUSL) x86_64 build --locked
+	qemu-tests/run --stage ns --engine 26.1 --debug
+
+# Every case on every Engine, in QEMU, and the boots.
+hosts:
+	qemu-tests/run
+
+bench-quick:
 	qemu-tests/run --bench
 
-# The cache outside the tree stays: see ECS_INIT_CACHE in the README.
+# The cache outside the tree stays: see ECS_INIT_CACHE in docs/development.md.
 clean:
 	cargo clean
 
 help:
 	@echo 'make [all]     build ecs-init for x86_64 and aarch64 into $(DIST)/'
-	@echo 'make x86_64    only this one; make aarch64 likewise'
-	@echo 'make packages  deb, rpm and tar.gz of both architectures into $(DIST)/'
-	@echo 'make run       boot a guest, do the main job and show it'
-	@echo 'make test      lint, unit tests, both binaries and their shape, packages, recipes, guests'
-	@echo 'make lint      format, clippy, documentation, dependencies'
-	@echo 'make shape     what file, readelf and the sizes say of the two binaries'
-	@echo 'make bench     the figures: sizes, times, memory'
+	@echo 'make x86_64    build for x86_64 only; make aarch64 likewise'
+	@echo 'make packages  build deb, rpm and tar.gz of both architectures into $(DIST)/'
+	@echo 'make run       boot a guest and run an end-to-end demo in it'
+	@echo 'make check     format, clippy, unit tests, end-to-end cases in namespaces (5 minutes)'
+	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
+	@echo 'make lint      format, clippy, documentation, dependencies, Python'
+	@echo 'make modules   the layers and circles of the modules'
+	@echo 'make shape     check the ELF headers and the sizes of both binaries'
+	@echo 'make bench     measure sizes, times and memory'
 	@echo 'make clean     remove what cargo built (the cache stays)'
