@@ -1,4 +1,4 @@
-# Shared by the scripts beside it; to be sourced, not run.
+# Functions shared by the scripts in this directory; sourced.
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -9,29 +9,29 @@ note() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-# Everything that is fetched or built once lives here, outside the tree.
+# Prints the cache directory of the toolchain, outside the tree, and creates it.
 cache_dir() {
     local base=${ECS_INIT_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set; set ECS_INIT_CACHE}/.cache}/ecs-init}
     mkdir -p "$base/toolchain" || die "cannot create the cache $base; set ECS_INIT_CACHE to a writable directory"
     (cd "$base/toolchain" && pwd)
 }
 
-# tool NAME VERSION: a program of crates.io, compiled once into the cache, a directory to each
-# version; prints its path.
+# tool NAME VERSION: prints the path of a program from crates.io, which is compiled once per version
+# and cached.
 tool() {
     local name=$1 version=$2 root
     root=$(dirname "$(cache_dir)")/tools/$name-$version
     if [ ! -x "$root/bin/$name" ]; then
-        note "compiling $name $version into $root (once, some minutes)"
-        # With settings of its own: neither our target directory nor our target.
+        note "compiling $name $version into $root (once, a few minutes)"
+        # The caller's target and target directory do not apply.
         env -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR -u RUSTFLAGS CARGO_NET_RETRY=10 \
             nice cargo install --quiet --locked --version "$version" --root "$root" "$name" \
-            || die "no $name; run: cargo install --locked --version $version --root $root $name"
+            || die "cannot compile $name; for details run: cargo install --locked --version $version --root $root $name"
     fi
     printf '%s\n' "$root/bin/$name"
 }
 
-# Sets arch (the kernel's name), target (Rust's), deb_arch (Debian's).
+# Sets arch, target and deb_arch: the kernel's, Rust's and Debian's name of the architecture.
 set_target() {
     case $1 in
         x86_64 | x86_64-unknown-linux-musl) arch=x86_64 deb_arch=amd64 ;;
@@ -41,7 +41,7 @@ set_target() {
     target=$arch-unknown-linux-musl
 }
 
-# The C compiler for $arch: links, assembles ring, and owns crtbegin.o.
+# Sets compiler to the C compiler for $arch. It links, compiles ring, and provides crtbegin.o.
 set_compiler() {
     if [ "$(uname -m)" = "$arch" ]; then
         compiler=gcc
@@ -49,15 +49,15 @@ set_compiler() {
         compiler=$arch-linux-gnu-gcc
     fi
     command -v "$compiler" >/dev/null \
-        || die "$compiler is missing; run image-build/toolchain/prerequisites as root"
+        || die "$compiler is missing; run as root: image-build/toolchain/prerequisites"
 }
 
-# Sets lld_dir, where gcc finds ld.lld: rustc's own, else the system's. GNU ld
-# would do but for RELR on aarch64 (binutils 2.43) and dropping unwind tables.
+# Sets lld_dir to the directory of ld.lld: rustc's, or else the system's. GNU ld
+# lacks RELR on aarch64 before binutils 2.43 and cannot drop unwind tables.
 set_linker() {
     lld_dir=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
     [ -x "$lld_dir/ld.lld" ] && return
     lld_dir=$(command -v ld.lld) \
-        || die "neither rustc nor the system has ld.lld; run as root: apt-get install --yes lld"
+        || die "ld.lld not found in rustc's directory or PATH; run as root: apt-get install --yes lld"
     lld_dir=${lld_dir%/*}
 }

@@ -1,11 +1,11 @@
-# Packages from Debian suites that this machine does not itself follow.
-# Needs common.sh, $work (a scratch directory) and $manifest (a file that is
-# added to); to be sourced, not run.
+# Downloads packages from Debian suites other than this machine's; sourced.
+# Needs common.sh, $work (a scratch directory) and $manifest (a file to which
+# lines are appended).
 #
-# apt runs with lists and sources of its own, so the machine's configuration
-# is read (for the archive's address) and never changed.
+# apt runs with separate lists and sources. The machine's configuration is only
+# read, for the archive's URL.
 
-# The archives this machine is set up for, one address a line.
+# Prints the URLs of the machine's apt archives, one a line.
 debian_archives() {
     apt-get --print-uris update 2>/dev/null \
         | sed -n "s,^'\(.*\)/dists/[^/]*/InRelease'.*,\1,p" | grep -v -- '-security$' | sort -u
@@ -24,7 +24,7 @@ private_apt() {
         -o Acquire::Retries=5 -o APT::Update::Error-Mode=any "$@"
 }
 
-# Fetches the lists of SUITE from ARCHIVE, once a run; prints the directory.
+# suite_lists ARCHIVE SUITE: downloads the lists, once a run; prints the directory.
 suite_lists() {
     local archive=$1 suite=$2 root pause signed=
     root=$work/apt/$(printf '%s %s %s' "$archive" "$suite" "$apt_arch" | sha256sum | cut -c1-16)
@@ -43,8 +43,8 @@ suite_lists() {
 }
 
 # deb_unpack PACKAGE ARCH VERSION-PREFIX INTO SUITE...
-# Unpacks the newest version with that prefix (empty: any) from the first
-# suite that has one, and adds a line to the manifest. Fails if none has.
+# Unpacks the newest version with that prefix (empty: any) from the first suite
+# that has one, and appends a line to the manifest. Fails if no suite has one.
 deb_unpack() {
     local package=$1 apt_arch=$2 prefix=$3 into=$4 archive suite root version deb
     shift 4
@@ -56,7 +56,7 @@ deb_unpack() {
             [ -n "$version" ] || continue
             deb=$work/deb/$package-$apt_arch
             mkdir -p "$deb" "$into"
-            # apt checks the package against the signed lists.
+            # apt verifies the package's digest against the signed lists.
             (cd "$deb" && private_apt "$root" apt-get download "$package=$version") \
                 >"$deb.log" 2>&1 || continue
             dpkg-deb -x "$deb"/*.deb "$into" || continue

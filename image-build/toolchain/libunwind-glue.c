@@ -1,10 +1,10 @@
-/* Debian's libunwind.a is compiled against glibc. These are the names of
- * glibc's that it may ask for and musl does not have. */
+/* Debian's libunwind.a is compiled against glibc. These are the symbols of
+ * glibc that it may use and that musl lacks. */
 
 typedef void file;
 int vfprintf(file *, const char *, __builtin_va_list);
 
-/* The fortified forms differ by one flag, which only tightens %n. */
+/* The fortified functions have one more argument, which only restricts %n. */
 int __vfprintf_chk(file *f, int flag, const char *format, __builtin_va_list args)
 {
     (void)flag;
@@ -23,7 +23,7 @@ int __fprintf_chk(file *f, int flag, const char *format, ...)
     return written;
 }
 
-/* "Not found": libunwind then goes through dl_iterate_phdr, which musl has. */
+/* Returns "not found": libunwind then uses dl_iterate_phdr, which musl has. */
 int _dl_find_object(void *address, void *result)
 {
     (void)address;

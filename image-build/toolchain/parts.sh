@@ -1,26 +1,27 @@
-# The parts of a target's directory in the sysroot: the standard library's
-# crates in lib/, compiled from their source, and in lib/self-contained/ the
-# start files, musl's libc.a and libunwind.a; these from Debian's packages, for
-# where rustup's cannot be had. Needs common.sh, debian.sh and what sysroot.sh
-# sets; to be sourced, not run.
+# Makes the target's directory of the sysroot; sourced. Needs common.sh,
+# debian.sh and the variables of sysroot.sh.
+#
+#   lib/                  the standard library's crates, compiled from source
+#   lib/self-contained/   start files, musl's libc.a and libunwind.a: rustup's,
+#                         or from Debian's packages if rustup is unreachable
 
-# rust-src must be of exactly rustc's version; musl is wanted as new as
-# rustup's own: from 1.2.4 on its start code applies RELR relocations, which
-# cargo-musl links with, and its resolver retries over TCP.
+# rust-src must have exactly rustc's version. musl must be as new as rustup's:
+# since 1.2.4 its start code applies RELR relocations, which cargo-musl uses, and
+# its resolver retries over TCP.
 rust_src_suites='trixie-backports sid forky trixie'
 musl_suites='trixie forky sid'
-# gcc's libgcc_eh.a will not do: it relies on glibc's _dl_find_object.
+# Not gcc's libgcc_eh.a: it needs glibc's _dl_find_object.
 unwind_packages='libunwind-14-dev libunwind-15-dev libunwind-16-dev libunwind-19-dev'
 unwind_suites='bookworm trixie sid'
 
-# parts_from_debian LIB: fills the directory LIB.
+# parts_from_debian LIB: fills LIB/self-contained from Debian's packages.
 parts_from_debian() {
     local lib=$1 tool
     for tool in apt-get apt-cache dpkg-deb; do
-        command -v "$tool" >/dev/null || die "cannot reach rustup's target, and without $tool" \
-            "Debian's packages neither; run: rustup target add $target"
+        command -v "$tool" >/dev/null || die "rustup cannot add $target, and $tool, which" \
+            "Debian's packages need, is missing; run: rustup target add $target"
     done
-    note "no $target from rustup: taking its parts from Debian's packages"
+    note "rustup cannot add $target: using Debian's packages instead"
     mkdir -p "$lib/self-contained" "$work/deb"
     fetch_self_contained "$lib/self-contained"
 }
@@ -29,7 +30,7 @@ fetch_self_contained() {
     local into=$1 package found=
     # shellcheck disable=SC2086
     deb_unpack musl-dev "$deb_arch" '' "$work/musl" $musl_suites \
-        || die "no Debian suite of ($musl_suites) gave musl-dev for $deb_arch"
+        || die "cannot download musl-dev for $deb_arch from any Debian suite of: $musl_suites"
     cp "$work/musl/usr/lib/$arch-linux-musl/"{rcrt1,crt1,Scrt1,crti,crtn}.o \
         "$work/musl/usr/lib/$arch-linux-musl/libc.a" "$into"
     for package in crtbegin crtbeginS crtend crtendS; do
@@ -41,13 +42,13 @@ fetch_self_contained() {
         # shellcheck disable=SC2086
         deb_unpack "$package" "$deb_arch" '' "$work/unwind" $unwind_suites && found=1 && break
     done
-    [ "$found" ] || die "no Debian suite of ($unwind_suites) gave any of: $unwind_packages"
+    [ "$found" ] || die "cannot download any of $unwind_packages from any Debian suite of: $unwind_suites"
     cp -L "$work/unwind/usr/lib/$arch-linux-gnu/libunwind.a" "$into"
     "$compiler" -Os -ffreestanding -fPIC -fno-stack-protector -c "$here/libunwind-glue.c" -o "$work/glue.o"
     "${compiler%gcc}ar" r "$into/libunwind.a" "$work/glue.o"
 }
 
-# Sets $library to the source of the standard library, of exactly rustc's version.
+# Sets library to the source of the standard library of exactly rustc's version.
 find_library() {
     library=$(rustc --print sysroot)/lib/rustlib/src/rust/library
     if [ ! -e "$library/Cargo.lock" ] && [ "${ECS_INIT_STD:-}" != debian ] && command -v rustup >/dev/null; then
@@ -60,26 +61,27 @@ find_library() {
     mkdir -p "$work/deb"
     # shellcheck disable=SC2086 # a list of suites
     deb_unpack rust-src "$(dpkg --print-architecture)" "$rust_version+" "$work/src" $rust_src_suites \
-        || die "no Debian suite of ($rust_src_suites) has rust-src $rust_version;" \
+        || die "cannot download rust-src $rust_version from any Debian suite of: $rust_src_suites;" \
             "run: rustup component add rust-src"
     library=$work/src/usr/src/rustc-$rust_version/library
 }
 
-# build_std LIB: compiles the standard library from its source into the directory
-# LIB, for both ways to panic, with bitcode for LTO and code for builds without.
-# No feature `backtrace`: see sysroot.sh.
+# build_std LIB: compiles the standard library into the directory LIB, for both
+# panic strategies, with bitcode for LTO and object code for builds without it.
+# Without the feature `backtrace`: see sysroot.sh.
 build_std() {
     local lib=$1 std=$work/std library commit stage
     find_library
     note "compiling the standard library for $target (once, a minute or two)"
     commit=$(rustc -vV | sed -n 's/^commit-hash: //p')
-    # The compiler looks for the start files beside the crates it is about to get.
+    # The compiler looks for the start files in the directory of the crates that
+    # this build produces.
     stage=$work/stage
     mkdir -p "$std/src" "$stage/lib/rustlib/$target"
     ln -s "$lib" "$stage/lib/rustlib/$target/lib"
     printf '[package]\nname = "std-only"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' > "$std/Cargo.toml"
     echo '#![no_std]' > "$std/src/lib.rs"
-    # This one crate must be compiled for the strategy that it is.
+    # The crate panic_abort must itself be compiled with panic=abort.
     cat > "$std/rustc" <<'END'
 #!/bin/sh
 case " $* " in
@@ -99,7 +101,7 @@ END
         flags=(
             -Cembed-bitcode=yes "--sysroot=$stage"
             "--remap-path-prefix=$library=/rustc/$commit/library"
-            # The crates that it is made of.
+            # The standard library's dependencies.
             "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/cargo"
         )
         sep=$(printf '\037')

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks the shape of the binaries that `make` builds.
+"""Checks the ELF headers and the sizes of the binaries that `make` builds.
 
-usage: shape.py [DIST]        (DIST: target/dist, with ecs-init-x86_64 and -aarch64)
+usage: shape.py [DIST]        (default: target/dist, with ecs-init-x86_64 and ecs-init-aarch64)
 
-Reads the ELF files itself (System V ABI, gABI chapters 4 and 5), so no
-binutils are needed. One line a check; the last line is `N passed, N failed`.
+Parses the ELF files without binutils (System V gABI, chapters 4 and 5). One line per check; the
+last line is `N passed, N failed`.
 """
 
 import os
@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 
-# EM_* of the gABI, and the size in bytes that issue 2 allows.
+#: EM_* of the gABI, and the largest size in bytes.
 BINARIES = {"x86_64": (62, 3_000_000), "aarch64": (183, 2_600_000)}
 
 ET_DYN = 3
@@ -59,39 +59,39 @@ class Elf:
 
 
 def shape(elf, size, arch):
-    """Yields (what must hold, whether it does, what was found)."""
+    """Yields (requirement, whether it is met, what was found)."""
     machine, limit = BINARIES[arch]
     stacks = elf.of_type(PT_GNU_STACK)
     yield f"machine is {arch}", elf.machine == machine, f"e_machine {elf.machine}"
     yield "is position-independent (ET_DYN)", elf.type == ET_DYN, f"e_type {elf.type}"
     yield "is a PIE, not a library (DF_1_PIE)", elf.flag(DT_FLAGS_1, DF_1_PIE), f"{elf.dynamic}"
-    yield "has no interpreter (static)", not elf.of_type(PT_INTERP), "PT_INTERP is there"
+    yield "has no interpreter (static)", not elf.of_type(PT_INTERP), "PT_INTERP found"
     yield "needs no library", not elf.tags(DT_NEEDED), f"{len(elf.tags(DT_NEEDED))} DT_NEEDED"
     yield "has a RELRO segment", len(elf.of_type(PT_GNU_RELRO)) == 1, "no PT_GNU_RELRO"
     now = elf.flag(DT_FLAGS, DF_BIND_NOW) or elf.flag(DT_FLAGS_1, DF_1_NOW) or bool(elf.tags(DT_BIND_NOW))
-    yield "binds at once (full RELRO)", now, "neither DF_BIND_NOW nor DF_1_NOW"
-    # No PT_GNU_STACK at all also means an executable stack.
+    yield "binds at start (full RELRO)", now, "neither DF_BIND_NOW nor DF_1_NOW"
+    # Without PT_GNU_STACK the stack is executable.
     executable = len(stacks) != 1 or stacks[0][1] & PF_X
     yield "stack is not executable", not executable, "PT_GNU_STACK missing or with PF_X"
     text = bool(elf.tags(DT_TEXTREL)) or elf.flag(DT_FLAGS, DF_TEXTREL)
     yield "has no text relocations", not text, "DT_TEXTREL or DF_TEXTREL"
     both = [s for s in elf.segments if s[0] == 1 and s[1] & PF_X and s[1] & PF_W]
     yield "no segment is writable and executable", not both, f"{len(both)} PT_LOAD with PF_W and PF_X"
-    yield "is stripped", SHT_SYMTAB not in elf.sections, ".symtab is there"
+    yield "is stripped", SHT_SYMTAB not in elf.sections, ".symtab found"
     yield f"is at most {limit} bytes", size <= limit, f"{size} bytes"
 
 
 def leaks(data):
-    """Paths of the building machine, which would make each build another file."""
-    # Not every name below root's home: /root/.aws is the agent's affair.
+    """Paths of the build machine in the file, which make the build irreproducible."""
+    # Not all of the home directory: the program contains /root/.aws.
     home = [os.path.expanduser(f"~/{name}/").encode() for name in (".cargo", ".rustup", ".cache")]
     tree = os.path.realpath(os.path.join(os.path.dirname(__file__), "../..")).encode() + b"/"
     found = [p.decode() for p in (*home, tree) if p in data]
-    return "holds no path of this machine", not found, ", ".join(found)
+    return "contains no path of this machine", not found, ", ".join(found)
 
 
 def runs(path, arch):
-    """Runs `version`; None where nothing here can run that architecture."""
+    """The check that `version` runs; None if this machine cannot run that architecture."""
     command = [path, "version"]
     if platform.machine() != arch:
         emulator = shutil.which(f"qemu-{arch}-static") or shutil.which(f"qemu-{arch}")
@@ -115,12 +115,11 @@ def main():
             with open(path, "rb") as f:
                 data = f.read()
             checks = [*shape(Elf(data), len(data), arch), leaks(data)]
-            # Only a file of the right shape is worth running.
             ran = runs(path, arch)
         except (OSError, ValueError, struct.error) as e:
-            checks, ran = [("can be read", False, f"{e}; run make first")], ()
+            checks, ran = [("can be read", False, f"{e}; run: make")], ()
         if ran is None:
-            print(f"skip {arch}: runs (version): no qemu-{arch} here (package qemu-user-static); QEMU guests run it")
+            print(f"skip {arch}: runs (version): no qemu-{arch} (package qemu-user-static); the guests run it")
             skipped += 1
         elif ran:
             checks.append(ran)

@@ -1,20 +1,22 @@
-# A private sysroot for one target, in the cache; to be sourced, not run.
-# Needs common.sh.
+# Makes a private sysroot for one target in the cache; sourced. Needs common.sh.
 #
-# Private, because rustc links aarch64-musl as non-PIE with no switch to
-# change it: what can be changed is which start files its names lead to. And
-# because the standard library is compiled here, for size, and without the
-# reader of debug information for backtraces, which a stripped program has not:
-# a tenth of what is linked. rustup's own sysroot stays as it is, and both ways
-# to get a target end in the same place, built with the same flags.
+# rustup's sysroot is not changed. A private one is needed for two reasons:
+#
+# - rustc links aarch64-musl as non-PIE and has no option to change that. Only the
+#   start files that it names can be replaced.
+# - The standard library is compiled for size and without the code that reads
+#   debug information for backtraces, which a stripped program does not have.
+#   That code is a tenth of the program.
+#
+# The result is the same whether the target comes from rustup or from Debian.
 
-# Prints the sysroot's path, making it if need be. $target is set.
+# Prints the sysroot's path and makes it if it is missing. Needs $target.
 private_sysroot() {
     local cache key sysroot
     cache=$(cache_dir) || exit 1
     rust_version=$(rustc -vV | sed -n 's/^release: //p')
-    [ -n "$rust_version" ] || die "rustc does not tell its version; is Rust installed?"
-    # Earlier ones bring musl 1.2.3, which cannot start what cargo-musl links.
+    [ -n "$rust_version" ] || die "rustc -vV prints no version; install Rust with rustup"
+    # Earlier versions have musl 1.2.3, whose start code cannot apply RELR relocations.
     printf '1.93.0\n%s\n' "$rust_version" | sort -CV \
         || die "needs rustc 1.93 or newer, this is $rust_version; run: rustup update stable"
     key=$({ rustc -vV; rustc --print sysroot; echo "${ECS_INIT_STD:-any}"; cat "$here"/{sysroot,parts,debian}.sh \
@@ -22,7 +24,7 @@ private_sysroot() {
     sysroot=$cache/sysroot-$arch-$rust_version-$key
     exec 9>"$cache/lock"
     flock 9
-    # The link may dangle: rustup can take a target away again.
+    # The file may be a dangling link, after rustup has removed the target.
     if ! compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null \
         || ! [ -e "$(compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib")" ]; then
         make_sysroot "$sysroot" >&2
@@ -54,21 +56,21 @@ make_sysroot() {
     [ "$arch" = aarch64 ] && position_independent "$lib/self-contained"
     rm -rf "$sysroot"
     mv "$work/out" "$sysroot"
-    note "$target is ready: $sysroot/manifest says of what"
+    note "$target is ready; its sources are listed in $sysroot/manifest"
 }
 
-# ECS_INIT_STD=rustup or =debian rules the other way out.
+# Whether rustup has the target, or can add it. ECS_INIT_STD excludes one of the sources.
 from_rustup() {
     [ "${ECS_INIT_STD:-}" != debian ] || return 1
     if ! compgen -G "$1/libstd-*.rlib" >/dev/null; then
         command -v rustup >/dev/null && rustup_add target add "$target"
     fi
     compgen -G "$1/libstd-*.rlib" >/dev/null && return 0
-    [ "${ECS_INIT_STD:-}" != rustup ] || die "rustup has no $target, and ECS_INIT_STD=rustup"
+    [ "${ECS_INIT_STD:-}" != rustup ] || die "rustup cannot add $target, and ECS_INIT_STD=rustup excludes Debian"
     return 1
 }
 
-# rustup_add ARGS...: three times, but not where there is a network without an answer.
+# rustup_add ARGS...: three attempts, or one if it times out.
 rustup_add() {
     local pause ended
     for pause in 5 20 0; do
@@ -83,7 +85,7 @@ rustup_add() {
     return 1
 }
 
-# rustc names crt1.o, crtbegin.o and crtend.o; lead them to the static-PIE ones.
+# rustc links crt1.o, crtbegin.o and crtend.o; make these the static-PIE ones.
 position_independent() {
     ln -sf rcrt1.o "$1/crt1.o"
     ln -sf crtbeginS.o "$1/crtbegin.o"
