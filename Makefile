@@ -17,7 +17,7 @@ GUEST := qemu-tests/guest/Cargo.toml
 export PATH := $(PATH):/usr/sbin:/sbin
 export CARGO_NET_RETRY := 10
 .PHONY: all $(ARCHES) packages run check test bench lint modules shape clean help \
-	format clippy unit unit-quick harness binaries package packages-test recipes demo cases \
+	format clippy words unit unit-quick harness binaries package packages-test recipes demo cases \
 	hosts bench-quick prerequisites
 
 all: $(ARCHES)
@@ -86,6 +86,10 @@ clippy:
 modules:
 	$(TOOLCHAIN)/modules
 
+# Words that the rules for writing exclude.
+words:
+	$(TOOLCHAIN)/words
+
 binaries: all
 
 unit:
@@ -139,6 +143,7 @@ help:
 	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
 	@echo 'make lint      format, clippy, documentation, dependencies, Python'
 	@echo 'make modules   the layers and circles of the modules'
+	@echo 'make words     words that CONTRIBUTING.md excludes'
 	@echo 'make shape     check the ELF headers and the sizes of both binaries'
 	@echo 'make bench     measure sizes, times and memory'
 	@echo 'make clean     remove what cargo built (the cache stays)'

@@ -34,7 +34,7 @@ private_sysroot() {
 }
 
 make_sysroot() {
-    local sysroot=$1 theirs lib manifest
+    local sysroot=$1 rustup_lib lib manifest
     work=$(mktemp -d "${sysroot%/*}/work.XXXXXX")
     # shellcheck disable=SC2064 # this directory, not a later one
     trap "rm -rf '$work'" EXIT
@@ -42,13 +42,13 @@ make_sysroot() {
     manifest=$work/out/manifest
     mkdir -p "$lib"
     { date -u +'made %Y-%m-%dT%H:%M:%SZ'; rustc -vV; } > "$manifest"
-    theirs=$(rustc --print sysroot)/lib/rustlib/$target/lib
+    rustup_lib=$(rustc --print sysroot)/lib/rustlib/$target/lib
     . "$here/debian.sh"
     . "$here/parts.sh"
-    if from_rustup "$theirs"; then
-        printf 'rustup %s\n' "$theirs" >> "$manifest"
+    if from_rustup "$rustup_lib"; then
+        printf 'rustup %s\n' "$rustup_lib" >> "$manifest"
         mkdir -p "$lib/self-contained"
-        ln -s "$theirs"/self-contained/* "$lib/self-contained"
+        ln -s "$rustup_lib"/self-contained/* "$lib/self-contained"
     else
         parts_from_debian "$lib"
     fi
