@@ -34,6 +34,6 @@ pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     }
     let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let bridge = docker.default_bridge()?;
-    let _in_place = network::apply(&config.root, &config.network, bridge.as_ref())?;
+    let _applied = network::apply(&config.root, &config.network, bridge.as_ref())?;
     AgentImage::new(config, stop)?.ready(&docker)
 }

@@ -14,9 +14,9 @@ use crate::types::Interface;
 pub fn run(config: &Config) -> Result<()> {
     let bridge = bridge(config);
     let (root, settings) = (&config.root, &config.network);
-    let text = network::in_words(root, settings, bridge.as_ref()).unwrap_or_else(|error| {
+    let text = network::render(root, settings, bridge.as_ref()).unwrap_or_else(|error| {
         log::warn!("{error}; the firewall is taken to be empty otherwise");
-        network::in_words_elsewhere(root, settings, bridge.as_ref())
+        network::render_without_kernel(root, settings, bridge.as_ref())
     });
     std::io::stdout()
         .write_all(text.as_bytes())

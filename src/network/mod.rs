@@ -1,177 +1,169 @@
-//! What the agent needs of the network: rules of the packet filter, two kernel settings and, on a
-//! host without an IPv4 default route, a route. All through netlink and `/proc`; no program is run.
+//! What the agent needs of the host's network: packet filter rules, two kernel settings and, on a
+//! host without an IPv4 default route, a route. All of it through netlink and `/proc`; no program is
+//! started.
 //!
-//! [`rules`] says which rules, [`firewall`] in which variant, [`nft`] brings them into the kernel
-//! and takes them out, and a [`Guard`] puts them back; [`sysctl`] and [`route`] do the rest;
-//! [`netlink`] is the language.
+//! | module | what it does |
+//! |---|---|
+//! | this one, `guard` | apply, undo and restore |
+//! | `firewall`, `desired_state` | which firewall the rules are for; the rules of a host in it |
+//! | `rules`, `rule`, `chain` | the table of rules; a rule, a chain (pure) |
+//! | [`nft`] | rules to the kernel's `nf_tables` and back |
+//! | `sysctl`, `route` | kernel settings; the route to the credentials' address |
+//! | [`netlink`] | messages to the kernel |
 
-pub mod firewall;
+mod chain;
+mod desired_state;
+mod firewall;
 mod guard;
 pub mod netlink;
 pub mod nft;
-mod pace;
-pub mod route;
-pub mod rule;
-pub mod rules;
-pub mod sysctl;
+mod rate_limit;
+mod route;
+mod rule;
+mod rules;
+mod sysctl;
 
+pub use desired_state::DesiredState;
 pub use guard::Guard;
-pub use rule::Family;
-pub use rules::RuleSet;
+pub use rules::RuleInputs;
 
 use crate::config::{Firewall, NetworkConfig};
 use crate::error::{Error, Result};
-use crate::types::Interface;
-use crate::types::Root;
-use firewall::{Choice, Wanted};
+use crate::types::{Interface, Root};
 use nft::snapshot::Snapshot;
+use nft::{compat_probe, kernel};
 
-/// The network is as the agent needs it. Only [`apply`] and [`found`] make one.
+/// Proof that the network is set up. Only [`apply`] and [`find_applied`] return one.
 #[derive(Debug)]
 #[must_use]
-pub struct InPlace(Wanted);
+pub struct Applied(DesiredState);
 
-impl InPlace {
-    /// Puts the rules back from now on, should somebody take them out.
+impl Applied {
+    /// Starts to restore the rules whenever another program removes them.
     ///
     /// # Errors
-    /// The kernel does not tell us of changes, or there can be no thread.
+    /// The kernel does not send notifications, or no thread can be started.
     pub fn guard(self) -> Result<Guard> {
         Guard::start(self.0)
     }
 }
 
-/// The rules for this host, as [`apply`] would write them where nothing else is in the firewall.
-/// `bridge` is the interface of Docker's default bridge network, if there is one.
+/// What determines this host's rules. `bridge` is the interface of Docker's default bridge network,
+/// if it has one.
 #[must_use]
-pub fn rules_for(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> RuleSet {
-    RuleSet::new(config, bridge, has_ipv6(root))
-}
-
-fn wanted(
-    root: &Root,
-    config: &NetworkConfig,
-    bridge: Option<&Interface>,
-) -> Result<(Choice, Wanted)> {
-    let choice = Choice::new(config.firewall, nft::compat::missing)?;
-    let wanted = Wanted {
-        variant: choice.variant,
-        rules: rules_for(root, config, bridge),
+pub fn rule_inputs(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> RuleInputs {
+    RuleInputs {
         config: config.clone(),
-    };
-    Ok((choice, wanted))
+        bridge: bridge.cloned(),
+        // A kernel without IPv6 has no ip6 tables.
+        ipv6: root.at("/proc/sys/net/ipv6").exists(),
+        closed_input: false,
+    }
 }
 
-/// Brings the network to where the agent needs it; what is there already is left alone.
+/// The desired state, and the reason for its firewall.
+fn desired_state(inputs: RuleInputs) -> Result<(DesiredState, String)> {
+    let (firewall, reason) =
+        firewall::choose(inputs.config.firewall, compat_probe::missing_module)?;
+    Ok((DesiredState { firewall, inputs }, reason))
+}
+
+/// Sets up the network. What is set up already is left unchanged.
 ///
-/// The rules come first and `route_localnet` last: it opens 127.0.0.0/8 to the outside, and the
-/// rule that closes it again must be there by then.
+/// Rules are first and `route_localnet` is last: it makes 127.0.0.0/8 reachable for hosts on the same
+/// link, so the rule that blocks them must exist before.
 ///
 /// # Errors
-/// The first step that failed; those before it stay done, [`undo`] takes them back.
-pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<InPlace> {
-    let (choice, wanted) = wanted(root, config, bridge)?;
-    log::info!("firewall: {choice}");
+/// The first step that failed; the steps before it are kept, [`undo`] reverts them.
+pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<Applied> {
+    let (desired, reason) = desired_state(rule_inputs(root, config, bridge))?;
+    log::info!("firewall: {} ({reason})", desired.firewall);
     if config.block_imds && bridge.is_none() {
-        log::warn!(
-            "ECS_INIT_BLOCK_IMDS: Docker has no default bridge network, so no rule is needed"
-        );
+        log::warn!("ECS_INIT_BLOCK_IMDS has no effect: Docker has no default bridge network");
     }
-    let changed = nft::kernel::change(|now| wanted.steps(now))?;
-    let rules = wanted.len(&changed.before);
-    match changed.steps {
+    let update = kernel::update(|now| desired.steps(now))?;
+    let rules = desired.rule_count(&update.before);
+    match update.steps {
         0 => log::info!("firewall rules already in place: {rules}"),
         steps => log::info!("firewall rules written: {rules} in place, {steps} changes"),
     }
-    for chain in wanted.in_the_way(&changed.before) {
+    for chain in desired.blocking_chains(&update.before) {
         log::warn!(
-            "the chain {chain} drops what it does not accept itself, and no other chain can \
-             overrule it: tasks on the bridge get no credentials unless it has a rule like \
-             \"ct status dnat accept\""
+            "the chain {chain} drops by policy, which no other chain can overrule: tasks on the \
+             bridge get no credentials unless it has a rule such as \"ct status dnat accept\""
         );
     }
     let legacy = firewall::legacy_tables(root);
     if !legacy.is_empty() {
         log::warn!(
-            "iptables-legacy's tables are in use beside nf_tables ({}): the kernel asks both, so a \
-             DROP in either is final, and only iptables-nft or nft shows our rules",
+            "iptables-legacy tables are in use besides nf_tables ({}): a DROP in either is final; \
+             iptables-nft and nft show the rules of ecs-init, iptables-legacy does not",
             legacy.join(", ")
         );
     }
     route::apply()?;
-    // Docker's usual one, if it did not say: it may come up later under that name.
-    let usual = Interface::docker0();
-    sysctl::refuse_router_advertisements(root, bridge.unwrap_or(&usual))?;
+    // If Docker has no bridge yet, it may create one of its default name later.
+    let docker0 = Interface::docker0();
+    sysctl::refuse_router_advertisements(root, bridge.unwrap_or(&docker0))?;
     sysctl::set_route_localnet(root)?;
-    Ok(InPlace(wanted))
+    Ok(Applied(desired))
 }
 
-/// What an earlier [`apply`] left, if there is anything: on a host whose administrator has done
-/// without `pre-start`, there is not.
+/// The state that an earlier [`apply`] set up. `None` if the kernel has no rules of it, for example
+/// because the administrator does not use `pre-start`.
 ///
 /// # Errors
-/// The kernel could not be asked.
-pub fn found(
+/// The kernel cannot be asked.
+pub fn find_applied(
     root: &Root,
     config: &NetworkConfig,
     bridge: Option<&Interface>,
-) -> Result<Option<InPlace>> {
-    if !nft::kernel::read()?.has_ours() {
+) -> Result<Option<Applied>> {
+    if !kernel::read()?.has_marked() {
         return Ok(None);
     }
-    let (_, wanted) = wanted(root, config, bridge)?;
-    Ok(Some(InPlace(wanted)))
+    let (desired, _) = desired_state(rule_inputs(root, config, bridge))?;
+    Ok(Some(Applied(desired)))
 }
 
-/// The rules in words, as [`apply`] would write them now: for the variant iptables as
-/// `iptables-save` prints them, for nftables as `nft -f` reads them.
+/// The rules that [`apply`] would write now, as text: for iptables as `iptables-save` prints them, for
+/// nftables as a script for `nft -f`.
 ///
 /// # Errors
-/// The kernel could not be asked.
-pub fn in_words(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<String> {
-    let (_, wanted) = wanted(root, config, bridge)?;
-    Ok(wanted.in_words(&nft::kernel::read()?))
+/// The kernel cannot be asked.
+pub fn render(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<String> {
+    let (desired, _) = desired_state(rule_inputs(root, config, bridge))?;
+    Ok(desired.render(&kernel::read()?))
 }
 
-/// The same without asking the kernel: as on a host whose kernel can do all, and where nothing else
-/// is in the firewall.
+/// Like [`render`], without asking the kernel: for one that has nft_compat and no other rules.
 #[must_use]
-pub fn in_words_elsewhere(
+pub fn render_without_kernel(
     root: &Root,
     config: &NetworkConfig,
     bridge: Option<&Interface>,
 ) -> String {
-    let wanted = Wanted {
-        variant: config.firewall.unwrap_or(Firewall::Iptables),
-        rules: rules_for(root, config, bridge),
-        config: config.clone(),
+    let desired = DesiredState {
+        firewall: config.firewall.unwrap_or(Firewall::Iptables),
+        inputs: rule_inputs(root, config, bridge),
     };
-    wanted.in_words(&Snapshot::default())
+    desired.render(&Snapshot::default())
 }
 
-/// Takes back what [`apply`], or the reference, did, and leaves all else as it is. Goes on after an
-/// error; all of them are returned. Asks nobody for the bridge's name: our rules carry a mark.
+/// Reverts what [`apply`] or the reference set up. Continues after an error and returns all errors.
+/// Does not need the bridge's name: rules have a mark.
 #[must_use]
 pub fn undo(root: &Root, config: &NetworkConfig) -> Vec<Error> {
     let rules = || {
-        let changed = nft::kernel::change(|now| Ok(firewall::undo(now, config)))?;
-        if changed.before.has_ours() {
-            log::info!("firewall rules taken out");
+        let update = kernel::update(|now| Ok(desired_state::undo(now, config)))?;
+        if update.before.has_marked() {
+            log::info!("firewall rules removed");
         }
         Ok(())
     };
-    // In the opposite order: 127.0.0.0/8 is closed before the rule that guards it goes.
-    [
-        sysctl::reset_route_localnet(root),
-        route::undo().map(|_| ()),
-        rules(),
-    ]
-    .into_iter()
-    .filter_map(Result::err)
-    .collect()
-}
-
-/// A kernel without IPv6 has no `ip6` rules to match anything with.
-fn has_ipv6(root: &Root) -> bool {
-    root.at("/proc/sys/net/ipv6").exists()
+    // The reverse order: 127.0.0.0/8 is closed before the rule that protects it is removed.
+    [sysctl::reset_route_localnet(root), route::undo(), rules()]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! The route to the credentials' address on a host without an IPv4 default route.
 //!
-//! A packet of this host's to 169.254.170.2 must find a route before the rule in OUTPUT can send
-//! it elsewhere. Mostly the default route is that; an IPv6-only host has none.
+//! A packet from this host to 169.254.170.2 needs a route before the rule in OUTPUT can redirect it.
+//! Usually that is the default route; an IPv6-only host has none.
 //!
 //! Sources: rtnetlink(7), `linux/rtnetlink.h`.
 
@@ -9,22 +9,22 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::netlink::attr::{Attributes, Writer};
+use super::netlink::connection::{Connection, NEEDS_CAP_NET_ADMIN, NetlinkError, Request};
 use super::netlink::message::{CREATE, DUMP, EXCLUSIVE};
-use super::netlink::talk::{Failure, Request, Talk};
 use super::rules::CREDENTIALS;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::netlink::Protocol;
 
 const DESTINATION: u16 = libc::RTA_DST;
 const INTERFACE: u16 = libc::RTA_OIF;
 const TABLE: u16 = libc::RTA_TABLE;
 
-/// `LOOPBACK_IFINDEX`: in every network namespace lo is number 1 (`net/core/dev.c`).
+/// `LOOPBACK_IFINDEX`: lo has the index 1 in every network namespace (`net/core/dev.c`).
 const LOOPBACK: u32 = 1;
-/// `struct rtmsg`'s size in bytes.
+/// The size of `struct rtmsg` in bytes.
 const HEADER: usize = 12;
 
-/// A host route by way of lo: `ADDRESS/32 dev lo scope link`.
+/// A route to one address through lo: `ADDRESS/32 dev lo scope link`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HostRoute(Ipv4Addr);
 
@@ -57,7 +57,7 @@ impl HostRoute {
     }
 }
 
-/// `struct rtmsg`, as far as we set it.
+/// The fields of `struct rtmsg` that are used.
 #[derive(Debug, Clone, Copy, Default)]
 struct Header {
     prefix: u8,
@@ -81,52 +81,50 @@ impl Header {
 /// `AF_INET`.
 const FAMILY: u8 = 2;
 
-/// Makes the route if there is no default route; whether it is needed.
+/// Adds the route unless there is a default route.
 ///
 /// # Errors
-/// What the kernel answered. That the route is there already is none.
-pub fn apply() -> Result<bool> {
-    let mut talk = open()?;
-    if has_default(&mut talk)? {
-        return Ok(false);
+/// The kernel's, except that the route exists.
+pub(super) fn apply() -> Result<()> {
+    let mut connection = open()?;
+    if has_default(&mut connection)? {
+        return Ok(());
     }
     let request = ROUTE.request(libc::RTM_NEWROUTE, CREATE | EXCLUSIVE);
-    match talk.ask(request, |_, _| Some(())) {
-        Ok(()) => log::info!("route added, as there is no IPv4 default route: {ROUTE}"),
-        Err(Failure::Refused(_, r)) if r.errno == libc::EEXIST => {
-            log::debug!("route already there: {ROUTE}");
+    match connection.request(request, |_, _| Some(())) {
+        Ok(()) => log::info!("route added, because there is no IPv4 default route: {ROUTE}"),
+        Err(error) if error.errno() == Some(libc::EEXIST) => {
+            log::debug!("route exists: {ROUTE}");
         }
-        Err(failure) => return Err(failed(&format!("add the route {ROUTE}"), failure)),
+        Err(error) => return Err(failed(&format!("add the route {ROUTE}"), error)),
     }
-    Ok(true)
+    Ok(())
 }
 
-/// Takes the route out, whether or not there is a default route by now; whether it was there.
+/// Deletes the route, even if there is a default route by now.
 ///
 /// # Errors
-/// What the kernel answered. That the route is not there is none.
-pub fn undo() -> Result<bool> {
+/// The kernel's, except that the route does not exist.
+pub(super) fn undo() -> Result<()> {
     let request = ROUTE.request(libc::RTM_DELROUTE, 0);
-    match open()?.ask(request, |_, _| Some(())) {
-        Ok(()) => {
-            log::info!("route deleted: {ROUTE}");
-            Ok(true)
-        }
-        Err(Failure::Refused(_, r)) if r.errno == libc::ESRCH => Ok(false),
-        Err(failure) => Err(failed(&format!("delete the route {ROUTE}"), failure)),
+    match open()?.request(request, |_, _| Some(())) {
+        Ok(()) => log::info!("route deleted: {ROUTE}"),
+        Err(error) if error.errno() == Some(libc::ESRCH) => {}
+        Err(error) => return Err(failed(&format!("delete the route {ROUTE}"), error)),
     }
+    Ok(())
 }
 
-fn open() -> Result<Talk> {
-    Talk::open(Protocol::Route).context(|| "open a netlink socket for routes")
+fn open() -> Result<Connection> {
+    Connection::open(Protocol::Route).context(|| "open a netlink socket for routes")
 }
 
-/// How often to read the routes again if they change while they are read. What then still counts
-/// is whether a default route was seen.
+/// How often to read the routes again if they change during the dump. The last, inconsistent dump is
+/// used anyway.
 const ATTEMPTS: u32 = 10;
 
 /// Whether the main table has an IPv4 default route.
-fn has_default(talk: &mut Talk) -> Result<bool> {
+fn has_default(connection: &mut Connection) -> Result<bool> {
     let mut found = false;
     for _ in 0..ATTEMPTS {
         found = false;
@@ -135,20 +133,21 @@ fn has_default(talk: &mut Talk) -> Result<bool> {
             flags: DUMP,
             body: Header::default().followed_by(&[]),
         };
-        let dumped = talk.ask(request, |kind, body| {
+        let dump = connection.request(request, |kind, body| {
             found |= kind == libc::RTM_NEWROUTE && is_default(body)?;
             Some(())
         });
-        match dumped {
+        match dump {
             Ok(()) => return Ok(found),
-            Err(Failure::Changed) => {}
-            Err(failure) => return Err(failed("read the routes", failure)),
+            Err(NetlinkError::Inconsistent) => {}
+            Err(error) => return Err(failed("read the routes", error)),
         }
     }
     Ok(found)
 }
 
-/// Whether a route leads everywhere. One that forbids (`unreachable`, `blackhole`) leads nowhere.
+/// Whether a route is a default route of the main table that forwards packets (not `unreachable` or
+/// `blackhole`).
 fn is_default(body: &[u8]) -> Option<bool> {
     let header: &[u8; HEADER] = body.first_chunk()?;
     let attributes = Attributes::read(body.get(HEADER..)?)?;
@@ -162,26 +161,13 @@ fn is_default(body: &[u8]) -> Option<bool> {
     )
 }
 
-fn failed(doing: &str, failure: Failure) -> Error {
-    match failure {
-        Failure::Socket(error) => Error::with_source(Kind::InvalidInput, doing, error),
-        Failure::Refused(_, refusal) => {
-            let hint = match refusal.errno {
-                libc::EPERM => " (it takes CAP_NET_ADMIN: run as root)",
-                libc::ENETDOWN => " (lo is down: ip link set lo up)",
-                _ => "",
-            };
-            Error::with_source(Kind::InvalidInput, format!("{doing}{hint}"), refusal)
-        }
-        Failure::Changed => Error::new(
-            Kind::InvalidInput,
-            format!("{doing}: the kernel was busy; try again"),
-        ),
-        Failure::Malformed => Error::new(
-            Kind::InvalidInput,
-            format!("{doing}: the kernel's answer cannot be read"),
-        ),
-    }
+fn failed(context: &str, error: NetlinkError) -> Error {
+    let hint = match error.errno() {
+        Some(libc::EPERM) => NEEDS_CAP_NET_ADMIN,
+        Some(libc::ENETDOWN) => " (lo is down, run: ip link set lo up)",
+        _ => "",
+    };
+    error.into_error(format!("{context}{hint}"))
 }
 
 #[cfg(test)]
@@ -199,21 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_default_route_is() {
+    fn default_route_is_recognised() {
         let main = libc::RT_TABLE_MAIN;
         let unicast = libc::RTN_UNICAST;
-        let default = |body: &[u8]| is_default(body);
-        assert_eq!(default(&route(0, main, unicast, &[])), Some(true));
-        assert_eq!(default(&route(1, main, unicast, &[])), Some(false));
+        assert_eq!(is_default(&route(0, main, unicast, &[])), Some(true));
+        assert_eq!(is_default(&route(1, main, unicast, &[])), Some(false));
         assert_eq!(
-            default(&route(0, main, libc::RTN_BLACKHOLE, &[])),
+            is_default(&route(0, main, libc::RTN_BLACKHOLE, &[])),
             Some(false)
         );
-        // A table above 255 stands in the attribute alone.
+        // A table ID above 255 is in the attribute only.
         let mut other = Writer::new();
         other.ne32(TABLE, 1000);
         let other = other.finish();
-        assert_eq!(default(&route(0, main, unicast, &other)), Some(false));
-        assert_eq!(default(&[2, 0, 0]), None);
+        assert_eq!(is_default(&route(0, main, unicast, &other)), Some(false));
+        assert_eq!(is_default(&[2, 0, 0]), None);
     }
 }

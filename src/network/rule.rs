@@ -1,89 +1,31 @@
-//! One rule of the packet filter, by what it means and not by how it is encoded. [`Display`]
-//! prints it as `iptables-save` does.
-//!
-//! [`Display`]: fmt::Display
+//! A rule of the packet filter, independent of its encoding. Its [`fmt::Display`] is the format of
+//! `iptables-save`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use crate::types::Interface;
 
-/// Which packets a table is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4.
-    Ip4,
-    /// IPv6.
-    Ip6,
-}
-
-/// A table of iptables'.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Table {
-    /// Accepts and drops.
-    Filter,
-    /// Rewrites addresses and ports of connections.
-    Nat,
-    /// Alters packets. What it drops in a chain, no rule of the filter's can accept any more.
-    Mangle,
-}
-
-/// A built-in chain, named after the hook that it hangs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Chain {
-    /// Packets that come in, before routing.
-    Prerouting,
-    /// Packets for this host.
-    Input,
-    /// Packets from elsewhere for elsewhere.
-    Forward,
-    /// Packets of this host.
-    Output,
-}
-
-/// Where a rule is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The table's family.
-    pub family: Family,
-    /// The table.
-    pub table: Table,
-    /// The chain.
-    pub chain: Chain,
-}
-
-impl Place {
-    /// A chain of a table of a family.
-    #[must_use]
-    pub const fn new(family: Family, table: Table, chain: Chain) -> Place {
-        Place {
-            family,
-            table,
-            chain,
-        }
-    }
-}
-
-/// A value that must be met, or must not.
+/// A condition on one property of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match<T> {
-    /// `!`: the packet must not have the value.
+    /// The packet must not have the value (`!`).
     pub negated: bool,
     /// The value.
     pub value: T,
 }
 
 impl<T> Match<T> {
-    /// The packet has this value.
-    pub fn is(value: T) -> Self {
+    /// The packet must have this value.
+    pub(crate) fn is(value: T) -> Self {
         Match {
             negated: false,
             value,
         }
     }
 
-    /// The packet does not have this value.
-    pub fn is_not(value: T) -> Self {
+    /// The packet must not have this value.
+    pub(crate) fn is_not(value: T) -> Self {
         Match {
             negated: true,
             value,
@@ -91,45 +33,44 @@ impl<T> Match<T> {
     }
 }
 
-/// Addresses with the same first bits.
+/// A range of addresses in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// The address; the bits behind the prefix are zero.
+pub struct Cidr {
+    /// The address; the bits after the prefix are 0.
     pub address: IpAddr,
-    /// How many bits count, 0 to 32 or 128.
+    /// The length of the prefix in bits: 0 to 32 or 0 to 128.
     pub prefix: u8,
 }
 
-impl Network {
+impl Cidr {
     /// 127.0.0.0/8.
-    pub const LOOPBACK: Network = Network {
+    pub(crate) const LOOPBACK: Cidr = Cidr {
         address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
         prefix: 8,
     };
 
-    /// One address.
-    #[must_use]
-    pub const fn host(address: IpAddr) -> Network {
+    /// A single address.
+    pub(crate) const fn host(address: IpAddr) -> Cidr {
         let prefix = match address {
             IpAddr::V4(_) => 32,
             IpAddr::V6(_) => 128,
         };
-        Network { address, prefix }
+        Cidr { address, prefix }
     }
 }
 
-/// States of a connection: a set of the bits of `xt_conntrack`'s `state_mask`
+/// A set of connection states: the bits of `state_mask` of `xt_conntrack`
 /// (`linux/netfilter/xt_conntrack.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct States(pub u16);
+pub struct CtStates(pub u16);
 
-impl States {
+impl CtStates {
     /// `RELATED,ESTABLISHED,DNAT`.
-    pub const OF_A_REPLY: States = States(0x04 | 0x02 | 0x80);
-    /// `DNAT`: it was sent here by a rule, not by who made it.
-    pub const SENT_HERE: States = States(0x80);
+    pub(crate) const RELATED_ESTABLISHED_DNAT: CtStates = CtStates(0x04 | 0x02 | 0x80);
+    /// `DNAT`: a rule changed the destination.
+    pub(crate) const DNAT: CtStates = CtStates(0x80);
 
-    /// The bits with their names, in the order in which iptables prints them.
+    /// The bits and their names, in the order in which iptables prints them.
     const NAMES: [(u16, &'static str); 7] = [
         (0x01, "INVALID"),
         (0x08, "NEW"),
@@ -141,40 +82,39 @@ impl States {
     ];
 }
 
-/// What becomes of a packet that a rule is about.
+/// What happens to a packet that matches a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on.
+    /// Accept it.
     Accept,
-    /// It is thrown away.
+    /// Drop it.
     Drop,
-    /// It goes to this address instead.
+    /// Change its destination to this address and port.
     Dnat(SocketAddrV4),
-    /// It goes to this port of this host instead.
+    /// Change its destination to this port of this host.
     Redirect(u16),
 }
 
-/// A rule. A field that is `None` says nothing about the packet.
+/// A rule. A field that is `None` matches every packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Where the packet comes from.
-    pub source: Option<Match<Network>>,
-    /// Where it goes.
-    pub destination: Option<Match<Network>>,
-    /// The interface that it came in by.
+    /// The source address.
+    pub source: Option<Match<Cidr>>,
+    /// The destination address.
+    pub destination: Option<Match<Cidr>>,
+    /// The incoming interface.
     pub interface: Option<Match<Interface>>,
-    /// It is TCP, for this port.
+    /// TCP with this destination port.
     pub tcp_port: Option<u16>,
-    /// Its connection is in one of these states.
-    pub states: Option<Match<States>>,
-    /// What becomes of it.
+    /// The state of its connection is one of these.
+    pub states: Option<Match<CtStates>>,
+    /// What happens to the packet.
     pub verdict: Verdict,
 }
 
 impl Rule {
-    /// A rule about every packet.
-    #[must_use]
-    pub fn all(verdict: Verdict) -> Rule {
+    /// A rule that matches every packet.
+    pub(crate) fn unconditional(verdict: Verdict) -> Rule {
         Rule {
             source: None,
             destination: None,
@@ -186,58 +126,16 @@ impl Rule {
     }
 }
 
-impl Table {
-    /// The table's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Table::Filter => "filter",
-            Table::Nat => "nat",
-            Table::Mangle => "mangle",
-        }
-    }
-}
-
-impl Chain {
-    /// The chain's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Chain::Prerouting => "PREROUTING",
-            Chain::Input => "INPUT",
-            Chain::Forward => "FORWARD",
-            Chain::Output => "OUTPUT",
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Family::Ip4 => "ip",
-            Family::Ip6 => "ip6",
-        })
-    }
-}
-
-/// As `nft` names it: `ip nat PREROUTING`.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (table, chain) = (self.table.name(), self.chain.name());
-        write!(f, "{} {table} {chain}", self.family)
-    }
-}
-
-impl fmt::Display for Network {
+impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
-impl fmt::Display for States {
+impl fmt::Display for CtStates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for (bit, name) in States::NAMES {
+        for (bit, name) in CtStates::NAMES {
             if self.0 & bit != 0 {
                 write!(f, "{separator}{name}")?;
                 separator = ",";
@@ -247,8 +145,7 @@ impl fmt::Display for States {
     }
 }
 
-/// A rule's conditions and its target, each with a space before it, as they follow
-/// `-A <chain>` in a line of `iptables-save`.
+/// Conditions and target, each after a space: what follows `-A <chain>` in a line of `iptables-save`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         option(f, "-s", self.source.as_ref())?;
@@ -273,9 +170,9 @@ impl fmt::Display for Rule {
 fn option<T: fmt::Display>(
     f: &mut fmt::Formatter<'_>,
     name: &str,
-    what: Option<&Match<T>>,
+    condition: Option<&Match<T>>,
 ) -> fmt::Result {
-    match what {
+    match condition {
         None => Ok(()),
         Some(Match { negated, value }) => {
             write!(f, "{} {name} {value}", if *negated { " !" } else { "" })

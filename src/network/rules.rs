@@ -1,235 +1,217 @@
-//! Which rules the agent needs: a pure function of the configuration, the bridge and whether the
-//! kernel has IPv6.
+//! The rules that the agent needs, as a table. Pure: from the configuration and facts about the host
+//! to rules.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
-use super::rule::{Chain, Family, Match, Network, Place, Rule, States, Table, Verdict};
+use super::chain::{Chain, ChainId, Family, Table};
+use super::rule::{Cidr, CtStates, Match, Rule, Verdict};
 use crate::config::NetworkConfig;
 use crate::types::Interface;
 
-/// The address at which a task finds its credentials, on port 80.
-pub const CREDENTIALS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
-/// HTTP's port, at that address.
+/// The address at which tasks request their credentials (port 80).
+pub(crate) const CREDENTIALS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 const CREDENTIALS_PORT: u16 = 80;
-/// The port at which the agent serves them, on loopback.
+/// The agent's port for credentials, on loopback.
 const AGENT_CREDENTIALS_PORT: u16 = 51679;
 /// The port of the agent's introspection API, on every address of the host.
 const INTROSPECTION_PORT: u16 = 51678;
-/// The instance's metadata (IMDS), over IPv4.
+/// The instance metadata service (IMDS) over IPv4.
 const IMDS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
-/// The same over IPv6.
+/// IMDS over IPv6.
 const IMDS6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
 
-/// Where in its chain a rule goes when it is written.
+pub(crate) const INPUT: ChainId = ChainId::new(Family::Ip4, Table::Filter, Chain::Input);
+const PREROUTING: ChainId = ChainId::new(Family::Ip4, Table::Nat, Chain::Prerouting);
+const OUTPUT: ChainId = ChainId::new(Family::Ip4, Table::Nat, Chain::Output);
+const FORWARD: ChainId = ChainId::new(Family::Ip4, Table::Mangle, Chain::Forward);
+const INPUT6: ChainId = ChainId::new(Family::Ip6, Table::Filter, Chain::Input);
+const FORWARD6: ChainId = ChainId::new(Family::Ip6, Table::Mangle, Chain::Forward);
+
+/// Where in its chain a rule is inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// Before all others (`iptables -I`).
+    /// Before all other rules (`iptables -I`).
     Head,
-    /// After all others (`iptables -A`).
+    /// After all other rules (`iptables -A`).
     Tail,
 }
 
-/// A rule that is to be.
+/// The chains that can have rules, and where in them.
+pub(crate) const CHAINS: [(ChainId, Position); 6] = [
+    (INPUT, Position::Head),
+    (PREROUTING, Position::Tail),
+    (OUTPUT, Position::Tail),
+    (FORWARD, Position::Head),
+    (INPUT6, Position::Head),
+    (FORWARD6, Position::Head),
+];
+
+/// Makes a rule; `None` if the host does not need it.
+type MakeRule = fn(&RuleInputs) -> Option<Rule>;
+
+/// The rules, in their order within each chain.
+const RULES: [(ChainId, MakeRule); 10] = [
+    (INPUT, introspection_from_bridge),
+    (INPUT, introspection_from_elsewhere),
+    (INPUT, forged_localhost),
+    (INPUT, input_accept),
+    (PREROUTING, |_| Some(credentials_of_tasks())),
+    (OUTPUT, |_| Some(credentials_of_host())),
+    (FORWARD, |inputs| imds_from_bridge(inputs, IMDS)),
+    (INPUT6, introspection_from_bridge),
+    (INPUT6, introspection_from_elsewhere),
+    (FORWARD6, |inputs| imds_from_bridge(inputs, IMDS6)),
+];
+
+/// What determines the rules of a host.
+#[derive(Debug, Clone)]
+pub struct RuleInputs {
+    /// The configuration.
+    pub config: NetworkConfig,
+    /// The interface of Docker's default bridge network, if it has one.
+    pub bridge: Option<Interface>,
+    /// Whether the kernel supports IPv6.
+    pub ipv6: bool,
+    /// Whether INPUT drops or rejects what no rule accepts, as on hardened images.
+    pub closed_input: bool,
+}
+
+/// A rule and where it is inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its chain.
-    pub place: Place,
-    /// Which end of it.
+pub(crate) struct PlacedRule {
+    pub chain: ChainId,
     pub position: Position,
-    /// The rule.
     pub rule: Rule,
 }
 
-/// All rules that are to be. Those of one chain are in the order that they are to have there.
+/// The rules of a host. Those of one chain are in their final order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleSet(Vec<Wanted>);
-
-/// The chains in which rules of ours can be, with the end at which they go.
-pub const PLACES: [(Place, Position); 6] = {
-    use Chain::{Forward, Input, Output, Prerouting};
-    use Family::{Ip4, Ip6};
-    use Position::{Head, Tail};
-    use Table::{Filter, Mangle, Nat};
-    [
-        (Place::new(Ip4, Filter, Input), Head),
-        (Place::new(Ip4, Nat, Prerouting), Tail),
-        (Place::new(Ip4, Nat, Output), Tail),
-        (Place::new(Ip4, Mangle, Forward), Head),
-        (Place::new(Ip6, Filter, Input), Head),
-        (Place::new(Ip6, Mangle, Forward), Head),
-    ]
-};
-
-/// IPv4's INPUT: the first of [`PLACES`].
-pub const INPUT: (Place, Position) = PLACES[0];
+pub(crate) struct RuleSet(Vec<PlacedRule>);
 
 impl RuleSet {
-    /// The rules for this host. `bridge` is the default bridge network's interface, if Docker has
-    /// one; `ipv6`, whether the kernel knows IPv6.
-    #[must_use]
-    pub fn new(config: &NetworkConfig, bridge: Option<&Interface>, ipv6: bool) -> RuleSet {
-        let wanted = PLACES.into_iter().flat_map(|(place, position)| {
-            let rules = if place.family == Family::Ip6 && !ipv6 {
-                Vec::new()
-            } else {
-                of_chain(place, config, bridge)
-            };
-            rules.into_iter().map(move |rule| Wanted {
-                place,
-                position,
-                rule,
+    /// The rules for `inputs`.
+    pub fn new(inputs: &RuleInputs) -> RuleSet {
+        let chains = CHAINS
+            .iter()
+            .filter(|(chain, _)| inputs.ipv6 || chain.family == Family::Ip4);
+        let rules = chains.flat_map(|&(chain, position)| {
+            let rules = RULES.iter().filter(move |(of, _)| *of == chain);
+            rules.filter_map(move |(_, rule)| {
+                rule(inputs).map(|rule| PlacedRule {
+                    chain,
+                    position,
+                    rule,
+                })
             })
         });
-        RuleSet(wanted.collect())
+        RuleSet(rules.collect())
     }
 
-    /// The same on a host whose IPv4 INPUT refuses what no rule there accepts, as hardened images
-    /// have it: what was sent to the agent's port by our own rule is accepted, and nothing else.
-    #[must_use]
-    pub fn past_a_closed_input(mut self) -> RuleSet {
-        let (place, position) = INPUT;
-        let behind = self.0.iter().rposition(|w| w.place == place);
-        let accept = Wanted {
-            place,
-            position,
-            rule: credentials_sent_here(),
-        };
-        self.0.insert(behind.map_or(0, |last| last + 1), accept);
-        self
+    /// The rules of one chain, in order.
+    pub fn of_chain(&self, chain: ChainId) -> impl DoubleEndedIterator<Item = &PlacedRule> {
+        self.0.iter().filter(move |placed| placed.chain == chain)
     }
 
-    /// Those of one chain, in order.
-    pub fn at(&self, place: Place) -> impl DoubleEndedIterator<Item = &Wanted> {
-        self.0.iter().filter(move |w| w.place == place)
-    }
-
-    /// How many they are.
-    #[must_use]
+    /// The number of rules.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none. (There always is one: the credentials' address.)
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// One family's rules as `iptables-save` prints them, in the order in which they end up.
-    #[must_use]
+    /// The rules of one family in the format of `iptables-save`, without chain lines: those would
+    /// set policies.
     pub fn saved(&self, family: Family) -> Saved<'_> {
         Saved { set: self, family }
     }
 }
 
-/// The rules of one chain.
-fn of_chain(place: Place, config: &NetworkConfig, bridge: Option<&Interface>) -> Vec<Rule> {
-    match (place.table, place.chain) {
-        (Table::Nat, Chain::Prerouting) => {
-            let agent = SocketAddrV4::new(Ipv4Addr::LOCALHOST, AGENT_CREDENTIALS_PORT);
-            vec![credentials(Verdict::Dnat(agent))]
-        }
-        (Table::Nat, Chain::Output) => {
-            vec![credentials(Verdict::Redirect(AGENT_CREDENTIALS_PORT))]
-        }
-        (Table::Filter, Chain::Input) => {
-            let mut rules = Vec::new();
-            if !config.allow_offhost_introspection {
-                rules.extend(bridge.cloned().map(introspection_from));
-                rules.push(introspection_from_elsewhere());
-            }
-            if place.family == Family::Ip4 && !config.skip_localhost_filter {
-                rules.push(forged_localhost());
-            }
-            rules
-        }
-        (Table::Mangle, Chain::Forward) if config.block_imds => bridge
-            .map(|b| no_imds_for(place.family, b))
-            .into_iter()
-            .collect(),
-        _ => Vec::new(),
-    }
+/// A request of a task for its credentials, which arrives by the bridge, goes to the agent.
+fn credentials_of_tasks() -> Rule {
+    let agent = SocketAddrV4::new(Ipv4Addr::LOCALHOST, AGENT_CREDENTIALS_PORT);
+    credentials(Verdict::Dnat(agent))
 }
 
-/// What a task sends to the credentials' address goes to the agent.
+/// So does a request of a task in the host's network namespace.
+fn credentials_of_host() -> Rule {
+    credentials(Verdict::Redirect(AGENT_CREDENTIALS_PORT))
+}
+
 fn credentials(verdict: Verdict) -> Rule {
     Rule {
-        destination: Some(Match::is(Network::host(CREDENTIALS.into()))),
+        destination: Some(Match::is(Cidr::host(CREDENTIALS.into()))),
         tcp_port: Some(CREDENTIALS_PORT),
-        ..Rule::all(verdict)
+        ..Rule::unconditional(verdict)
     }
 }
 
-/// `route_localnet` lets packets for 127.0.0.0/8 in from outside; those that nobody here asked for
-/// are dropped (CVE-2020-8558).
-fn forged_localhost() -> Rule {
+/// With `route_localnet`, hosts on the same link can send packets to 127.0.0.0/8; only those of a
+/// connection that this host knows are accepted (CVE-2020-8558).
+fn forged_localhost(inputs: &RuleInputs) -> Option<Rule> {
+    (!inputs.config.skip_localhost_filter).then(|| Rule {
+        source: Some(Match::is_not(Cidr::LOOPBACK)),
+        destination: Some(Match::is(Cidr::LOOPBACK)),
+        states: Some(Match::is_not(CtStates::RELATED_ESTABLISHED_DNAT)),
+        ..Rule::unconditional(Verdict::Drop)
+    })
+}
+
+/// Containers on the bridge can use the introspection API ...
+fn introspection_from_bridge(inputs: &RuleInputs) -> Option<Rule> {
+    let bridge = inputs.bridge.as_ref()?;
+    (!inputs.config.allow_offhost_introspection).then(|| accept_introspection(bridge))
+}
+
+fn accept_introspection(bridge: &Interface) -> Rule {
     Rule {
-        source: Some(Match::is_not(Network::LOOPBACK)),
-        destination: Some(Match::is(Network::LOOPBACK)),
-        states: Some(Match::is_not(States::OF_A_REPLY)),
-        ..Rule::all(Verdict::Drop)
+        interface: Some(Match::is(bridge.clone())),
+        tcp_port: Some(INTROSPECTION_PORT),
+        ..Rule::unconditional(Verdict::Accept)
     }
 }
 
-/// The introspection API is for this host ...
-fn introspection_from_elsewhere() -> Rule {
-    Rule {
+/// ... and so can this host, but no other.
+fn introspection_from_elsewhere(inputs: &RuleInputs) -> Option<Rule> {
+    (!inputs.config.allow_offhost_introspection).then(|| Rule {
         interface: Some(Match::is_not(Interface::loopback())),
         tcp_port: Some(INTROSPECTION_PORT),
-        ..Rule::all(Verdict::Drop)
-    }
+        ..Rule::unconditional(Verdict::Drop)
+    })
 }
 
-/// ... and for the containers on its bridge.
-fn introspection_from(bridge: Interface) -> Rule {
-    Rule {
-        interface: Some(Match::is(bridge)),
-        tcp_port: Some(INTROSPECTION_PORT),
-        ..Rule::all(Verdict::Accept)
-    }
-}
-
-/// What a task sent to the credentials' address and PREROUTING sent on to the agent. A packet that
-/// names the port itself is in no such state.
-fn credentials_sent_here() -> Rule {
-    Rule {
-        destination: Some(Match::is(Network::host(Ipv4Addr::LOCALHOST.into()))),
+/// Where INPUT drops or rejects by default, accepts what [`credentials_of_tasks`] redirected. A packet
+/// that was sent to the agent's port itself does not have the state DNAT.
+fn input_accept(inputs: &RuleInputs) -> Option<Rule> {
+    inputs.closed_input.then(|| Rule {
+        destination: Some(Match::is(Cidr::host(Ipv4Addr::LOCALHOST.into()))),
         tcp_port: Some(AGENT_CREDENTIALS_PORT),
-        states: Some(Match::is(States::SENT_HERE)),
-        ..Rule::all(Verdict::Accept)
-    }
+        states: Some(Match::is(CtStates::DNAT)),
+        ..Rule::unconditional(Verdict::Accept)
+    })
 }
 
-/// A task on the bridge is not to take the instance's own role from IMDS.
+/// Tasks on the bridge cannot get the instance's role from IMDS.
 ///
-/// AWS advises a DROP in DOCKER-USER. Without dockerd's iptables there is no such chain, and what a
-/// rule at the head of the filter's FORWARD drops, dockerd accepts in the rules that it puts before
-/// it at its next start. Mangle's FORWARD sees the same packets earlier, dockerd leaves it alone,
-/// and what is dropped there stays dropped. A host's own proxy for IMDS, to which PREROUTING sends
-/// these packets, is no forwarding and still works.
-fn no_imds_for(family: Family, bridge: &Interface) -> Rule {
-    let imds = match family {
-        Family::Ip4 => IMDS,
-        Family::Ip6 => IMDS6,
-    };
-    Rule {
-        destination: Some(Match::is(Network::host(imds))),
+/// AWS recommends a DROP in DOCKER-USER. That chain does not exist without dockerd's iptables
+/// support, and dockerd inserts its own rules before a rule in the filter table's FORWARD when it
+/// starts. mangle FORWARD sees the same packets earlier, dockerd does not use it, and a drop there
+/// is final. A local IMDS proxy to which PREROUTING redirects is not affected: nothing is forwarded.
+fn imds_from_bridge(inputs: &RuleInputs, imds: IpAddr) -> Option<Rule> {
+    let bridge = inputs.bridge.as_ref()?;
+    inputs.config.block_imds.then(|| Rule {
+        destination: Some(Match::is(Cidr::host(imds))),
         interface: Some(Match::is(bridge.clone())),
-        ..Rule::all(Verdict::Drop)
-    }
+        ..Rule::unconditional(Verdict::Drop)
+    })
 }
 
-/// The bridge that a rule opens the introspection API to, if it is that rule.
-#[must_use]
-pub fn bridge_of(rule: &Rule) -> Option<&Interface> {
+/// The bridge of a rule that [`introspection_from_bridge`] made; `None` for any other rule.
+pub(crate) fn bridge_of(rule: &Rule) -> Option<&Interface> {
     let bridge = &rule.interface.as_ref()?.value;
-    (*rule == introspection_from(bridge.clone())).then_some(bridge)
+    (*rule == accept_introspection(bridge)).then_some(bridge)
 }
 
-/// See [`RuleSet::saved`]. Without lines for the chains: those would set policies, and we set none.
-#[derive(Debug)]
-pub struct Saved<'a> {
+/// See [`RuleSet::saved`].
+pub(crate) struct Saved<'a> {
     set: &'a RuleSet,
     family: Family,
 }
@@ -237,18 +219,15 @@ pub struct Saved<'a> {
 impl fmt::Display for Saved<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for table in [Table::Mangle, Table::Filter, Table::Nat] {
-            let mut rules = self
-                .set
-                .0
-                .iter()
-                .filter(|w| w.place.family == self.family && w.place.table == table)
-                .peekable();
+            let of_table =
+                |p: &&PlacedRule| (p.chain.family, p.chain.table) == (self.family, table);
+            let mut rules = self.set.0.iter().filter(of_table).peekable();
             if rules.peek().is_none() {
                 continue;
             }
             writeln!(f, "*{}", table.name())?;
-            for wanted in rules {
-                writeln!(f, "-A {}{}", wanted.place.chain.name(), wanted.rule)?;
+            for placed in rules {
+                writeln!(f, "-A {}{}", placed.chain.name(), placed.rule)?;
             }
             writeln!(f, "COMMIT")?;
         }
@@ -257,76 +236,4 @@ impl fmt::Display for Saved<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
-
-    fn saved(config: &NetworkConfig, bridge: bool, family: Family) -> String {
-        let docker0 = Interface::docker0();
-        RuleSet::new(config, bridge.then_some(&docker0), true)
-            .saved(family)
-            .to_string()
-    }
-
-    #[test]
-    fn the_rules_of_a_usual_host() {
-        assert_eq!(
-            saved(&DEFAULTS, true, Family::Ip4),
-            "*filter\n\
-             -A INPUT -i docker0 -p tcp -m tcp --dport 51678 -j ACCEPT\n\
-             -A INPUT ! -i lo -p tcp -m tcp --dport 51678 -j DROP\n\
-             -A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\n\
-             COMMIT\n\
-             *nat\n\
-             -A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 127.0.0.1:51679\n\
-             -A OUTPUT -d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 51679\n\
-             COMMIT\n"
-        );
-        assert_eq!(
-            saved(&DEFAULTS, true, Family::Ip6),
-            "*filter\n\
-             -A INPUT -i docker0 -p tcp -m tcp --dport 51678 -j ACCEPT\n\
-             -A INPUT ! -i lo -p tcp -m tcp --dport 51678 -j DROP\n\
-             COMMIT\n"
-        );
-    }
-
-    #[test]
-    fn each_switch_and_a_missing_bridge_take_out_their_own_rule_only() {
-        let lines = |config: &NetworkConfig, bridge, family| {
-            let text = saved(config, bridge, family);
-            text.lines().filter(|l| l.starts_with("-A")).count()
-        };
-        assert_eq!(lines(&DEFAULTS, false, Family::Ip4), 4);
-        assert_eq!(lines(&DEFAULTS, false, Family::Ip6), 1);
-        let skip = NetworkConfig {
-            skip_localhost_filter: true,
-            ..DEFAULTS
-        };
-        let text = saved(&skip, true, Family::Ip4);
-        assert!(!text.contains("conntrack") && text.contains("51678"));
-        let allow = NetworkConfig {
-            allow_offhost_introspection: true,
-            ..DEFAULTS
-        };
-        let text = saved(&allow, true, Family::Ip4);
-        assert!(text.contains("conntrack") && !text.contains("51678"));
-        assert_eq!(saved(&allow, true, Family::Ip6), "");
-        let no_ipv6 = RuleSet::new(&DEFAULTS, Some(&Interface::docker0()), false);
-        assert_eq!(no_ipv6.saved(Family::Ip6).to_string(), "");
-    }
-
-    #[test]
-    fn only_the_bridges_own_rule_names_a_bridge() {
-        let bridge = Interface::new("br-ecs").unwrap();
-        let rule = introspection_from(bridge.clone());
-        assert_eq!(bridge_of(&rule), Some(&bridge));
-        assert_eq!(bridge_of(&introspection_from_elsewhere()), None);
-        let dropped = Rule {
-            verdict: Verdict::Drop,
-            ..rule
-        };
-        assert_eq!(bridge_of(&dropped), None);
-    }
-}
+mod tests;

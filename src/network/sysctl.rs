@@ -1,4 +1,4 @@
-//! The two kernel settings, below `/proc/sys`.
+//! Kernel settings in `/proc/sys`.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,12 @@ use crate::types::Root;
 const ALL_ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/all/route_localnet";
 const DEFAULT_ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/default/route_localnet";
 
-/// Lets packets that came from outside be sent on to 127.0.0.1, which the rule in PREROUTING does
-/// with a task's requests for credentials.
+/// Sets `all.route_localnet`: the kernel then routes packets from other interfaces to 127.0.0.1, to
+/// which the rule in PREROUTING redirects requests of tasks for credentials.
 ///
 /// # Errors
 /// The file cannot be read or written.
-pub fn set_route_localnet(root: &Root) -> Result<()> {
+pub(super) fn set_route_localnet(root: &Root) -> Result<()> {
     set(root, ALL_ROUTE_LOCALNET, "1")
 }
 
@@ -23,31 +23,29 @@ pub fn set_route_localnet(root: &Root) -> Result<()> {
 ///
 /// # Errors
 /// One of the files cannot be read or written.
-pub fn reset_route_localnet(root: &Root) -> Result<()> {
+pub(super) fn reset_route_localnet(root: &Root) -> Result<()> {
     let path = root.at(DEFAULT_ROUTE_LOCALNET);
     let value = fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
     set(root, ALL_ROUTE_LOCALNET, value.trim())
 }
 
-/// The bridge is to take no router advertisements: a container could send some and so become the
-/// host's IPv6 router.
+/// Disables router advertisements on the bridge: with them, a container can become the host's IPv6
+/// router. Does nothing without IPv6 or without the bridge.
 ///
 /// # Errors
-/// The file is there and cannot be read or written. Without IPv6, and without the bridge, there is
-/// none.
-pub fn refuse_router_advertisements(root: &Root, bridge: &Interface) -> Result<()> {
+/// The file exists and cannot be read or written.
+pub(super) fn refuse_router_advertisements(root: &Root, bridge: &Interface) -> Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{bridge}/accept_ra");
     match fs::exists(root.at(&path)) {
         Ok(false) => {
-            log::debug!("no {path}: nothing to set");
+            log::debug!("{path} does not exist: nothing to set");
             Ok(())
         }
         _ => set(root, &path, "0"),
     }
 }
 
-/// Writes a value, unless it is there already: `/proc/sys` may be read-only, which does not matter
-/// if somebody has seen to the value.
+/// Writes a value unless the file has it: a read-only `/proc/sys` with the right value is no error.
 fn set(root: &Root, path: &str, value: &str) -> Result<()> {
     let file = root.at(path);
     let before = fs::read_to_string(&file).context(|| format!("read {}", file.display()))?;
@@ -59,7 +57,7 @@ fn set(root: &Root, path: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// One write(2) to a file that is there: a setting is taken whole, and never made.
+/// Writes with one write(2), as the kernel requires, and does not create the file.
 fn write(file: &std::path::Path, value: &str) -> io::Result<()> {
     use std::io::Write;
 
@@ -74,7 +72,7 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    /// A root with these settings.
+    /// A root directory with these settings.
     fn root(files: &[(&str, &str)]) -> (TempDir, Root) {
         let dir = TempDir::new("sysctl");
         let root = Root::new(dir.path());
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn route_localnet_goes_on_and_back_to_the_default() {
+    fn route_localnet_is_set_and_reset_to_the_default() {
         for default in ["0\n", "1\n"] {
             let (_dir, root) = root(&[
                 (ALL_ROUTE_LOCALNET, "0\n"),
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_bridge_is_no_error_and_makes_no_file() {
+    fn missing_bridge_is_ignored_and_creates_no_file() {
         let path = "/proc/sys/net/ipv6/conf/docker0/accept_ra";
         let (_dir, root) = root(&[]);
         refuse_router_advertisements(&root, &Interface::docker0()).unwrap();

@@ -1,21 +1,21 @@
-//! While the agent runs, the rules that pre-start wrote are looked after.
+//! Restores the firewall rules of pre-start while the agent runs.
 
 use crate::config::Config;
 use crate::docker::Docker;
-use crate::network::{self, Guard};
+use crate::network::{self, Applied, Guard};
 
-/// None if there are none. The agent is to run even if nobody can look after them.
+/// Starts the guard. `None` if there are no rules, or after a logged error: the agent runs anyway.
 pub fn watch_rules(config: &Config, docker: &Docker) -> Option<Guard> {
-    let guard = || {
+    let start = || {
         let bridge = docker.default_bridge()?;
-        let found = network::found(&config.root, &config.network, bridge.as_ref())?;
-        if found.is_none() {
-            log::debug!("no firewall rules of pre-start's there: nothing to look after");
+        let applied = network::find_applied(&config.root, &config.network, bridge.as_ref())?;
+        if applied.is_none() {
+            log::debug!("pre-start wrote no firewall rules: none to restore");
         }
-        found.map(network::InPlace::guard).transpose()
+        applied.map(Applied::guard).transpose()
     };
-    guard().unwrap_or_else(|error| {
-        log::warn!("{error}: nobody puts the firewall's rules back if a reload takes them out");
+    start().unwrap_or_else(|error| {
+        log::warn!("{error}: firewall rules will not be restored after a reload");
         None
     })
 }

@@ -1,26 +1,24 @@
-//! The rules come back when somebody takes them away.
+//! Rules are restored after another program removes them.
 
 use std::time::Duration;
 
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::{DOCKERD, restore, saved};
-use crate::{BLOCK_IMDS, DEFAULTS, apply, apply_with, undo};
+use crate::{DEFAULTS, NFTABLES_BLOCK_IMDS, apply, apply_with, undo};
 use ecs_init::config::NetworkConfig;
 use ecs_init::network::netlink::message::{self, Message};
-use ecs_init::network::nft::news::{GROUP, News};
+use ecs_init::network::nft::event::{Event, GROUP};
 use ecs_init::network::{self, Guard};
 use ecs_init::sys::netlink::{Protocol, Socket};
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::types::{Interface, Root};
 
 fn guard(config: &NetworkConfig) -> Option<Guard> {
     let docker0 = Interface::docker0();
-    let found = network::found(&Root::default(), config, Some(&docker0)).expect("found");
-    found.map(|in_place| in_place.guard().expect("a guard"))
+    let applied = network::find_applied(&Root::default(), config, Some(&docker0)).expect("read");
+    applied.map(|applied| applied.guard().expect("a guard"))
 }
 
-/// Waits until it holds. The end is no measurement: a guard that does nothing is to fail the test,
-/// not to hang it.
+/// Waits until `holds`. The limit only keeps a failing test from hanging.
 fn until(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..6000 {
         if holds() {
@@ -28,39 +26,38 @@ fn until(what: &str, holds: impl Fn() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("not within two minutes: {what}");
+    panic!("not restored within two minutes: {what}");
 }
 
 in_namespace! {
-    fn after_a_reload_the_rules_are_back() {
+    fn rules_are_restored_after_a_reload() {
         restore(DOCKERD);
         apply();
-        let ours = saved();
+        let written = saved();
         let _guard = guard(&DEFAULTS).expect("rules to guard");
-        // One rule, iptables' rules, everything.
         sh("iptables -D INPUT ! -i lo -p tcp --dport 51678 -j DROP");
-        until("one rule", || saved() == ours);
+        until("one rule", || saved() == written);
         restore(DOCKERD);
-        until("iptables-restore", || saved() == ours);
+        until("iptables-restore", || saved() == written);
         sh("nft flush ruleset");
         until("nft flush ruleset", || saved().matches("-A ").count() == 7);
     }
 }
 
 in_namespace! {
-    fn in_the_other_variant_too() {
-        apply_with(&BLOCK_IMDS);
-        let ours = sh("nft list ruleset");
-        let _guard = guard(&BLOCK_IMDS).expect("rules to guard");
+    fn dedicated_tables_are_restored() {
+        apply_with(&NFTABLES_BLOCK_IMDS);
+        let written = sh("nft list ruleset");
+        let _guard = guard(&NFTABLES_BLOCK_IMDS).expect("rules to guard");
         sh("nft delete table ip ecs-init");
         until("delete table", || sh("nft list table ip ecs-init 2>&1 || true").contains("dnat to"));
         sh("nft flush ruleset");
-        until("nft flush ruleset", || sh("nft list ruleset") == ours);
+        until("nft flush ruleset", || sh("nft list ruleset") == written);
     }
 }
 
 in_namespace! {
-    fn what_pre_start_never_wrote_is_not_guarded() {
+    fn guard_does_not_start_without_rules_of_pre_start() {
         restore(DOCKERD);
         assert!(guard(&DEFAULTS).is_none());
         apply();
@@ -71,43 +68,43 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn post_stop_says_farewell_whether_or_not_there_is_something_to_take_out() {
-        for there in [true, false] {
-            if there {
+    fn post_stop_sends_the_teardown_marker_with_and_without_rules() {
+        for applied in [true, false] {
+            if applied {
                 apply();
             }
-            let ear = Socket::listen(Protocol::Netfilter, GROUP).expect("listen");
+            let socket = Socket::listen(Protocol::Netfilter, GROUP).expect("listen");
             undo();
-            let mut heard = Vec::new();
+            let mut events = Vec::new();
             let mut buffer = Vec::new();
-            while ear.try_receive(&mut buffer).expect("take") {
-                for told in message::read(&buffer).expect("messages") {
-                    let Message::Object { kind, body } = told.message else { continue };
-                    heard.extend(News::read(kind, body));
+            while socket.try_receive(&mut buffer).expect("take") {
+                for received in message::read(&buffer).expect("messages") {
+                    let Message::Object { kind, body } = received.message else { continue };
+                    events.extend(Event::read(kind, body));
                 }
             }
-            assert_eq!(heard.first(), Some(&News::Farewell), "{heard:?}");
-            assert!(matches!(heard.last(), Some(News::Generation(_))), "{heard:?}");
+            assert_eq!(events.first(), Some(&Event::Teardown), "{events:?}");
+            assert!(matches!(events.last(), Some(Event::Generation(_))), "{events:?}");
             assert_eq!(sh("nft list tables"), "");
         }
     }
 }
 
 in_namespace! {
-    fn a_guard_that_post_stop_sent_home_comes_back_with_the_next_pre_start() {
+    fn guard_resumes_at_the_next_pre_start() {
         apply();
-        let ours = saved();
+        let written = saved();
         let _guard = guard(&DEFAULTS).expect("rules to guard");
         undo();
-        // A rule that goes before the guard has seen all of them there again stays out with the
-        // others: then once more, with more time.
+        // A rule that is deleted before the guard has seen all rules again is not restored: then
+        // try again with more time.
         for seconds in 2.. {
             apply();
-            assert_eq!(saved(), ours);
+            assert_eq!(saved(), written);
             std::thread::sleep(Duration::from_secs(seconds));
             sh("iptables -D INPUT ! -i lo -p tcp --dport 51678 -j DROP");
             std::thread::sleep(Duration::from_secs(seconds));
-            if saved() == ours {
+            if saved() == written {
                 break;
             }
         }

@@ -1,11 +1,10 @@
 //! The route and the kernel settings.
 
-use crate::namespace::{in_namespace, sh};
+use crate::namespace::{in_namespace, sh, sh_elsewhere};
 use crate::{DEFAULTS, apply, undo};
 use ecs_init::network;
 use ecs_init::testing::TempDir;
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::types::{Interface, Root};
 
 const ROUTE: &str = "169.254.170.2 dev lo scope link \n";
 
@@ -14,11 +13,15 @@ fn routes() -> String {
 }
 
 in_namespace! {
-    fn without_a_default_route_ours_is_added_and_taken_out() {
+    fn route_is_added_without_a_default_route_and_removed() {
         assert_eq!(routes(), "");
         apply();
         assert_eq!(routes(), ROUTE);
-        assert_eq!(routes(), sh_route_of_the_oracle());
+        let by_ip = sh_elsewhere(
+            "ip link set lo up; ip route add 169.254.170.2/32 dev lo scope link
+            ip -4 route show table main",
+        );
+        assert_eq!(routes(), by_ip);
         apply();
         assert_eq!(routes(), ROUTE);
         undo();
@@ -26,21 +29,14 @@ in_namespace! {
     }
 }
 
-/// The same route made by `ip`.
-fn sh_route_of_the_oracle() -> String {
-    crate::namespace::sh_elsewhere(
-        "ip link set lo up; ip route add 169.254.170.2/32 dev lo scope link; ip -4 route show table main",
-    )
-}
-
-/// An interface with a way out.
+/// Creates an interface with a neighbour on it.
 fn uplink() {
     sh("ip link add up0 type veth peer name up1; ip link set up1 up
         ip addr add 192.0.2.2/24 dev up0; ip link set up0 up");
 }
 
 in_namespace! {
-    fn with_a_default_route_none_is_added() {
+    fn no_route_is_added_with_a_default_route() {
         uplink();
         sh("ip route add default via 192.0.2.1");
         let before = routes();
@@ -52,7 +48,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn only_a_default_route_that_leads_somewhere_by_the_main_table_counts() {
+    fn only_a_usable_default_route_in_the_main_table_counts() {
         uplink();
         sh("ip route add default via 192.0.2.1 table 99; ip route add unreachable default metric 9
             ip route add 0.0.0.0/1 via 192.0.2.1");
@@ -62,7 +58,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn a_default_route_that_came_later_does_not_keep_ours_in() {
+    fn route_is_removed_even_if_a_default_route_exists_by_then() {
         apply();
         uplink();
         sh("ip route add default via 192.0.2.1");
@@ -73,7 +69,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn somebody_elses_route_to_the_address_is_left_alone() {
+    fn another_route_to_the_address_is_kept() {
         uplink();
         sh("ip route add 169.254.170.2/32 via 192.0.2.1 dev up0");
         let before = routes();
@@ -92,7 +88,7 @@ fn sysctl(name: &str) -> String {
 }
 
 in_namespace! {
-    fn the_kernel_settings() {
+    fn kernel_settings_are_set_and_reset() {
         sh("ip link add docker0 type veth peer name task0");
         assert_eq!(sysctl("ipv4/conf/all/route_localnet"), "0");
         assert_eq!(sysctl("ipv6/conf/docker0/accept_ra"), "1");
@@ -110,8 +106,8 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn on_a_kernel_without_ipv6_there_are_no_rules_for_it() {
-        // A root in which /proc/sys/net has IPv4 only.
+    fn no_ipv6_rules_on_a_kernel_without_ipv6() {
+        // A root directory whose /proc/sys/net has only ipv4.
         let dir = TempDir::new("no-ipv6");
         let root = Root::new(dir.path());
         let net = root.at("/proc/sys/net");

@@ -1,37 +1,37 @@
-//! The network against the kernel itself, in namespaces of its own, with the system's `iptables`,
-//! `nft` and `ip` as the judges. Needs root.
+//! The network against the kernel, each test in its own network namespace, with the system's
+//! `iptables`, `nft` and `ip` as oracles. Needs root.
 
+mod closed_input;
+mod conflicts;
+mod errors;
+mod expressions;
 mod guard;
-mod hardened;
 mod host;
 mod imds;
 mod namespace;
 mod neighbour;
-mod old_encoding;
+mod nftables;
 mod oracle;
-mod order;
-mod raw;
-mod refusals;
+mod other_encodings;
 mod traffic;
 mod undo;
-mod variants;
 mod write;
 
 use ecs_init::config::{Firewall, NetworkConfig};
-use ecs_init::network;
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::network::{self, DesiredState};
+use ecs_init::types::{Interface, Root};
 
-/// No switch set.
+/// No variable set.
 const DEFAULTS: NetworkConfig = NetworkConfig::DEFAULT;
 
-/// Tables of our own.
+/// Rules in the dedicated tables.
 const NFTABLES: NetworkConfig = NetworkConfig {
     firewall: Some(Firewall::Nftables),
     ..DEFAULTS
 };
-/// The same with all the rules that there can be.
-const BLOCK_IMDS: NetworkConfig = NetworkConfig {
+
+/// Every rule, in the dedicated tables.
+const NFTABLES_BLOCK_IMDS: NetworkConfig = NetworkConfig {
     block_imds: true,
     ..NFTABLES
 };
@@ -41,13 +41,27 @@ fn apply() {
     apply_with(&DEFAULTS);
 }
 
-/// The same with other settings.
+/// What it does with another configuration.
 fn apply_with(config: &NetworkConfig) {
-    let _ = network::apply(&Root::default(), config, Some(&Interface::docker0())).expect("apply");
+    apply_for(config, Some("docker0"));
+}
+
+/// What it does with another configuration and bridge.
+fn apply_for(config: &NetworkConfig, bridge: Option<&str>) {
+    let bridge = bridge.map(|name| Interface::new(name).expect("an interface name"));
+    let _ = network::apply(&Root::default(), config, bridge.as_ref()).expect("apply");
 }
 
 /// What post-stop does.
 fn undo() {
     let errors = network::undo(&Root::default(), &DEFAULTS);
     assert!(errors.is_empty(), "{errors:?}");
+}
+
+/// The desired state of a host with `docker0`.
+fn desired_state(config: &NetworkConfig) -> DesiredState {
+    DesiredState {
+        firewall: config.firewall.unwrap_or(Firewall::Iptables),
+        inputs: network::rule_inputs(&Root::default(), config, Some(&Interface::docker0())),
+    }
 }

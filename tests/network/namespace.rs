@@ -1,15 +1,15 @@
-//! A test in a network namespace of its own: the test's program runs itself again, that one test
-//! only, below `unshare --net`.
+//! Runs a test in its own network namespace: the test program runs itself again, for that one test,
+//! under `unshare --net`.
 
 use std::fs;
 use std::process::{Command, Output};
 
 /// Set in the inner process: the network namespace of the outer one.
 const OUTSIDE: &str = "ECS_INIT_TEST_OUTSIDE";
-/// Names the tests that may be skipped: these, if it has the word `namespaces` in it.
+/// A list of what may be skipped; the word `namespaces` skips these tests.
 const SKIP: &str = "ECS_INIT_TEST_SKIP";
 
-/// A test function whose body runs in a fresh network namespace, lo being up.
+/// A test function whose body runs in a new network namespace, with lo up.
 macro_rules! in_namespace {
     ($(#[$meta:meta])* fn $name:ident() $body:block) => {
         $(#[$meta])*
@@ -22,12 +22,12 @@ macro_rules! in_namespace {
 }
 pub(crate) use in_namespace;
 
-/// Runs `body` in a fresh namespace. `path` is the test's whole name, with the crate's before it.
+/// Runs `body` in a new namespace. `path` is the test's full name, including the crate's.
 pub fn run(path: &str, body: fn()) {
     let (_, name) = path.split_once("::").expect("a name within the crate");
     let here = namespace();
     if let Some(outside) = std::env::var_os(OUTSIDE) {
-        assert_ne!(*outside, *here, "still in the outer network namespace");
+        assert_ne!(*outside, *here, "not in a new network namespace");
         body();
         return;
     }
@@ -35,14 +35,14 @@ pub fn run(path: &str, body: fn()) {
         let skip = std::env::var(SKIP).unwrap_or_default();
         assert!(
             skip.split([',', ' ']).any(|word| word == "namespaces"),
-            "{name} needs root, for a network namespace; {SKIP}=namespaces skips it"
+            "{name} needs root for a network namespace; {SKIP}=namespaces skips it"
         );
         eprintln!("SKIPPED: {name}: not root");
         return;
     }
     let output = Command::new("unshare")
         .args(["--net", "sh", "-ec", "ip link set lo up; exec \"$@\"", "sh"])
-        .arg(std::env::current_exe().expect("our own program"))
+        .arg(std::env::current_exe().expect("the test program"))
         .args(only(name))
         .env(OUTSIDE, here)
         .output()
@@ -55,7 +55,7 @@ pub fn run(path: &str, body: fn()) {
     );
 }
 
-/// The arguments with which a test's program runs this test alone, and all that it says is seen.
+/// The arguments of a test program that run only this test, with its output.
 pub fn only(name: &str) -> [&str; 4] {
     [name, "--exact", "--nocapture", "--test-threads=1"]
 }
@@ -78,12 +78,12 @@ fn text(output: &Output) -> String {
     part(&output.stdout) + &part(&output.stderr)
 }
 
-/// Runs a script; its output. Panics, with all that it said, if a command in it fails.
+/// Runs a script and returns its output. Panics with the output if a command in it fails.
 pub fn sh(script: &str) -> String {
-    try_sh(script).unwrap_or_else(|said| panic!("{script}\n{said}"))
+    try_sh(script).unwrap_or_else(|output| panic!("{script}\n{output}"))
 }
 
-/// Runs a script; its output, or all that it said if a command in it failed.
+/// Runs a script and returns its output; `Err` if a command in it failed.
 pub fn try_sh(script: &str) -> Result<String, String> {
     let output = Command::new("sh")
         .args(["-ec", script])
@@ -96,7 +96,7 @@ pub fn try_sh(script: &str) -> Result<String, String> {
     }
 }
 
-/// Runs a script in a namespace beside this one.
+/// Runs a script in another new namespace.
 pub fn sh_elsewhere(script: &str) -> String {
     let output = Command::new("unshare")
         .args(["--net", "sh", "-ec", script])

@@ -1,11 +1,11 @@
-//! What the system's own tools say and do.
+//! The system's `iptables` and `nft`: what they print and write.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::namespace::{sh, sh_elsewhere};
 
-/// The reference's pre-start, as a script: the commands that it runs, in its order.
+/// The commands of the reference's pre-start, in its order.
 pub const REFERENCE: &str = "\
 iptables -t nat -A PREROUTING -p tcp -d 169.254.170.2 --dport 80 -j DNAT --to-destination 127.0.0.1:51679
 iptables -t filter -I INPUT --dst 127.0.0.0/8 ! --src 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
@@ -16,27 +16,26 @@ ip6tables -t filter -I INPUT -p tcp --dport 51678 -i docker0 -j ACCEPT
 iptables -t nat -A OUTPUT -p tcp -d 169.254.170.2 --dport 80 -j REDIRECT --to-ports 51679
 ";
 
-/// The reference's post-stop.
+/// The commands of the reference's post-stop.
 pub fn reference_undo() -> String {
     REFERENCE.replace(" -A ", " -D ").replace(" -I ", " -D ")
 }
 
-/// What dockerd 20.10 to 28 leaves in iptables, as `iptables-save` prints it.
+/// The rules of dockerd 20.10 to 28, as `iptables-save` prints them.
 pub const DOCKERD: &str = include_str!("dockerd.rules");
 
-/// The same with our rules: what the reference's leave behind on a host with dockerd.
-pub const DOCKERD_AND_OURS: &str = include_str!("dockerd-and-ours.rules");
+/// The same after the reference's pre-start.
+pub const DOCKERD_WITH_AGENT: &str = include_str!("dockerd-with-agent.rules");
 
-/// How nft shows the mark that our rules carry.
+/// How nft prints the mark in the user data of rules.
 const MARK: &str = "  userdata = { \\xec\\x09ecs-init\\x00 }";
 
 /// Prints every rule of both families as text.
 const SAVE: &str = "iptables-save; ip6tables-save";
-/// Prints every expression in the kernel.
+/// Prints every expression of every rule.
 const EXPRESSIONS: &str = "nft --debug=netlink list ruleset";
 
-/// Every table, chain and rule, as `iptables-save` prints them; without dates and without how many
-/// packets came by.
+/// Every table, chain and rule, as `iptables-save` prints them, without dates and counters.
 pub fn saved() -> String {
     strip(&sh(SAVE))
 }
@@ -51,10 +50,9 @@ fn strip(text: &str) -> String {
         .collect()
 }
 
-/// Everything in the kernel, expression by expression, and the chains; without the kernel's numbers
-/// for rules and without our mark, which is no expression.
+/// Every expression, and the chains, without handles and without the mark.
 ///
-/// Of ours it is what [`with_match_tcp`] makes of the reference's by iptables 1.8.9.
+/// For this program's rules it equals what [`with_match_tcp`] makes of iptables 1.8.9's.
 pub fn expressions() -> String {
     strip_handles(&sh(EXPRESSIONS))
 }
@@ -62,16 +60,16 @@ pub fn expressions() -> String {
 fn strip_handles(text: &str) -> String {
     text.lines()
         .filter(|line| !line.starts_with('#'))
-        // Behind the expressions come the chains, and in them once more each rule, in nft's words.
+        // After the expressions, nft prints the chains with each rule in its own syntax.
         .filter(|line| !line.starts_with("\t\t") || line.starts_with("\t\ttype "))
         .map(|line| {
-            // "ip nat PREROUTING 2" and "ip filter INPUT 3 4" head the expressions of a rule.
+            // "ip nat PREROUTING 2" and "ip filter INPUT 3 4" precede the expressions of a rule.
             let is_head = line.starts_with("ip ") || line.starts_with("ip6 ");
             let words: Vec<_> = line.split(' ').take(3).collect();
             if is_head {
                 words.join(" ") + "\n"
             } else if line == MARK {
-                // The user data takes the place of the empty line behind a rule.
+                // The user data is printed instead of the empty line after a rule.
                 "\n".to_owned()
             } else {
                 line.to_owned() + "\n"
@@ -80,8 +78,8 @@ fn strip_handles(text: &str) -> String {
         .collect()
 }
 
-/// What iptables 1.8.9 wrote, with each comparison of TCP's destination port in the header as the
-/// match that we write in its place, and how many those were: the one difference that there is.
+/// What iptables 1.8.9 wrote, with each comparison of the TCP destination port replaced by the match
+/// that this program writes, and the number of replacements. There is no other difference.
 pub fn with_match_tcp(expressions: &str) -> (String, usize) {
     const LOAD: &str = "  [ payload load 2b @ transport header + 2 => reg 1 ]";
     const MATCH: &str = "  [ match name tcp rev 0 ]\n";
@@ -89,7 +87,7 @@ pub fn with_match_tcp(expressions: &str) -> (String, usize) {
     let (mut all, mut replaced) = (String::new(), 0);
     while let Some(line) = lines.next() {
         if line == LOAD {
-            let compare = lines.next().expect("what the port is compared with");
+            let compare = lines.next().expect("a comparison with the port");
             assert!(compare.starts_with("  [ cmp eq reg 1 "), "{compare}");
             all += MATCH;
             replaced += 1;
@@ -101,12 +99,12 @@ pub fn with_match_tcp(expressions: &str) -> (String, usize) {
     (all, replaced)
 }
 
-/// Everything with the kernel's numbers: two equal ones mean that nothing was written between.
-pub fn numbered() -> String {
+/// The ruleset with handles: if it is unchanged, nothing was written.
+pub fn with_handles() -> String {
     sh("nft -a list ruleset 2>&1")
 }
 
-/// [`saved`] and [`expressions`] of another namespace, after a script there.
+/// [`saved`] and [`expressions`] of another namespace after a script there.
 pub fn elsewhere(script: &str) -> (String, String) {
     let script = format!("ip link set lo up\n{script}\n{SAVE}; echo ---; {EXPRESSIONS}");
     let all = sh_elsewhere(&script);
@@ -114,14 +112,14 @@ pub fn elsewhere(script: &str) -> (String, String) {
     (strip(saved), strip_handles(expressions))
 }
 
-/// Puts rules in as `iptables-restore` does.
+/// Replaces the rules with `iptables-restore`.
 pub fn restore(rules: &str) {
     let mut child = Command::new("iptables-restore")
         .stdin(Stdio::piped())
         .spawn()
         .expect("run iptables-restore");
     let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(rules.as_bytes()).expect("tell it");
+    stdin.write_all(rules.as_bytes()).expect("write the rules");
     drop(stdin);
     assert!(child.wait().expect("wait").success());
 }

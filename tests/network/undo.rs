@@ -1,39 +1,34 @@
-//! post-stop leaves what pre-start found.
+//! post-stop restores what pre-start changed, and nothing else.
 
 use crate::namespace::{in_namespace, sh};
-use crate::oracle::{DOCKERD, REFERENCE, numbered, restore, saved};
-use crate::{apply, undo};
-use ecs_init::network;
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use crate::oracle::{DOCKERD, REFERENCE, restore, saved, with_handles};
+use crate::{DEFAULTS, apply, apply_for, undo};
 
 in_namespace! {
-    fn of_a_bare_host_nothing_is_left() {
+    fn undo_on_a_bare_host_leaves_nothing() {
         apply();
-        assert_ne!(numbered(), "");
+        assert_ne!(with_handles(), "");
         undo();
-        assert_eq!(numbered(), "");
+        assert_eq!(with_handles(), "");
         assert_eq!(saved(), "");
-        // Nor does a second time find anything to complain of.
+        // A second undo has no errors.
         undo();
     }
 }
 
 in_namespace! {
-    fn beside_dockerds_rules_not_a_byte_is_changed() {
+    fn undo_keeps_the_rules_of_dockerd_with_their_handles() {
         restore(DOCKERD);
-        let before = (saved(), numbered());
+        let before = (saved(), with_handles());
         apply();
         apply();
         undo();
-        // What was there has kept even its numbers in the kernel. Only chains that we made, and
-        // that dockerd's rules do not use, have come and gone.
-        assert_eq!((saved(), numbered()), before);
+        assert_eq!((saved(), with_handles()), before);
     }
 }
 
 in_namespace! {
-    fn other_peoples_rules_in_our_chains_stay() {
+    fn undo_keeps_similar_rules_of_others() {
         sh("iptables -A INPUT -p tcp --dport 22 -j ACCEPT
             iptables -A INPUT -p tcp --dport 51678 -j DROP
             iptables -A INPUT ! -i lo -p tcp --dport 51679 -j DROP
@@ -48,16 +43,16 @@ in_namespace! {
             iptables -t nat -A PREROUTING -d 169.254.170.2/32 -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1
             iptables -t nat -A OUTPUT -d 169.254.170.0/24 -p tcp --dport 80 -j REDIRECT --to-ports 51679
             nft add rule ip filter INPUT tcp dport 51678 drop");
-        let before = numbered();
+        let before = with_handles();
         apply();
-        assert_ne!(numbered(), before);
+        assert_ne!(with_handles(), before);
         undo();
-        assert_eq!(numbered(), before);
+        assert_eq!(with_handles(), before);
     }
 }
 
 in_namespace! {
-    fn what_others_put_into_our_tables_stays() {
+    fn undo_keeps_what_others_added_to_created_tables() {
         apply();
         sh("iptables -A INPUT -p tcp --dport 22 -j ACCEPT
             iptables -t nat -A POSTROUTING -j MASQUERADE
@@ -69,51 +64,51 @@ in_namespace! {
              -P POSTROUTING ACCEPT\n-A POSTROUTING -j MASQUERADE\n\
              -P INPUT DROP\n"
         );
-        // Those chains of ours that nobody uses are gone.
-        assert!(!numbered().contains("PREROUTING"));
+        // Chains of this program that are not in use are deleted.
+        assert!(!with_handles().contains("PREROUTING"));
     }
 }
 
 in_namespace! {
-    fn tables_that_were_there_and_empty_stay() {
+    fn undo_keeps_empty_tables_that_existed_before() {
         sh("iptables -L; iptables -t nat -L; ip6tables -L; iptables -P INPUT ACCEPT; iptables -t nat -P OUTPUT ACCEPT");
         sh("iptables -A INPUT -j ACCEPT; iptables -D INPUT -j ACCEPT");
-        let before = (saved(), numbered());
+        let before = (saved(), with_handles());
         assert!(before.1.contains("INPUT"));
         apply();
         undo();
-        assert_eq!((saved(), numbered()), before);
+        assert_eq!((saved(), with_handles()), before);
     }
 }
 
 in_namespace! {
-    fn our_rule_is_known_whatever_the_bridge_was_called() {
-        let _ = network::apply(&Root::default(), &crate::DEFAULTS, Some(&Interface::new("br-ecs").unwrap())).unwrap();
+    fn undo_finds_the_bridge_rule_of_any_bridge_name() {
+        apply_for(&DEFAULTS, Some("br-ecs"));
         assert!(saved().contains("-i br-ecs"));
         undo();
-        assert_eq!(numbered(), "");
+        assert_eq!(with_handles(), "");
     }
 }
 
 in_namespace! {
-    fn the_references_rules_go_too() {
+    fn undo_removes_rules_of_the_reference() {
         restore(DOCKERD);
         let before = saved();
         sh(REFERENCE);
         undo();
         let after = saved();
-        // The chains of ip6 are the reference's, who leaves them.
+        // The ip6 chains are the reference's, which does not delete them either.
         assert_eq!(after.split("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT").next(), Some(&*before));
         assert!(!after.contains("51678"));
     }
 }
 
 in_namespace! {
-    fn the_mark_survives_a_save_and_restore_or_is_not_needed() {
+    fn undo_works_after_iptables_save_and_restore() {
         restore(DOCKERD);
         let before = saved();
         apply();
-        // iptables-restore writes our rules anew, without the mark.
+        // iptables-restore writes the rules again without the mark.
         sh("iptables-save | iptables-restore");
         undo();
         assert_eq!(saved(), before);

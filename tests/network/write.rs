@@ -1,25 +1,24 @@
-//! What is written is what the reference's own iptables commands write; but for the match of the
+//! The written rules equal those of the reference's iptables commands, except for the match of the
 //! port, which older versions of iptables could not read.
 
 use crate::namespace::{in_namespace, sh, try_sh};
 use crate::oracle::{
-    DOCKERD, DOCKERD_AND_OURS, REFERENCE, elsewhere, expressions, numbered, reference_undo,
-    restore, saved, with_match_tcp,
+    DOCKERD, DOCKERD_WITH_AGENT, REFERENCE, elsewhere, expressions, reference_undo, restore, saved,
+    with_handles, with_match_tcp,
 };
 use crate::{DEFAULTS, apply};
-use ecs_init::network::{self, Family};
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::network;
+use ecs_init::types::{Interface, Root};
 
 in_namespace! {
-    fn on_a_bare_host_every_letter_is_as_the_references_and_every_expression_but_one() {
+    fn bare_host_has_the_same_text_and_expressions_as_the_reference() {
         apply();
         let (text, kernel) = elsewhere(REFERENCE);
         assert_eq!(saved(), text);
         let (kernel, replaced) = with_match_tcp(&kernel);
         assert_eq!(replaced, 6, "is the system's iptables 1.8.9?");
-        // Tables and chains are listed in the order in which they were made, which is another;
-        // that of the rules in a chain was compared above.
+        // The kernel lists tables and chains in the order of their creation, which differs. The order
+        // of the rules in a chain was compared above.
         let sorted = |all: &str| {
             let mut lines: Vec<_> = all.split_inclusive("\n\n").map(str::to_owned).collect();
             lines.sort();
@@ -38,10 +37,10 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn beside_dockerds_rules_the_whole_is_letter_for_letter_the_references() {
+    fn host_with_dockerd_has_the_same_text_and_expressions_as_the_reference() {
         restore(DOCKERD);
         apply();
-        assert_eq!(sh("iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]/[0:0]/'"), DOCKERD_AND_OURS);
+        assert_eq!(sh("iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]/[0:0]/'"), DOCKERD_WITH_AGENT);
         let dockerd = format!("iptables-restore <<'END'\n{DOCKERD}END\n");
         let (text, kernel) = elsewhere(&(dockerd + REFERENCE));
         assert_eq!(saved(), text);
@@ -50,30 +49,30 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn the_rules_verb_prints_what_iptables_save_prints() {
+    fn render_equals_iptables_save() {
         apply();
-        let rules = network::rules_for(&Root::default(), &DEFAULTS, Some(&Interface::docker0()));
-        for (family, command) in [(Family::Ip4, "iptables-save"), (Family::Ip6, "ip6tables-save")] {
-            let save = sh(&format!("{command} | grep -v '^[#:]'"));
-            assert_eq!(rules.saved(family).to_string(), save);
-        }
+        let rendered = network::render(&Root::default(), &DEFAULTS, Some(&Interface::docker0()));
+        let rendered = rendered.expect("rules");
+        let rules: Vec<_> = rendered.lines().filter(|line| !line.starts_with('#')).collect();
+        let by_iptables = sh("(iptables-save; ip6tables-save) | grep -v '^[#:]'");
+        assert_eq!(rules, by_iptables.lines().collect::<Vec<_>>());
     }
 }
 
 in_namespace! {
-    fn the_second_time_nothing_is_sent() {
+    fn second_apply_writes_nothing() {
         restore(DOCKERD);
         apply();
-        let once = numbered();
+        let once = with_handles();
         apply();
-        assert_eq!(numbered(), once);
+        assert_eq!(with_handles(), once);
     }
 }
 
 in_namespace! {
-    fn iptables_goes_on_working() {
+    fn iptables_commands_work_on_the_same_chains() {
         apply();
-        let ours = saved();
+        let written = saved();
         for (tables, chain, table) in [
             ("iptables", "INPUT", "filter"),
             ("iptables", "FORWARD", "filter"),
@@ -88,8 +87,8 @@ in_namespace! {
             sh(&rule.replace(" -I ", " -C "));
             sh(&rule.replace(" -I ", " -D "));
         }
-        assert_eq!(saved(), ours);
-        // As dockerd does when it starts.
+        assert_eq!(saved(), written);
+        // What dockerd does when it starts.
         sh("iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER");
         for command in ["iptables -L -n", "iptables -t nat -S", "ip6tables -S", "iptables -nvL INPUT --line-numbers"] {
             assert!(!sh(&format!("{command} 2>&1")).contains("incompatible"));
@@ -102,7 +101,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn each_rule_alone_is_found_and_deleted_by_the_references_words() {
+    fn iptables_finds_and_deletes_each_rule_by_the_references_arguments() {
         apply();
         let mut left = saved().matches("-A ").count();
         for command in REFERENCE.lines() {
@@ -118,11 +117,11 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn the_references_own_clean_up_finds_our_rules() {
+    fn post_stop_of_the_reference_removes_the_rules() {
         apply();
         sh(&reference_undo());
         assert!(!saved().contains("-A "), "{}", saved());
-        // And a second time there is nothing left for it.
+        // A second time it finds no rule.
         assert!(try_sh(&reference_undo()).is_err());
     }
 }

@@ -1,27 +1,28 @@
 //! Netlink attributes (`struct nlattr`): length, type, value, padded to four bytes.
 
-/// `NLA_F_NESTED`: the value is attributes again.
-const NESTED: u16 = 1 << 15;
+use super::bytes::ne16;
+
+/// `NLA_F_NESTED`: the value is a list of attributes.
+pub(crate) const NESTED: u16 = 1 << 15;
 /// `NLA_TYPE_MASK`: the type without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const TYPE_MASK: u16 = 0x3fff;
-/// The size of an attribute's header, in bytes.
+/// The size of `struct nlattr` in bytes.
 const HEADER: usize = 4;
 
-/// Writes attributes one after the other.
+/// Encodes a list of attributes.
 #[derive(Debug, Clone, Default)]
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// Nothing written yet.
+    /// An empty list.
     #[must_use]
     pub fn new() -> Self {
         Writer::default()
     }
 
-    /// An attribute of plain bytes.
+    /// Appends an attribute whose value is `value`.
     pub fn bytes(&mut self, kind: u16, value: &[u8]) -> &mut Self {
-        // Nothing that we write comes near 64 KiB; a length cut to the maximum would be refused by
-        // the kernel, not misread.
+        // No attribute of this program is near 64 KiB; the kernel rejects a length that is capped.
         let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
         self.0.extend_from_slice(&length.to_ne_bytes());
         self.0.extend_from_slice(&kind.to_ne_bytes());
@@ -30,54 +31,54 @@ impl Writer {
         self
     }
 
-    /// A string, with the NUL that the kernel wants.
+    /// Appends a NUL-terminated string.
     pub fn text(&mut self, kind: u16, value: &str) -> &mut Self {
         let mut bytes = value.as_bytes().to_vec();
         bytes.push(0);
         self.bytes(kind, &bytes)
     }
 
-    /// 32 bits in network byte order: nfnetlink's numbers.
+    /// Appends 32 bits in network byte order (nfnetlink).
     pub fn be32(&mut self, kind: u16, value: u32) -> &mut Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 
-    /// 64 bits in network byte order.
+    /// Appends 64 bits in network byte order.
     pub fn be64(&mut self, kind: u16, value: u64) -> &mut Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 
-    /// 32 bits in the host's byte order: rtnetlink's numbers.
+    /// Appends 32 bits in the host's byte order (rtnetlink).
     pub fn ne32(&mut self, kind: u16, value: u32) -> &mut Self {
         self.bytes(kind, &value.to_ne_bytes())
     }
 
-    /// Attributes inside an attribute.
+    /// Appends an attribute whose value is the list that `fill` writes.
     pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Writer)) -> &mut Self {
         let mut inner = Writer::new();
         fill(&mut inner);
         self.bytes(kind | NESTED, &inner.0)
     }
 
-    /// The bytes.
+    /// The encoded list.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.0
     }
 }
 
-/// A run of attributes, read whole: there is no such value for bytes that are cut short.
+/// A decoded list of attributes.
 #[derive(Debug, Clone)]
 pub struct Attributes<'a>(Vec<(u16, &'a [u8])>);
 
 impl<'a> Attributes<'a> {
-    /// Reads attributes to the end of `bytes`; `None` if a length does not fit.
+    /// Decodes attributes up to the end of `bytes`; `None` if a length exceeds it.
     #[must_use]
     pub fn read(mut bytes: &'a [u8]) -> Option<Self> {
         let mut all = Vec::new();
         while !bytes.is_empty() {
-            let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
-            let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?) & TYPE_MASK;
+            let length = usize::from(ne16(bytes, 0)?);
+            let kind = ne16(bytes, 2)? & TYPE_MASK;
             all.push((kind, bytes.get(HEADER..length)?));
             // The last attribute may lack its padding.
             bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -85,7 +86,7 @@ impl<'a> Attributes<'a> {
         Some(Attributes(all))
     }
 
-    /// All of them, in order: type and value.
+    /// Type and value of each attribute, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
         self.0.iter().copied()
     }
@@ -96,25 +97,25 @@ impl<'a> Attributes<'a> {
         self.iter().find(|(k, _)| *k == kind).map(|(_, v)| v)
     }
 
-    /// 32 bits in network byte order.
+    /// The value of the first attribute of this type, as 32 bits in network byte order.
     #[must_use]
     pub fn be32(&self, kind: u16) -> Option<u32> {
         Some(u32::from_be_bytes(self.get(kind)?.try_into().ok()?))
     }
 
-    /// 64 bits in network byte order.
+    /// The same, as 64 bits in network byte order.
     #[must_use]
     pub fn be64(&self, kind: u16) -> Option<u64> {
         Some(u64::from_be_bytes(self.get(kind)?.try_into().ok()?))
     }
 
-    /// 32 bits in the host's byte order.
+    /// The same, as 32 bits in the host's byte order.
     #[must_use]
     pub fn ne32(&self, kind: u16) -> Option<u32> {
         Some(u32::from_ne_bytes(self.get(kind)?.try_into().ok()?))
     }
 
-    /// A string, to its NUL or its end; `None` if it is not UTF-8.
+    /// The same, as a string up to its NUL or its end; `None` if it is not UTF-8.
     #[must_use]
     pub fn text(&self, kind: u16) -> Option<&'a str> {
         let value = self.get(kind)?;
@@ -122,7 +123,7 @@ impl<'a> Attributes<'a> {
         std::str::from_utf8(&value[..end]).ok()
     }
 
-    /// The attributes inside this one.
+    /// The same, as a list of attributes.
     #[must_use]
     pub fn nested(&self, kind: u16) -> Option<Attributes<'a>> {
         Attributes::read(self.get(kind)?)
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn written_attributes_are_read_back() {
         let mut w = Writer::new();
         w.text(1, "nat").be32(2, 7).nest(3, |w| {
             w.be64(4, 1 << 40).bytes(5, &[9; 5]);
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_do_not_fit_are_refused() {
+    fn attribute_length_beyond_the_end_is_rejected() {
         for bad in [
             &[4][..],
             &[4, 0, 1],
@@ -162,7 +163,7 @@ mod tests {
         ] {
             assert!(Attributes::read(bad).is_none(), "{bad:?}");
         }
-        // Without the padding of the last one, but complete.
+        // Complete, without the padding of the last attribute.
         assert!(Attributes::read(&[5, 0, 1, 0, 9]).is_some());
     }
 }

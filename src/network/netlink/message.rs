@@ -1,29 +1,27 @@
-//! Netlink messages (`struct nlmsghdr`) and the kernel's answers (`struct nlmsgerr`).
-
-use std::fmt;
-use std::io;
+//! Netlink messages (`struct nlmsghdr`) and acknowledgements (`struct nlmsgerr`).
 
 use super::attr::Attributes;
+use super::bytes::{ne16, ne32};
 
-/// `struct nlmsghdr`'s size in bytes.
-pub const HEADER: usize = 16;
-/// `NLM_F_REQUEST`: every message to the kernel.
-pub const REQUEST: u16 = 0x1;
-/// `NLM_F_ACK`: answer even if all is well.
-pub const ACK: u16 = 0x4;
-/// `NLM_F_DUMP_INTR`: the tables changed while they were dumped.
+/// The size of `struct nlmsghdr` in bytes.
+const HEADER: usize = 16;
+/// `NLM_F_REQUEST`: set in every message to the kernel.
+const REQUEST: u16 = 0x1;
+/// `NLM_F_ACK`: acknowledge success too.
+pub(crate) const ACK: u16 = 0x4;
+/// `NLM_F_DUMP_INTR`: the objects changed during the dump.
 const DUMP_INTERRUPTED: u16 = 0x10;
-/// `NLM_F_DUMP`: all objects, not one.
+/// `NLM_F_DUMP`: return all objects.
 pub const DUMP: u16 = 0x300;
-/// `NLM_F_EXCL`: fail if it is there already.
-pub const EXCLUSIVE: u16 = 0x200;
-/// `NLM_F_CREATE`: make it if it is not there.
+/// `NLM_F_EXCL`: fail if the object exists.
+pub(crate) const EXCLUSIVE: u16 = 0x200;
+/// `NLM_F_CREATE`: create the object if it does not exist.
 pub const CREATE: u16 = 0x400;
-/// `NLM_F_APPEND`: behind what is there, not before it.
-pub const APPEND: u16 = 0x800;
-/// `NLM_F_CAPPED`: an error without the request's body.
+/// `NLM_F_APPEND`: add at the end of the list, not at its head.
+pub(crate) const APPEND: u16 = 0x800;
+/// `NLM_F_CAPPED`: the error does not echo the request's body.
 const CAPPED: u16 = 0x100;
-/// `NLM_F_ACK_TLVS`: an error with attributes behind it.
+/// `NLM_F_ACK_TLVS`: attributes follow (extended acknowledgement).
 const ACK_TLVS: u16 = 0x200;
 
 /// `NLMSG_ERROR`.
@@ -32,14 +30,14 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// `NLMSG_OVERRUN`.
 const OVERRUN: u16 = 4;
-/// Types below this are netlink's own (`NLMSG_MIN_TYPE`).
+/// `NLMSG_MIN_TYPE`: lower types are control messages.
 const FIRST_TYPE: u16 = 0x10;
-/// `NLMSGERR_ATTR_MSG`: the error in words.
+/// `NLMSGERR_ATTR_MSG`: the error as text.
 const ERROR_TEXT: u16 = 1;
 
 /// Appends one message: header, then `body` (family header and attributes).
 pub fn write(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
-    // A message of 4 GiB is nothing that we could build.
+    // No message of this program is near 4 GiB; the kernel rejects a length that is capped.
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     to.extend_from_slice(&length.to_ne_bytes());
     to.extend_from_slice(&kind.to_ne_bytes());
@@ -50,57 +48,45 @@ pub fn write(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]
     to.resize(to.len().next_multiple_of(4), 0);
 }
 
-/// One message of the kernel's.
+/// The content of a message from the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// An object, of the type and with the body (family header and attributes) given.
+    /// An object, for example a rule.
     Object {
         /// The message type.
         kind: u16,
-        /// What follows the header.
+        /// Family header and attributes.
         body: &'a [u8],
     },
-    /// The request was obeyed, or the dump is at its end.
+    /// The request succeeded, or the dump is complete.
     Done,
-    /// The request was refused.
-    Refused(Refusal),
-    /// Neither: to be passed over.
-    Nothing,
+    /// The request failed.
+    Error(KernelError),
+    /// A control message that is ignored.
+    Other,
 }
 
-/// A message and to which request it belongs.
+/// A message from the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<'a> {
-    /// The request's sequence number.
+    /// The sequence number of the request that it belongs to.
     pub sequence: u32,
-    /// Whether the kernel says that a dump is not of one moment.
+    /// Whether the dump is inconsistent: objects changed meanwhile.
     pub interrupted: bool,
-    /// What it says.
+    /// The content.
     pub message: Message<'a>,
 }
 
-/// Why the kernel refused.
+/// An error that the kernel returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct KernelError {
     /// The error number, positive.
     pub errno: i32,
-    /// The kernel's own words, where it has some (extended acknowledgement).
+    /// The kernel's text, if it sent one (extended acknowledgement).
     pub text: Option<String>,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", io::Error::from_raw_os_error(self.errno))?;
-        match &self.text {
-            Some(text) => write!(f, ": {text}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// Reads a datagram into its messages; `None` if a length does not fit.
+/// Splits a datagram into its messages; `None` if a length exceeds it.
 #[must_use]
 pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
     let mut all = Vec::new();
@@ -113,14 +99,14 @@ pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
             sequence: ne32(datagram, 8)?,
             interrupted: flags & DUMP_INTERRUPTED != 0,
             message: match kind {
-                ERROR => outcome(body, error_text(body, flags))?,
-                DONE => outcome(body, done_text(body, flags))?,
-                OVERRUN => Message::Refused(Refusal {
+                ERROR => acknowledgement(body, error_text(body, flags))?,
+                DONE => acknowledgement(body, done_text(body, flags))?,
+                OVERRUN => Message::Error(KernelError {
                     errno: libc::ENOBUFS,
                     text: None,
                 }),
                 FIRST_TYPE.. => Message::Object { kind, body },
-                _ => Message::Nothing,
+                _ => Message::Other,
             },
         });
         datagram = datagram
@@ -130,54 +116,46 @@ pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
     Some(all)
 }
 
-/// The number that an `NLMSG_ERROR` or an `NLMSG_DONE` begins with: zero, or a negative errno. A
-/// `NLMSG_DONE` has it too, and a dump can end with an error.
-fn outcome(body: &[u8], text: Option<String>) -> Option<Message<'static>> {
-    // Some dumps of old kernels end without a number.
+/// `NLMSG_ERROR` and `NLMSG_DONE` both start with zero or a negative errno: a dump, too, can end with
+/// an error.
+fn acknowledgement(body: &[u8], text: Option<String>) -> Option<Message<'static>> {
+    // Old kernels end some dumps without the number.
     if body.is_empty() {
         return Some(Message::Done);
     }
-    let number = i32::from_ne_bytes(*body.first_chunk()?);
+    let number = ne32(body, 0)?.cast_signed();
     Some(match number {
         0.. => Message::Done,
-        _ => Message::Refused(Refusal {
+        _ => Message::Error(KernelError {
             errno: number.checked_neg().unwrap_or(libc::EIO),
             text,
         }),
     })
 }
 
-/// The words behind an `NLMSG_ERROR`: after the number and the request's header, and its body if
-/// that was not left off.
+/// The text of an `NLMSG_ERROR`. It follows the number, the request's header and, unless the error is
+/// capped, the request's body.
 fn error_text(body: &[u8], flags: u16) -> Option<String> {
     let request = if flags & CAPPED == 0 {
         usize::try_from(ne32(body, 4)?).ok()?.max(HEADER)
     } else {
         HEADER
     };
-    words(body, flags, 4_usize.checked_add(request)?)
+    text_at(body, flags, 4_usize.checked_add(request)?)
 }
 
-/// The words behind an `NLMSG_DONE`: after the number.
+/// The text of an `NLMSG_DONE`. It follows the number.
 fn done_text(body: &[u8], flags: u16) -> Option<String> {
-    words(body, flags, 4)
+    text_at(body, flags, 4)
 }
 
-fn words(body: &[u8], flags: u16, from: usize) -> Option<String> {
+fn text_at(body: &[u8], flags: u16, at: usize) -> Option<String> {
     if flags & ACK_TLVS == 0 {
         return None;
     }
-    let from = from.checked_next_multiple_of(4)?;
-    let attributes = Attributes::read(body.get(from..)?)?;
+    let at = at.checked_next_multiple_of(4)?;
+    let attributes = Attributes::read(body.get(at..)?)?;
     attributes.text(ERROR_TEXT).map(str::to_owned)
-}
-
-fn ne16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn ne32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]
@@ -185,55 +163,55 @@ mod tests {
     use super::super::attr::Writer;
     use super::*;
 
-    /// A message as a kernel would send it.
+    /// A message as the kernel sends it.
     fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         write(&mut bytes, kind, flags, 7, body);
         bytes
     }
 
-    /// An `NLMSG_ERROR` for a request of 40 bytes, echoed or not, with words.
-    fn refusal(errno: i32, capped: bool) -> Vec<u8> {
+    /// An `NLMSG_ERROR` with a text for a request of 40 bytes, which is echoed or not.
+    fn error(errno: i32, capped: bool) -> Vec<u8> {
         let mut body = (-errno).to_ne_bytes().to_vec();
         write(&mut body, 0xa06, 0, 7, &[1; 24]);
         if capped {
             body.truncate(4 + HEADER);
         }
-        let mut words = Writer::new();
-        words.text(ERROR_TEXT, "no such chain");
-        body.extend(words.finish());
+        let mut attributes = Writer::new();
+        attributes.text(ERROR_TEXT, "no such chain");
+        body.extend(attributes.finish());
         let flags = ACK_TLVS | if capped { CAPPED } else { 0 };
         message(ERROR, flags, &body)
     }
 
     #[test]
-    fn errors_are_read_with_their_words() {
+    fn error_is_read_with_its_text() {
         for capped in [true, false] {
-            let bytes = refusal(libc::ENOENT, capped);
+            let bytes = error(libc::ENOENT, capped);
             let read = read(&bytes).unwrap();
-            assert_eq!(read[0].sequence, 7);
-            let Message::Refused(refusal) = &read[0].message else {
-                panic!("{read:?}");
+            let expected = KernelError {
+                errno: libc::ENOENT,
+                text: Some("no such chain".to_owned()),
             };
-            assert_eq!(refusal.errno, libc::ENOENT);
-            assert!(refusal.to_string().ends_with(": no such chain"));
+            assert_eq!(read[0].sequence, 7);
+            assert_eq!(read[0].message, Message::Error(expected));
         }
     }
 
     #[test]
-    fn a_dump_that_ends_with_an_error_is_no_success() {
+    fn dump_that_ends_with_an_error_fails() {
         let mut bytes = message(0xa06, 0x10, &[0; 4]);
         bytes.extend(message(DONE, 0, &(-libc::ENOMEM).to_ne_bytes()));
         let read = read(&bytes).unwrap();
         assert!(read[0].interrupted);
-        assert!(matches!(&read[1].message, Message::Refused(r) if r.errno == libc::ENOMEM));
+        assert!(matches!(&read[1].message, Message::Error(e) if e.errno == libc::ENOMEM));
         let done = message(DONE, 0, &0_i32.to_ne_bytes());
         assert_eq!(super::read(&done).unwrap()[0].message, Message::Done);
     }
 
     #[test]
-    fn no_bytes_make_it_panic() {
-        let mut whole = refusal(libc::EPERM, false);
+    fn malformed_datagrams_do_not_panic() {
+        let mut whole = error(libc::EPERM, false);
         whole.extend(message(DONE, ACK_TLVS, &[0, 0, 0, 0, 9]));
         for end in 0..whole.len() {
             let _ = read(&whole[..end]);

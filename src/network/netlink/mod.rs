@@ -1,8 +1,9 @@
-//! Netlink in three layers: attributes ([`attr`]) and messages ([`message`]) are pure bytes to
-//! values and back; [`talk`] has the conversation with the kernel.
+//! Netlink in three layers: attributes ([`attr`]) and messages ([`message`]) convert between bytes
+//! and values (pure); [`connection`] exchanges messages with the kernel.
 //!
 //! Sources: netlink(7), `linux/netlink.h`.
 
 pub mod attr;
+pub(crate) mod bytes;
+pub mod connection;
 pub mod message;
-pub mod talk;

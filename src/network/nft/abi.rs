@@ -1,12 +1,14 @@
-//! `nf_tables`' numbers, from `linux/netfilter/nf_tables.h`, `nf_tables_compat.h`, `nfnetlink.h`,
-//! `nf_nat.h` and `linux/netfilter.h`. Without prefix: `TABLE_NAME` is `NFTA_TABLE_NAME`.
+//! Constants of the kernel's `nf_tables` interface, from `linux/netfilter/nf_tables.h`,
+//! `nf_tables_compat.h`, `nfnetlink.h`, `nf_nat.h` and `linux/netfilter.h`. Names are without their
+//! prefix: `TABLE_NAME` is `NFTA_TABLE_NAME`.
 
-use super::super::rule::{Chain, Family, Place, Table};
+use crate::network::chain::Family;
+use crate::network::netlink::attr::Attributes;
 
 /// `NFNL_SUBSYS_NFTABLES`.
 const SUBSYSTEM: u16 = 10;
 
-/// Message types: `NFT_MSG_*` with the subsystem, and the batch's two.
+/// Message types: `NFT_MSG_*` with the subsystem, and `NFNL_MSG_BATCH_*`.
 pub mod message {
     use super::SUBSYSTEM;
 
@@ -27,14 +29,14 @@ pub mod message {
     pub const GET_COMPAT: u16 = 11 << 8;
 }
 
-/// `NFPROTO_UNSPEC`: in a dump, all families.
+/// `NFPROTO_UNSPEC`: all families, in a dump.
 pub const FAMILY_ANY: u8 = 0;
 /// `NFPROTO_INET`: IPv4 and IPv6 in one table.
 pub const FAMILY_INET: u8 = 1;
 pub const FAMILY_IP4: u8 = 2;
 pub const FAMILY_IP6: u8 = 10;
 
-/// `NFNLGRP_NFTABLES`: whoever joins hears of every change.
+/// `NFNLGRP_NFTABLES`: the multicast group with a notification for each change.
 pub const GROUP: u32 = 7;
 
 pub const COMPAT_NAME: u16 = 1;
@@ -94,6 +96,7 @@ pub const BASE_TRANSPORT: u32 = 2;
 
 pub const BITWISE_SOURCE: u16 = 1;
 pub const BITWISE_DESTINATION: u16 = 2;
+pub const BITWISE_LENGTH: u16 = 3;
 pub const BITWISE_MASK: u16 = 4;
 pub const BITWISE_XOR: u16 = 5;
 pub const BITWISE_OPERATION: u16 = 6;
@@ -119,12 +122,12 @@ pub const NAT_TYPE_DNAT: u32 = 1;
 pub const REDIRECT_REGISTER_PORT: u16 = 1;
 pub const REDIRECT_FLAGS: u16 = 3;
 
-/// The same numbers for `match` and `target`.
+/// `NFTA_MATCH_*` and `NFTA_TARGET_*`, which are equal.
 pub const XT_NAME: u16 = 1;
 pub const XT_REVISION: u16 = 2;
 pub const XT_INFO: u16 = 3;
 
-/// The register for verdicts, and the first two for data.
+/// `NFT_REG_VERDICT`, and the first two data registers.
 pub const REGISTER_VERDICT: u32 = 0;
 pub const REGISTER_1: u32 = 1;
 pub const REGISTER_2: u32 = 2;
@@ -143,72 +146,32 @@ pub const IP4_DESTINATION: u32 = 16;
 pub const TCP_DESTINATION: u32 = 2;
 pub const IPPROTO_TCP: u8 = 6;
 
-/// `NF_NAT_RANGE_MAP_IPS`: addresses are given.
+/// `NF_NAT_RANGE_MAP_IPS`: the range has addresses.
 pub const NAT_ADDRESS: u32 = 1;
-/// `NF_NAT_RANGE_PROTO_SPECIFIED`: ports are given.
+/// `NF_NAT_RANGE_PROTO_SPECIFIED`: the range has ports.
 pub const NAT_PORT: u32 = 2;
 
-/// What a built-in chain hangs on: `enum nf_inet_hooks`, and iptables' priority there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hook {
-    /// The hook's number.
-    pub number: u32,
-    /// The order among all that hangs there; lower comes first.
-    pub priority: i32,
-}
-
-impl Family {
-    /// `NFPROTO_*`.
-    pub(super) fn number(self) -> u8 {
-        match self {
-            Family::Ip4 => FAMILY_IP4,
-            Family::Ip6 => FAMILY_IP6,
-        }
+/// The number of a family (`NFPROTO_*`).
+pub fn family_number(family: Family) -> u8 {
+    match family {
+        Family::Ip4 => FAMILY_IP4,
+        Family::Ip6 => FAMILY_IP6,
     }
 }
 
-impl Place {
-    /// The hook of this built-in chain.
-    pub(super) fn hook(self) -> Hook {
-        Hook {
-            number: match self.chain {
-                Chain::Prerouting => 0,
-                Chain::Input => 1,
-                Chain::Forward => 2,
-                Chain::Output => 3,
-            },
-            priority: match self.table {
-                Table::Filter => 0,
-                // `NF_IP_PRI_NAT_DST`.
-                Table::Nat => -100,
-                // `NF_IP_PRI_MANGLE`.
-                Table::Mangle => -150,
-            },
-        }
-    }
-
-    /// The type of this built-in chain. (Mangle's OUTPUT would be `route`; we have none.)
-    pub(super) fn kind(self) -> &'static str {
-        match self.table {
-            Table::Filter | Table::Mangle => "filter",
-            Table::Nat => "nat",
-        }
-    }
-}
-
-/// An nfnetlink message's body: `struct nfgenmsg`, then the attributes.
-pub(super) fn body(family: u8, resource: u16, attributes: &[u8]) -> Vec<u8> {
-    // Family, version 0, resource id in network byte order.
+/// The body of an nfnetlink message: `struct nfgenmsg`, then attributes.
+pub fn body(family: u8, resource: u16, attributes: &[u8]) -> Vec<u8> {
+    // Family, version 0, resource ID in network byte order.
     let mut body = vec![family, 0];
     body.extend(resource.to_be_bytes());
     body.extend(attributes);
     body
 }
 
-/// `struct nfgenmsg`'s family, and the attributes behind it.
-pub(super) fn split(body: &[u8]) -> Option<(u8, &[u8])> {
-    Some((*body.first()?, body.get(4..)?))
+/// The family in `struct nfgenmsg`, and the attributes after it.
+pub fn split(body: &[u8]) -> Option<(u8, Attributes<'_>)> {
+    Some((*body.first()?, Attributes::read(body.get(4..)?)?))
 }
 
-/// The resource id that a batch's begin and end carry: the subsystem.
-pub(super) const BATCH_RESOURCE: u16 = SUBSYSTEM;
+/// The resource ID of a batch's begin and end: the subsystem.
+pub const BATCH_RESOURCE: u16 = SUBSYSTEM;

@@ -1,20 +1,21 @@
-//! `nf_tables` expressions back to the rule that they mean. Several encodings mean the same rule;
-//! what is not understood to the last expression is nobody of ours, and never touched.
+//! Decodes expressions to a [`Rule`]. Several encodings have the same meaning. A rule with an
+//! expression that is not known here was not written by this program and is never changed.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::super::netlink::attr::Attributes;
-use super::super::rule::{Family, Match, Network, Rule, States, Verdict};
 use super::{abi, xtables};
+use crate::network::chain::Family;
+use crate::network::netlink::attr::Attributes;
+use crate::network::rule::{Cidr, CtStates, Match, Rule, Verdict};
 use crate::types::Interface;
 
-/// What a register was loaded with.
+/// What a register contains.
 #[derive(Debug, Clone, Copy)]
 enum Loaded {
     Interface,
     Protocol,
-    /// An address's first `length` bytes, of which the first `prefix` bits count.
+    /// The first `length` bytes of an address, masked to the first `prefix` bits.
     Address {
         source: bool,
         length: u32,
@@ -23,56 +24,50 @@ enum Loaded {
     Port,
 }
 
-/// The parts of a rule, as they turn up.
+/// The state of the decoder: the registers and the parts of the rule so far.
 #[derive(Debug)]
-struct Parts {
+struct Decoder {
     family: Family,
     registers: BTreeMap<u32, Loaded>,
-    source: Option<Match<Network>>,
-    destination: Option<Match<Network>>,
+    source: Option<Match<Cidr>>,
+    destination: Option<Match<Cidr>>,
     interface: Option<Match<Interface>>,
     tcp: bool,
     port: Option<u16>,
-    states: Option<Match<States>>,
+    states: Option<Match<CtStates>>,
     verdict: Option<Verdict>,
 }
 
-/// Reads the value of `NFTA_RULE_EXPRESSIONS` of a rule in a table of this family. `None`: not a
-/// rule that we could have written.
-#[must_use]
-pub fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
-    let mut parts = Parts::of(family);
+/// Decodes the value of `NFTA_RULE_EXPRESSIONS` of a rule in a table of this family. `None` for a
+/// rule that this program does not write.
+pub(super) fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
+    let mut decoder = Decoder::new(family);
     for (_, element) in Attributes::read(expressions)?.iter() {
-        // Behind the verdict nothing is reached.
-        if parts.verdict.is_some() {
+        // Nothing after the verdict is evaluated.
+        if decoder.verdict.is_some() {
             return None;
         }
-        let element = Attributes::read(element)?;
-        let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
-        let data = Attributes::read(data)?;
-        match element.text(abi::EXPRESSION_NAME)? {
-            "meta" => parts.meta(&data)?,
-            "payload" => parts.payload(&data)?,
-            "bitwise" => parts.bitwise(&data)?,
-            "cmp" => parts.compare(&data)?,
-            "match" => parts.xt_match(&data)?,
-            "target" => parts.xt_target(&data)?,
-            "immediate" => parts.immediate(&data)?,
+        let (name, data) = expression(element)?;
+        match name {
+            "meta" => decoder.meta(&data)?,
+            "payload" => decoder.payload(&data)?,
+            "bitwise" => decoder.bitwise(&data)?,
+            "cmp" => decoder.compare(&data)?,
+            "match" => decoder.xt_match(&data)?,
+            "target" => decoder.xt_target(&data)?,
+            "immediate" => decoder.immediate(&data)?,
             "counter" => {}
             _ => return None,
         }
     }
-    parts.finish()
+    decoder.finish()
 }
 
-/// Whether a rule drops or rejects every packet that comes to it.
-#[must_use]
-pub fn refuses_all(expressions: &[u8]) -> bool {
-    let refuses = |(_, element)| {
-        let element = Attributes::read(element)?;
-        let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
-        let data = Attributes::read(data)?;
-        match element.text(abi::EXPRESSION_NAME)? {
+/// Whether a rule drops or rejects every packet.
+pub(super) fn rejects_all(expressions: &[u8]) -> bool {
+    let rejects = |(_, element)| {
+        let (name, data) = expression(element)?;
+        match name {
             "counter" => Some(false),
             "reject" => Some(true),
             "target" => (data.text(abi::XT_NAME)? == "REJECT").then_some(true),
@@ -81,23 +76,30 @@ pub fn refuses_all(expressions: &[u8]) -> bool {
                 let verdict = verdict.nested(abi::DATA_VERDICT)?;
                 (verdict.be32(abi::VERDICT_CODE)? == abi::DROP).then_some(true)
             }
-            // Any condition.
+            // A condition.
             _ => None,
         }
     };
     let all: Option<Vec<bool>> =
-        Attributes::read(expressions).and_then(|list| list.iter().map(refuses).collect());
+        Attributes::read(expressions).and_then(|list| list.iter().map(rejects).collect());
     all.is_some_and(|all| all.contains(&true))
 }
 
-/// Puts a value where there must not be one yet.
-fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
+/// The name and the attributes of an expression.
+fn expression(element: &[u8]) -> Option<(&str, Attributes<'_>)> {
+    let element = Attributes::read(element)?;
+    let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
+    Some((element.text(abi::EXPRESSION_NAME)?, Attributes::read(data)?))
+}
+
+/// Sets a value; `None` if it was set before.
+fn set_once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.is_none().then(|| *slot = Some(value))
 }
 
-impl Parts {
-    fn of(family: Family) -> Parts {
-        Parts {
+impl Decoder {
+    fn new(family: Family) -> Decoder {
+        Decoder {
             family,
             registers: BTreeMap::new(),
             source: None,
@@ -135,7 +137,7 @@ impl Parts {
             | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_SOURCE, 1..=16) => address(true),
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_DESTINATION, 1..=4)
             | (Family::Ip6, abi::BASE_NETWORK, abi::IP6_DESTINATION, 1..=16) => address(false),
-            // So iptables-nft 1.8.11 says what 1.8.9 says with `meta l4proto`.
+            // iptables-nft 1.8.11; 1.8.9 uses `meta l4proto`.
             (Family::Ip4, abi::BASE_NETWORK, abi::IP4_PROTOCOL, 1) => Loaded::Protocol,
             (_, abi::BASE_TRANSPORT, abi::TCP_DESTINATION, 2) => Loaded::Port,
             _ => return None,
@@ -146,7 +148,7 @@ impl Parts {
     }
 
     fn bitwise(&mut self, data: &Attributes) -> Option<()> {
-        // Operation 0 is "and, then exclusive or"; old kernels know no other and do not say it.
+        // Operation 0 is "and, then xor". Old kernels have no other and omit the attribute.
         if data.get(abi::BITWISE_OPERATION).is_some() && data.be32(abi::BITWISE_OPERATION)? != 0 {
             return None;
         }
@@ -164,7 +166,7 @@ impl Parts {
         else {
             return None;
         };
-        // All bytes of one address, masked once.
+        // Only a whole address, and only once.
         let whole = prefix == length * 8 && matches!(length, 4 | 16);
         (whole && mask.len() == usize::try_from(length).ok()?).then_some(())?;
         let masked = Loaded::Address {
@@ -187,13 +189,13 @@ impl Parts {
         match *self.registers.get(&data.be32(abi::CMP_REGISTER)?)? {
             Loaded::Interface => {
                 let value = interface(value)?;
-                once(&mut self.interface, Match { negated, value })
+                set_once(&mut self.interface, Match { negated, value })
             }
             Loaded::Protocol => self.tcp(!negated && value == [abi::IPPROTO_TCP]),
             Loaded::Port => {
                 let port = u16::from_be_bytes(value.try_into().ok()?);
                 (!negated).then_some(())?;
-                once(&mut self.port, port)
+                set_once(&mut self.port, port)
             }
             Loaded::Address {
                 source,
@@ -201,18 +203,18 @@ impl Parts {
                 prefix,
             } => {
                 (value.len() == usize::try_from(length).ok()?).then_some(())?;
-                let value = network(self.family, prefix, value)?;
+                let value = cidr(self.family, prefix, value)?;
                 let slot = if source {
                     &mut self.source
                 } else {
                     &mut self.destination
                 };
-                once(slot, Match { negated, value })
+                set_once(slot, Match { negated, value })
             }
         }
     }
 
-    /// Notes that the rule is about TCP; `None` if it is about something else, or says so twice.
+    /// Records that the rule matches TCP; `None` if it matches another protocol or a second time.
     fn tcp(&mut self, is_tcp: bool) -> Option<()> {
         (is_tcp && !self.tcp).then(|| self.tcp = true)
     }
@@ -221,8 +223,8 @@ impl Parts {
         let revision = data.be32(abi::XT_REVISION)?;
         let info = data.get(abi::XT_INFO)?;
         match data.text(abi::XT_NAME)? {
-            "tcp" if revision == 0 => once(&mut self.port, xtables::tcp(info)?),
-            "conntrack" => once(&mut self.states, xtables::conntrack(revision, info)?),
+            "tcp" if revision == 0 => set_once(&mut self.port, xtables::read_tcp(info)?),
+            "conntrack" => set_once(&mut self.states, xtables::read_conntrack(revision, info)?),
             _ => None,
         }
     }
@@ -231,11 +233,11 @@ impl Parts {
         let revision = data.be32(abi::XT_REVISION)?;
         let info = data.get(abi::XT_INFO)?;
         let verdict = match data.text(abi::XT_NAME)? {
-            "DNAT" => xtables::dnat(revision, info)?,
-            "REDIRECT" => xtables::redirect(revision, info)?,
+            "DNAT" => xtables::read_dnat(revision, info)?,
+            "REDIRECT" => xtables::read_redirect(revision, info)?,
             _ => return None,
         };
-        once(&mut self.verdict, verdict)
+        set_once(&mut self.verdict, verdict)
     }
 
     fn immediate(&mut self, data: &Attributes) -> Option<()> {
@@ -250,11 +252,11 @@ impl Parts {
             abi::ACCEPT => Verdict::Accept,
             _ => return None,
         };
-        once(&mut self.verdict, verdict)
+        set_once(&mut self.verdict, verdict)
     }
 
     fn finish(self) -> Option<Rule> {
-        // TCP without a port, or a port of who knows which protocol, is none of ours.
+        // This program writes no rule for TCP without a port or for a port without TCP.
         if self.tcp != self.port.is_some() {
             return None;
         }
@@ -269,7 +271,7 @@ impl Parts {
     }
 }
 
-/// A whole name, with its NUL; without one it would be a pattern.
+/// A NUL-terminated name; without NUL it is a pattern.
 fn interface(value: &[u8]) -> Option<Interface> {
     let end = value.iter().position(|b| *b == 0)?;
     let (name, padding) = value.split_at(end);
@@ -279,7 +281,7 @@ fn interface(value: &[u8]) -> Option<Interface> {
     Interface::new(std::str::from_utf8(name).ok()?).ok()
 }
 
-/// How many bits a mask has; one with holes is no prefix.
+/// The number of bits of a mask; `None` if they are not contiguous.
 fn prefix_of(mask: &[u8]) -> Option<u32> {
     let ones = mask.iter().map(|b| b.count_ones()).sum();
     let leading: u32 = match mask.iter().position(|b| *b != u8::MAX) {
@@ -289,18 +291,18 @@ fn prefix_of(mask: &[u8]) -> Option<u32> {
     (leading == ones).then_some(ones)
 }
 
-/// The network that comparing an address's first bytes, of which `prefix` bits count, means.
-fn network(family: Family, prefix: u32, value: &[u8]) -> Option<Network> {
+/// The address range that a comparison of an address's first bytes with `value` matches.
+fn cidr(family: Family, prefix: u32, value: &[u8]) -> Option<Cidr> {
     let mut octets = [0; 16];
     octets.get_mut(..value.len())?.copy_from_slice(value);
-    // Bits outside of the mask could never be equal.
+    // A bit outside of the mask would never be equal.
     let outside = u128::MAX.checked_shr(prefix).unwrap_or(0);
     (u128::from_be_bytes(octets) & outside == 0).then_some(())?;
     let address = match family {
         Family::Ip4 => IpAddr::from(*octets.first_chunk::<4>()?),
         Family::Ip6 => IpAddr::from(octets),
     };
-    Some(Network {
+    Some(Cidr {
         address,
         prefix: u8::try_from(prefix).ok()?,
     })

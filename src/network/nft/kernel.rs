@@ -1,336 +1,232 @@
-//! The kernel's `nf_tables`: look, decide, change, and look again if somebody else was faster.
+//! Reads and changes the kernel's ruleset. A change is optimistic: read, decide, send one batch, and
+//! start again if the generation ID changed meanwhile.
 
 use std::thread;
 use std::time::Duration;
 
-use super::super::netlink::attr::{Attributes, Writer};
-use super::super::netlink::message::{DUMP, Refusal};
-use super::super::netlink::talk::{Failure, Request, Talk};
-use super::super::rule::{Family, Rule, Table, Verdict};
-use super::super::rules::PLACES;
-use super::plan::Step;
-use super::snapshot::{self, Snapshot};
-use super::{abi, batch, own};
-use crate::error::{Context, Error, Kind, Result};
+use super::snapshot::{Snapshot, known_chains};
+use super::step::Step;
+use super::{abi, batch, modules};
+use crate::error::{Error, Kind, Result};
+use crate::network::chain::Family;
+use crate::network::netlink::attr::Writer;
+use crate::network::netlink::connection::{Connection, NEEDS_CAP_NET_ADMIN, NetlinkError, Request};
+use crate::network::netlink::message::DUMP;
 use crate::sys::netlink::Protocol;
 
-/// How often to look again. Whoever changes rules does it in bursts; a hundred changes in a row
-/// that each fall between our look and our batch is somebody who never stops.
+/// How often to start again. Other programs change rules in bursts; after this many conflicts in a
+/// row one of them does not stop.
 const ATTEMPTS: u32 = 100;
-/// How long to let the other one go ahead, at most.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How a change went.
+/// A completed update.
 #[derive(Debug)]
-pub struct Changed {
-    /// How many steps it took; none, if all was in place.
+pub struct Update {
+    /// The number of steps; 0 if nothing had to be changed.
     pub steps: usize,
-    /// What was there before.
+    /// The state before.
     pub before: Snapshot,
 }
 
-impl Changed {
-    /// The generation of the rules that this left behind. The kernel counts one for each batch that
-    /// changes something.
+impl Update {
+    /// The generation ID after the update: the kernel increments it for each batch.
     #[must_use]
     pub fn generation(&self) -> u32 {
         let before = self.before.generation;
         match self.steps {
             0 => before,
-            // Never zero: `nf_tables_commit` passes it over.
+            // Never 0: `nf_tables_commit` skips it.
             _ => before.checked_add(1).unwrap_or(1),
         }
     }
 }
 
-/// Brings the kernel's rules to where `decide` wants them, in one batch.
+/// Applies the steps that `decide` returns for the current state, in one batch. Calls it again if
+/// another program changed the ruleset meanwhile.
 ///
 /// # Errors
-/// `decide`'s; the kernel's refusal, with the step that it refused (then nothing was changed); rules
-/// that never hold still.
-pub fn change(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Changed> {
+/// Those of `decide`; the kernel's error for a step, and then nothing was changed;
+/// [`Kind::Transient`] if the ruleset changed at every attempt.
+pub fn update(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Update> {
     for attempt in 0..ATTEMPTS {
-        if let Some(changed) = once(&decide)? {
-            return Ok(changed);
+        if let Some(update) = try_update(&decide)? {
+            return Ok(update);
         }
-        log::debug!("nf_tables: somebody else changed the rules meanwhile; looking again");
+        log::debug!("nf_tables: another program changed the ruleset meanwhile; reading it again");
         thread::sleep(Duration::from_millis(attempt.into()).min(LONGEST_PAUSE));
     }
     Err(Error::new(
-        Kind::InvalidInput,
+        Kind::Transient,
         format!(
-            "the firewall's rules changed {ATTEMPTS} times while ours were to be put in: find out who \
-         changes them all the time (nft monitor)"
+            "change firewall rules: another program changed them at each of {ATTEMPTS} attempts \
+             (to find it, run: nft monitor)"
         ),
     ))
 }
 
-/// A conversation with netfilter.
-pub(super) fn open() -> Result<Talk> {
-    Talk::open(Protocol::Netfilter).context(|| {
-        "open a netlink socket to netfilter (does the kernel have nfnetlink, \
-         CONFIG_NETFILTER_NETLINK?)"
+/// Reads the current state.
+///
+/// # Errors
+/// Those of [`update`].
+pub fn read() -> Result<Snapshot> {
+    Ok(update(|_| Ok(Vec::new()))?.before)
+}
+
+/// Opens a connection to netfilter.
+pub(super) fn open() -> Result<Connection> {
+    Connection::open(Protocol::Netfilter).map_err(|error| {
+        let hint = "open a netlink socket to netfilter (needs CONFIG_NETFILTER_NETLINK)";
+        Error::with_source(Kind::Unavailable, hint, error)
     })
 }
 
-/// Only looks.
-///
-/// # Errors
-/// As [`change`].
-pub fn read() -> Result<Snapshot> {
-    Ok(change(|_| Ok(Vec::new()))?.before)
-}
-
-/// One attempt; `None` if somebody else was faster. A socket of its own, as an answer that was
-/// broken off may still be on its way.
-fn once(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<Changed>> {
-    let mut talk = open()?;
-    let now = match look(&mut talk) {
-        Ok(now) => now,
-        Err(Failure::Changed) => return Ok(None),
-        Err(Failure::Refused(_, refusal)) => return Err(unreadable(refusal)),
-        Err(failure) => return Err(failed("read the firewall's rules", failure)),
+/// One attempt; `None` if the ruleset changed meanwhile. Uses a new connection, because replies to an
+/// earlier request may still arrive on an old one.
+fn try_update(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<Update>> {
+    let mut connection = open()?;
+    let before = match read_state(&mut connection) {
+        Ok(state) => state,
+        Err(NetlinkError::Inconsistent) => return Ok(None),
+        Err(error) => return Err(read_error(error)),
     };
-    let steps = decide(&now)?;
-    if steps.is_empty() {
-        return Ok(Some(Changed {
-            steps: 0,
-            before: now,
-        }));
+    let steps = decide(&before)?;
+    if !steps.is_empty() {
+        log::debug!("nf_tables: {} steps in one batch", steps.len());
+        match connection.batch(batch::messages(before.generation, &steps)) {
+            Ok(()) => {}
+            Err(NetlinkError::Inconsistent) => return Ok(None),
+            Err(error) => return Err(batch_error(&steps, error)),
+        }
     }
-    log::debug!("nf_tables: {} steps in one batch", steps.len());
-    match talk.batch(batch::messages(now.generation, &steps)) {
-        Ok(()) => Ok(Some(Changed {
-            steps: steps.len(),
-            before: now,
-        })),
-        Err(Failure::Changed) => Ok(None),
-        Err(Failure::Refused(index, refusal)) => Err(refused(&steps, index, refusal)),
-        Err(failure) => Err(failed("change the firewall's rules", failure)),
-    }
+    Ok(Some(Update {
+        steps: steps.len(),
+        before,
+    }))
 }
 
-/// Reads what is there. The generation comes first: whatever changes after it makes the kernel
-/// refuse the batch.
-fn look(talk: &mut Talk) -> Result<Snapshot, Failure> {
-    let mut now = Snapshot::default();
+/// Reads the state, the generation ID first: the kernel then rejects the batch if anything changed
+/// afterwards.
+fn read_state(connection: &mut Connection) -> Result<Snapshot, NetlinkError> {
+    let mut state = Snapshot::default();
     let request = Request {
         kind: abi::message::GET_GENERATION,
         flags: 0,
         body: abi::body(0, 0, &[]),
     };
-    talk.ask(request, |kind, body| {
+    connection.request(request, |kind, body| {
         if kind == abi::message::NEW_GENERATION {
             let (_, attributes) = abi::split(body)?;
-            now.generation = Attributes::read(attributes)?.be32(abi::GENERATION_ID)?;
+            state.generation = attributes.be32(abi::GENERATION_ID)?;
         }
         Some(())
     })?;
     let any = abi::FAMILY_ANY;
-    let (tables, chains) = (abi::message::GET_TABLE, abi::message::GET_CHAIN);
-    dump(talk, tables, any, &[], |kind, body| match kind {
-        abi::message::NEW_TABLE => snapshot::table(&mut now, body),
-        _ => Some(()),
-    })?;
-    dump(talk, chains, any, &[], |kind, body| match kind {
-        abi::message::NEW_CHAIN => snapshot::chain(&mut now, body),
-        _ => Some(()),
-    })?;
-    for (place, _) in PLACES {
-        if now.chain(place).is_none() {
+    dump(connection, &TABLES, any, &[], |body| state.add_table(body))?;
+    dump(connection, &CHAINS, any, &[], |body| state.add_chain(body))?;
+    for chain in known_chains() {
+        if state.chain(chain).is_none() {
             continue;
         }
-        // A filter, for hosts with thousands of rules in other chains. Kernels that do not know it
-        // send them all, so what is not of this chain is passed over.
+        // A filter, for hosts with thousands of rules in other chains. Kernels that ignore it return
+        // all rules; `add_rule` skips those of other chains.
         let mut filter = Writer::new();
         filter
-            .text(abi::RULE_TABLE, place.table.name())
-            .text(abi::RULE_CHAIN, place.chain.name());
-        let (kind, filter) = (abi::message::GET_RULE, filter.finish());
-        let family = place.family.number();
-        dump(talk, kind, family, &filter, |kind, body| match kind {
-            abi::message::NEW_RULE => snapshot::rule(&mut now, place, body),
-            _ => Some(()),
+            .text(abi::RULE_TABLE, chain.table.name())
+            .text(abi::RULE_CHAIN, chain.name());
+        let (family, filter) = (abi::family_number(chain.family), filter.finish());
+        dump(connection, &RULES, family, &filter, |body| {
+            state.add_rule(chain, body)
         })?;
     }
-    for family in now.own.tables.clone() {
-        let mut filter = Writer::new();
-        filter.text(abi::RULE_TABLE, own::TABLE);
-        let (kind, filter) = (abi::message::GET_RULE, filter.finish());
-        dump(
-            talk,
-            kind,
-            family.number(),
-            &filter,
-            |kind, body| match kind {
-                abi::message::NEW_RULE => snapshot::own_rule(&mut now, body),
-                _ => Some(()),
-            },
-        )?;
-    }
-    Ok(now)
+    Ok(state)
 }
 
+/// The message types of a dump: of the request and of an object in the reply.
+struct DumpTypes {
+    get: u16,
+    new: u16,
+}
+
+const TABLES: DumpTypes = DumpTypes {
+    get: abi::message::GET_TABLE,
+    new: abi::message::NEW_TABLE,
+};
+const CHAINS: DumpTypes = DumpTypes {
+    get: abi::message::GET_CHAIN,
+    new: abi::message::NEW_CHAIN,
+};
+const RULES: DumpTypes = DumpTypes {
+    get: abi::message::GET_RULE,
+    new: abi::message::NEW_RULE,
+};
+
+/// Calls `each` with the body of every object of a dump.
 fn dump(
-    talk: &mut Talk,
-    kind: u16,
+    connection: &mut Connection,
+    types: &DumpTypes,
     family: u8,
     filter: &[u8],
-    each: impl FnMut(u16, &[u8]) -> Option<()>,
-) -> Result<(), Failure> {
+    mut each: impl FnMut(&[u8]) -> Option<()>,
+) -> Result<(), NetlinkError> {
     let request = Request {
-        kind,
+        kind: types.get,
         flags: DUMP,
         body: abi::body(family, 0, filter),
     };
-    talk.ask(request, each)
-}
-
-/// The kernel would not even show its rules.
-fn unreadable(refusal: Refusal) -> Error {
-    let hint = match refusal.errno {
-        libc::EPERM => " (it takes CAP_NET_ADMIN: run as root)",
-        // nfnetlink's answer for a part of netfilter that is not there.
-        libc::EINVAL | libc::EOPNOTSUPP => {
-            " (the kernel has no nf_tables: CONFIG_NF_TABLES, module nf_tables)"
+    connection.request(request, |kind, body| {
+        if kind == types.new {
+            each(body)
+        } else {
+            Some(())
         }
-        _ => "",
-    };
-    Error::with_source(
-        Kind::InvalidInput,
-        format!("read the firewall's rules{hint}"),
-        refusal,
-    )
+    })
 }
 
-/// The kernel refused one step, and so did nothing at all.
-fn refused(steps: &[Step], index: usize, refusal: Refusal) -> Error {
-    let Some(step) = index.checked_sub(1).and_then(|i| steps.get(i)) else {
-        return Error::with_source(
-            Kind::InvalidInput,
-            format!("change the firewall's rules{}", permission(&refusal)),
-            refusal,
-        );
-    };
-    let missing = match (refusal.errno, step) {
-        (libc::EPERM, _) => permission(&refusal).to_owned(),
-        (libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL, step) => needs(step),
-        _ => String::new(),
-    };
-    Error::with_source(
-        Kind::InvalidInput,
-        format!("the kernel refused to {step}; nothing was changed{missing}"),
-        refusal,
-    )
-}
-
-fn permission(refusal: &Refusal) -> &'static str {
-    if refusal.errno == libc::EPERM {
-        " (it takes CAP_NET_ADMIN, and a table that no other program has as its own)"
-    } else {
-        ""
+fn read_error(error: NetlinkError) -> Error {
+    const CONTEXT: &str = "read firewall rules";
+    match error.errno() {
+        Some(libc::EPERM) => error.into_error(format!("{CONTEXT}{NEEDS_CAP_NET_ADMIN}")),
+        // nfnetlink's reply for a subsystem that does not exist.
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => error
+            .into_error(format!(
+                "{CONTEXT} (needs CONFIG_NF_TABLES, module nf_tables)"
+            ))
+            .with_kind(Kind::Unavailable),
+        _ => error.into_error(CONTEXT),
     }
 }
 
-/// What a step needs of the kernel.
-fn needs(step: &Step) -> String {
+fn batch_error(steps: &[Step], error: NetlinkError) -> Error {
+    let step = match &error {
+        NetlinkError::Rejected(index, _) => index.checked_sub(1).and_then(|i| steps.get(i)),
+        _ => None,
+    };
+    let hint = match (error.errno(), step) {
+        (Some(libc::EPERM), _) => {
+            " (needs CAP_NET_ADMIN, and a table that is not owned by another program)".to_owned()
+        }
+        (Some(libc::ENOENT | libc::EOPNOTSUPP | libc::EINVAL), Some(step)) => requirements(step),
+        _ => String::new(),
+    };
+    error.into_error(match step {
+        Some(step) => format!("firewall rules not changed: the kernel rejected '{step}'{hint}"),
+        None => format!("change firewall rules{hint}"),
+    })
+}
+
+/// What a step requires of the kernel.
+fn requirements(step: &Step) -> String {
     match step {
-        Step::MakeTable(Family::Ip4, _) | Step::MakeOwnTable(Family::Ip4) => {
-            " (it needs CONFIG_NF_TABLES_IPV4)".to_owned()
+        Step::AddTable(Family::Ip4, _) => " (needs CONFIG_NF_TABLES_IPV4)".to_owned(),
+        Step::AddTable(Family::Ip6, _) => " (needs CONFIG_NF_TABLES_IPV6)".to_owned(),
+        Step::AddChain(chain) if chain.chain_type() == "nat" => {
+            " (needs CONFIG_NFT_NAT, module nft_chain_nat)".to_owned()
         }
-        Step::MakeTable(Family::Ip6, _) | Step::MakeOwnTable(Family::Ip6) => {
-            " (it needs CONFIG_NF_TABLES_IPV6)".to_owned()
+        Step::AddRule(_, _, rule) => {
+            let modules = modules::required_by(&rule.expressions);
+            format!(" (needs the kernel modules {})", modules.join(", "))
         }
-        Step::MakeChain(place) | Step::MakeOwnChain(place) if place.table == Table::Nat => {
-            " (it needs CONFIG_NFT_NAT, module nft_chain_nat)".to_owned()
-        }
-        Step::Write(_, _, rule) => {
-            format!(
-                " (it needs the kernel modules {})",
-                modules(rule).join(", ")
-            )
-        }
-        Step::WriteOwn(_, rule) => format!(
-            " (it needs the kernel modules {})",
-            native_modules(&rule.text).join(", ")
-        ),
         _ => String::new(),
-    }
-}
-
-/// The modules whose expressions a rule of our own table is written with.
-fn native_modules(words: &str) -> Vec<&'static str> {
-    let modules = [
-        (" ct ", "nft_ct"),
-        ("counter ", "nft_counter"),
-        ("dnat to ", "nft_nat"),
-        ("redirect to ", "nft_redir"),
-    ];
-    let needed = modules.into_iter().filter(|(word, _)| words.contains(word));
-    needed.map(|(_, module)| module).collect()
-}
-
-/// The modules whose expressions, matches and targets a rule is written with.
-fn modules(rule: &Rule) -> Vec<&'static str> {
-    let xtables = [
-        rule.tcp_port.map(|_| "xt_tcpudp"),
-        rule.states.as_ref().map(|_| "xt_conntrack"),
-        match rule.verdict {
-            Verdict::Dnat(_) => Some("xt_nat"),
-            Verdict::Redirect(_) => Some("xt_REDIRECT"),
-            Verdict::Accept | Verdict::Drop => None,
-        },
-    ];
-    let xtables: Vec<_> = xtables.into_iter().flatten().collect();
-    let bridge = (!xtables.is_empty()).then_some("nft_compat");
-    ["nft_counter"]
-        .into_iter()
-        .chain(bridge)
-        .chain(xtables)
-        .collect()
-}
-
-fn failed(doing: &str, failure: Failure) -> Error {
-    match failure {
-        Failure::Socket(error) => Error::with_source(Kind::InvalidInput, doing, error),
-        Failure::Refused(_, refusal) => Error::with_source(Kind::InvalidInput, doing, refusal),
-        Failure::Changed => Error::new(
-            Kind::InvalidInput,
-            format!("{doing}: they changed meanwhile"),
-        ),
-        Failure::Malformed => Error::new(
-            Kind::InvalidInput,
-            format!("{doing}: the kernel's answer cannot be read"),
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::NetworkConfig;
-    use crate::network::rules::RuleSet;
-    use crate::types::Interface;
-
-    #[test]
-    fn a_refusal_names_every_module_that_the_rule_is_written_with() {
-        let config = NetworkConfig::DEFAULT;
-        let set = RuleSet::new(&config, Some(&Interface::docker0()), false);
-        let said: Vec<_> = PLACES
-            .into_iter()
-            .flat_map(|(place, _)| set.at(place))
-            .map(|w| needs(&Step::Write(w.place, w.position, w.rule.clone())))
-            .collect();
-        let of = |modules| format!(" (it needs the kernel modules {modules})");
-        assert_eq!(
-            said,
-            [
-                of("nft_counter, nft_compat, xt_tcpudp"),
-                of("nft_counter, nft_compat, xt_tcpudp"),
-                of("nft_counter, nft_compat, xt_conntrack"),
-                of("nft_counter, nft_compat, xt_tcpudp, xt_nat"),
-                of("nft_counter, nft_compat, xt_tcpudp, xt_REDIRECT"),
-            ]
-        );
     }
 }

@@ -1,26 +1,31 @@
-//! The packet filter's rules in the kernel, through `nf_tables`, in the tables and chains of
-//! iptables-nft and in its encoding.
+//! Rules in the kernel through `nf_tables`: in the tables and the encoding of iptables-nft, or in
+//! dedicated tables and native expressions.
 //!
-//! Or, in the other variant, in tables of our own ([`own`], [`native`]).
-//!
-//! [`encode`] and [`decode`] are rules to bytes and back, [`plan`] says what is to be done, all of
-//! them pure; [`kernel`] reads the kernel's state and sends the batch.
+//! | module | what it does |
+//! |---|---|
+//! | [`kernel`], `compat_probe` | read and change the ruleset; ask what the kernel supports |
+//! | `plan`, `dedicated_table` | from the state and the desired rules to steps (pure) |
+//! | [`snapshot`], [`step`] | the state; one change of it |
+//! | `batch`, [`event`] | steps to messages; notifications (pure) |
+//! | `iptables_encoding`, `native_encoding`, `decode` | rules to expressions and back (pure) |
+//! | `expressions`, `xtables`, `userdata`, `modules`, `abi` | parts of an encoded rule; constants |
 
 mod abi;
-pub mod batch;
-pub mod compat;
-pub mod decode;
-pub mod encode;
+mod batch;
+pub(crate) mod compat_probe;
+mod decode;
+pub(crate) mod dedicated_table;
+pub mod event;
+mod expressions;
+mod iptables_encoding;
 pub mod kernel;
-pub mod mark;
-pub mod native;
-pub mod news;
-pub mod own;
-pub mod plan;
+mod modules;
+mod native_encoding;
+pub(crate) mod plan;
 pub mod snapshot;
+pub mod step;
+mod userdata;
 mod xtables;
 
 #[cfg(test)]
 mod tests;
-
-pub use abi::Hook;

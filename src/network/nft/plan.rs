@@ -1,198 +1,138 @@
-//! What is to be done: a pure function of what is there and what is wanted.
+//! The steps from the kernel's state to the desired rules in the tables of iptables-nft. Pure.
 
-use std::fmt;
-
-use super::super::rule::{Family, Place, Rule, Table};
-use super::super::rules::{PLACES, Position, RuleSet, Wanted};
-use super::native::Native;
-use super::own;
+use super::iptables_encoding;
 use super::snapshot::{ChainState, RuleState, Snapshot};
+use super::step::Step;
 use crate::config::NetworkConfig;
 use crate::error::{Error, Kind, Result};
+use crate::network::chain::{ChainId, Table};
+use crate::network::rules::{CHAINS, PlacedRule, Position, RuleInputs, RuleSet};
 use crate::types::Interface;
 
-/// One message of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Make a table.
-    MakeTable(Family, Table),
-    /// Make a built-in chain.
-    MakeChain(Place),
-    /// Take out the rule with this handle.
-    TakeOut(Place, u64),
-    /// Write a rule before all others of its chain, or behind them.
-    Write(Place, Position, Rule),
-    /// Take away a chain that is empty by now.
-    RemoveChain(Place),
-    /// Take away a table that is empty by now.
-    RemoveTable(Family, Table),
-    /// Make the table of our own.
-    MakeOwnTable(Family),
-    /// Make a chain in it.
-    MakeOwnChain(Place),
-    /// Write a rule into that chain, behind all others.
-    WriteOwn(Place, Native),
-    /// Take away the table of our own, with all that is in it.
-    RemoveOwnTable(Family),
-    /// The first half of saying to whom it concerns that our rules are gone for good: see
-    /// [`own::FAREWELL`].
-    MakeFarewell,
-    /// The second half.
-    RemoveFarewell,
-}
-
-/// As it reads in "the kernel refused to ...".
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::MakeTable(family, table) => write!(f, "make the table {family} {}", table.name()),
-            Step::MakeChain(place) => write!(f, "make the chain {place}"),
-            Step::TakeOut(place, handle) => write!(f, "take rule {handle} out of {place}"),
-            Step::Write(place, _, rule) => write!(f, "write into {place} the rule{rule}"),
-            Step::RemoveChain(place) => write!(f, "remove the chain {place}"),
-            Step::RemoveTable(family, table) => {
-                write!(f, "remove the table {family} {}", table.name())
-            }
-            Step::MakeOwnTable(family) => write!(f, "make the table {family} {}", own::TABLE),
-            Step::MakeOwnChain(place) => {
-                let name = own::name(*place);
-                write!(f, "make the chain {} {} {name}", place.family, own::TABLE)
-            }
-            Step::WriteOwn(place, rule) => {
-                let (name, rule) = (own::name(*place), &rule.text);
-                write!(
-                    f,
-                    "write into {} {} {name} the rule {rule}",
-                    place.family,
-                    own::TABLE
-                )
-            }
-            Step::RemoveOwnTable(family) => write!(f, "remove the table {family} {}", own::TABLE),
-            Step::MakeFarewell => write!(f, "make the table ip {}", own::FAREWELL),
-            Step::RemoveFarewell => write!(f, "remove the table ip {}", own::FAREWELL),
-        }
-    }
-}
-
-/// What leads from what there is to `wanted`, in order. Nothing, if it is there.
+/// The steps to `desired`, in order; none if the kernel has it.
 ///
-/// A chain's rules are in place if ours are there once each, in the right order among themselves,
-/// with our mark, and none of ours that is not wanted any more. Otherwise all of ours are taken out
-/// and written anew.
+/// A chain is left unchanged if it has the desired rules once each, in their order, with the mark, and
+/// no other rule of this program. Otherwise all rules of this program in it are deleted and written
+/// again.
 ///
 /// # Errors
-/// A chain by the name that we need is not the one that iptables makes: rules in it would not be
-/// met by the packets that they are for.
-pub fn apply(now: &Snapshot, wanted: &RuleSet) -> Result<Vec<Step>> {
+/// A chain of a name that is needed is not the base chain that iptables creates: packets would not
+/// reach rules in it.
+pub(crate) fn apply(now: &Snapshot, desired: &RuleSet) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
-    for (place, _) in PLACES {
-        let chain = now.chain(place);
+    for (id, _) in CHAINS {
+        let chain = now.chain(id);
         let mut missing = Vec::new();
-        if wanted.at(place).next().is_some() {
+        if desired.of_chain(id).next().is_some() {
             chain.map(check).transpose()?;
-            let table = Step::MakeTable(place.family, place.table);
-            // Two chains may need the same table.
-            if now.table(place.family, place.table).is_none() && !steps.contains(&table) {
+            let table = Step::AddTable(id.family, id.table.name());
+            // Two chains can need the same table.
+            if now.table(id.family, id.table).is_none() && !steps.contains(&table) {
                 missing.push(table);
             }
             if chain.is_none() {
-                missing.push(Step::MakeChain(place));
+                missing.push(Step::AddChain(id));
             }
         }
-        let there: Vec<_> = now
-            .rules_at(place)
-            .filter(|r| r.marked || is_one_of(r, place, wanted))
+        let existing: Vec<_> = now
+            .rules_of(id)
+            .filter(|r| r.marked || is_in(desired, r))
             .collect();
-        let in_place = there.iter().all(|r| r.marked)
-            && there
+        let unchanged = existing.iter().all(|r| r.marked)
+            && existing
                 .iter()
                 .map(|r| r.rule.as_ref())
-                .eq(wanted.at(place).map(|w| Some(&w.rule)));
-        if in_place {
+                .eq(desired.of_chain(id).map(|placed| Some(&placed.rule)));
+        if unchanged {
             continue;
         }
         steps.extend(missing);
-        steps.extend(there.into_iter().map(|r| Step::TakeOut(place, r.handle)));
-        // Each rule for the head goes before those that went there earlier: the last one first.
-        let at = |position| wanted.at(place).filter(move |w| w.position == position);
-        steps.extend(at(Position::Head).rev().map(write));
-        steps.extend(at(Position::Tail).map(write));
+        steps.extend(existing.into_iter().map(|r| Step::DeleteRule(id, r.handle)));
+        // A rule for the head is inserted before the previous one, so the last one goes first.
+        let at = |position| desired.of_chain(id).filter(move |p| p.position == position);
+        steps.extend(at(Position::Head).rev().map(add_rule));
+        steps.extend(at(Position::Tail).map(add_rule));
     }
     Ok(steps)
 }
 
-fn write(wanted: &Wanted) -> Step {
-    Step::Write(wanted.place, wanted.position, wanted.rule.clone())
+fn add_rule(placed: &PlacedRule) -> Step {
+    let rule = iptables_encoding::encode(&placed.rule);
+    Step::AddRule(placed.chain, placed.position, rule)
 }
 
-/// What takes our rules out again, and the tables and chains that we made, as far as nobody else
-/// uses them by now.
+/// The steps that remove this program's rules, and the tables and chains that it created unless
+/// another program uses them.
 ///
-/// Rules with our mark are ours whatever they say. Without it, ours are those that the reference
-/// would have written: by `config`, for Docker's usual bridge or one that a marked rule names.
-#[must_use]
-pub fn undo(now: &Snapshot, config: &NetworkConfig) -> Vec<Step> {
+/// Every rule with the mark is removed. Of the others, those are removed that the reference writes for
+/// `config` and for the bridge docker0 or a bridge of a marked rule.
+pub(crate) fn undo(now: &Snapshot, config: &NetworkConfig) -> Vec<Step> {
     let docker0 = Interface::docker0();
     let possible: Vec<_> = now
         .bridges()
         .chain([&docker0])
-        .map(|bridge| RuleSet::new(config, Some(bridge), true).past_a_closed_input())
+        .map(|bridge| {
+            RuleSet::new(&RuleInputs {
+                config: config.clone(),
+                bridge: Some(bridge.clone()),
+                ipv6: true,
+                closed_input: true,
+            })
+        })
         .collect();
-    let mut rules = Vec::new();
-    let mut chains = Vec::new();
-    let mut tables = Vec::new();
-    for (place, _) in PLACES {
-        let ours: Vec<_> = now
-            .rules_at(place)
-            .filter(|r| r.marked || possible.iter().any(|set| is_one_of(r, place, set)))
+    let mut steps = Vec::new();
+    let mut emptied: Vec<ChainId> = Vec::new();
+    for (id, _) in CHAINS {
+        let rules: Vec<_> = now
+            .rules_of(id)
+            .filter(|r| r.marked || possible.iter().any(|set| is_in(set, r)))
             .collect();
-        let emptied = now
-            .chain(place)
-            .filter(|c| c.ours && c.accepts && usize::try_from(c.uses) == Ok(ours.len()));
-        chains.extend(emptied.map(|_| place));
-        rules.extend(ours.into_iter().map(|r| Step::TakeOut(place, r.handle)));
+        let becomes_empty = now
+            .chain(id)
+            .is_some_and(|c| c.marked && c.accepts && usize::try_from(c.uses) == Ok(rules.len()));
+        emptied.extend(becomes_empty.then_some(id));
+        steps.extend(rules.into_iter().map(|r| Step::DeleteRule(id, r.handle)));
     }
-    for table in now.tables.iter().filter(|t| t.ours) {
-        let emptied = chains
-            .iter()
-            .filter(|c| c.family == table.family && c.table == table.table)
-            .count();
-        if usize::try_from(table.uses) == Ok(emptied) {
-            tables.push(Step::RemoveTable(table.family, table.table));
+    steps.extend(emptied.iter().map(|id| Step::DeleteChain(*id)));
+    for table in &now.tables {
+        let of_table = |id: &&ChainId| (id.family, id.table) == (table.family, table.table);
+        let becomes_empty =
+            usize::try_from(table.uses) == Ok(emptied.iter().filter(of_table).count());
+        if table.marked && table.table != Table::Dedicated && becomes_empty {
+            steps.push(Step::DeleteTable(table.family, table.table.name()));
         }
     }
-    rules.extend(chains.into_iter().map(Step::RemoveChain));
-    rules.extend(tables);
-    rules
+    steps
 }
 
-/// Whether a rule says what one of `set` says for its chain.
-fn is_one_of(rule: &RuleState, place: Place, set: &RuleSet) -> bool {
-    set.at(place).any(|w| rule.rule.as_ref() == Some(&w.rule))
+/// Whether `set` has this rule in the same chain.
+fn is_in(set: &RuleSet, rule: &RuleState) -> bool {
+    let mut of_chain = set.of_chain(rule.chain);
+    of_chain.any(|placed| rule.rule.as_ref() == Some(&placed.rule))
 }
 
-/// Whether a chain that is there is the one that iptables would have made.
+/// Checks that a chain is the base chain that iptables creates.
 fn check(chain: &ChainState) -> Result<()> {
-    let place = chain.place;
-    if chain.hook == Some(place.hook()) && chain.kind == place.kind() {
+    let id = chain.id;
+    let expected = id.hook();
+    if chain.hook == Some(expected) && chain.chain_type == id.chain_type() {
         return Ok(());
     }
     let is = match chain.hook {
-        None => "no base chain, so no packet comes to it".to_owned(),
+        None => "not a base chain".to_owned(),
         Some(hook) => format!(
             "of type {}, hook {}, priority {}",
-            chain.kind, hook.number, hook.priority
+            chain.chain_type, hook.number, hook.priority
         ),
     };
-    let should = place.hook();
     Err(Error::new(
         Kind::InvalidInput,
         format!(
-            "the chain {place} is {is}; iptables' own is of type {}, hook {}, priority {}: \
-         rename or remove it (nft list chain {place})",
-            place.kind(),
-            should.number,
-            should.priority,
+            "the chain {id} is {is}, but iptables creates it of type {}, hook {}, priority {}: \
+             rename or delete it (nft list chain {id})",
+            id.chain_type(),
+            expected.number,
+            expected.priority,
         ),
     ))
 }

@@ -1,238 +1,219 @@
-//! What is in the kernel at one moment, as far as it concerns us.
+//! The kernel's tables, chains and rules at one generation, as far as they concern this program:
+//! those of iptables-nft in which it has rules, and the dedicated tables.
 
-use super::super::netlink::attr::Attributes;
-use super::super::rule::{Family, Place, Rule, Table};
-use super::super::rules::{self, INPUT, PLACES};
-use super::abi::{self, Hook};
-use super::own::{self, OwnChain, OwnState};
-use super::{decode, mark};
+use super::abi;
+use super::{decode, userdata};
+use crate::network::chain::{Chain, ChainId, Family, Hook, Table};
+use crate::network::netlink::attr::Attributes;
+use crate::network::rule::Rule;
+use crate::network::rules::{CHAINS, INPUT, bridge_of};
 use crate::types::Interface;
 
-/// A table of iptables' that is there.
+/// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableState {
-    /// Its family.
+pub(crate) struct TableState {
     pub family: Family,
-    /// Which it is.
     pub table: Table,
-    /// How many chains, sets and other objects it has.
+    /// The number of chains, sets and other objects in it.
     pub uses: u32,
-    /// Whether we made it.
-    pub ours: bool,
+    /// Whether this program created it.
+    pub marked: bool,
 }
 
-/// A chain with the name of one of [`PLACES`].
+/// A chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainState {
-    /// Where it is.
-    pub place: Place,
-    /// Its hook; `None` for a chain that only jumps lead to.
+pub(crate) struct ChainState {
+    pub id: ChainId,
+    /// `None` for a chain that is not a base chain.
     pub hook: Option<Hook>,
-    /// Its type: `filter`, `nat`, `route`; empty without a hook.
-    pub kind: String,
-    /// Whether it lets packets pass that no rule decides.
+    /// `filter`, `nat` or `route`; empty for a chain that is not a base chain.
+    pub chain_type: String,
+    /// Whether its policy is accept.
     pub accepts: bool,
-    /// How many rules it has.
+    /// The number of rules in it.
     pub uses: u32,
-    /// Whether we made it.
-    pub ours: bool,
+    /// Whether this program created it.
+    pub marked: bool,
 }
 
-/// A rule in such a chain.
+/// A rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleState {
-    /// Where it is.
-    pub place: Place,
-    /// The kernel's number for it.
+pub(crate) struct RuleState {
+    pub chain: ChainId,
     pub handle: u64,
-    /// What it means, if we understand it.
+    /// The decoded rule, in a table of iptables.
     pub rule: Option<Rule>,
-    /// Whether it carries our mark.
+    /// The text in its user data, in the dedicated table.
+    pub text: Option<String>,
+    /// Whether this program wrote it.
     pub marked: bool,
     /// Whether it drops or rejects every packet.
-    pub refuses: bool,
+    pub rejects_all: bool,
 }
 
-/// All of it. Rules are in the order in which packets meet them.
+/// The state of the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The generation of the kernel's rules that this is of.
+    /// The generation ID of the ruleset.
     pub generation: u32,
-    /// Tables.
-    pub tables: Vec<TableState>,
-    /// Chains.
-    pub chains: Vec<ChainState>,
-    /// Rules.
-    pub rules: Vec<RuleState>,
-    /// What is in the tables of our own.
-    pub own: OwnState,
-    /// Base chains, whoever's, for packets to this host that drop what no rule of theirs accepts,
-    /// as `nft` names them: `inet filter input`.
-    pub closed_inputs: Vec<String>,
+    pub(crate) tables: Vec<TableState>,
+    pub(crate) chains: Vec<ChainState>,
+    /// Those of one chain are in their order.
+    pub(crate) rules: Vec<RuleState>,
+    /// Whether a dedicated table has a chain that this program does not use.
+    pub(crate) foreign_chain: bool,
+    /// Base chains of any table for packets to this host with the policy drop, as nft names them:
+    /// `inet filter input`.
+    pub(crate) dropping_inputs: Vec<String>,
 }
 
 impl Snapshot {
-    /// A table, if it is there.
-    #[must_use]
-    pub fn table(&self, family: Family, table: Table) -> Option<&TableState> {
-        self.tables
-            .iter()
-            .find(|t| t.family == family && t.table == table)
+    /// A table, if it exists.
+    pub(crate) fn table(&self, family: Family, table: Table) -> Option<&TableState> {
+        let is_it = |t: &&TableState| (t.family, t.table) == (family, table);
+        self.tables.iter().find(is_it)
     }
 
-    /// A chain, if it is there.
-    #[must_use]
-    pub fn chain(&self, place: Place) -> Option<&ChainState> {
-        self.chains.iter().find(|c| c.place == place)
+    /// The families that have the dedicated table.
+    pub(crate) fn dedicated_families(&self) -> impl Iterator<Item = Family> {
+        let exists = |family: &Family| self.table(*family, Table::Dedicated).is_some();
+        Family::ALL.into_iter().filter(exists)
+    }
+
+    /// A chain, if it exists.
+    pub(crate) fn chain(&self, id: ChainId) -> Option<&ChainState> {
+        self.chains.iter().find(|c| c.id == id)
     }
 
     /// The rules of one chain, in order.
-    pub fn rules_at(&self, place: Place) -> impl Iterator<Item = &RuleState> {
-        self.rules.iter().filter(move |r| r.place == place)
+    pub(crate) fn rules_of(&self, chain: ChainId) -> impl Iterator<Item = &RuleState> {
+        self.rules.iter().filter(move |r| r.chain == chain)
     }
 
-    /// Whether iptables' INPUT refuses what no rule of it accepts: by its policy, or by its last
-    /// rule.
-    #[must_use]
-    pub fn input_is_closed(&self) -> bool {
-        let (place, _) = INPUT;
-        self.chain(place).is_some_and(|c| !c.accepts)
-            || self.rules_at(place).last().is_some_and(|r| r.refuses)
+    /// Whether iptables' INPUT drops or rejects what no rule accepts, by its policy or its last rule.
+    pub(crate) fn input_is_closed(&self) -> bool {
+        self.chain(INPUT).is_some_and(|c| !c.accepts)
+            || self.rules_of(INPUT).last().is_some_and(|r| r.rejects_all)
     }
 
-    /// Whether something of ours is there, in either variant.
-    #[must_use]
-    pub fn has_ours(&self) -> bool {
-        !self.own.tables.is_empty() || self.rules.iter().any(|r| r.marked)
+    /// Whether the kernel has rules or tables that this program wrote.
+    pub(crate) fn has_marked(&self) -> bool {
+        self.dedicated_families().next().is_some() || self.rules.iter().any(|r| r.marked)
     }
 
-    /// The bridges that marked rules name: what the default bridge was called when we wrote them.
-    pub fn bridges(&self) -> impl Iterator<Item = &Interface> {
+    /// The bridges of marked rules: names that the default bridge had when they were written.
+    pub(crate) fn bridges(&self) -> impl Iterator<Item = &Interface> {
         self.rules
             .iter()
             .filter(|r| r.marked)
-            .filter_map(|r| rules::bridge_of(r.rule.as_ref()?))
+            .filter_map(|r| bridge_of(r.rule.as_ref()?))
     }
-}
 
-/// Adds the table of an `NFT_MSG_NEWTABLE`, if it concerns us; `None` if the body is malformed.
-pub(super) fn table(to: &mut Snapshot, body: &[u8]) -> Option<()> {
-    let (family, attributes) = abi::split(body)?;
-    let attributes = Attributes::read(attributes)?;
-    let name = attributes.text(abi::TABLE_NAME);
-    if let Some(family) = own_family(family, name) {
-        to.own.tables.insert(family);
-    }
-    let known = PLACES
-        .into_iter()
-        .map(|(place, _)| place)
-        .find(|p| p.family.number() == family && Some(p.table.name()) == name);
-    let Some(Place { family, table, .. }) = known else {
-        return Some(());
-    };
-    to.tables.push(TableState {
-        family,
-        table,
-        uses: attributes.be32(abi::TABLE_USE)?,
-        ours: attributes.get(abi::TABLE_USERDATA).is_some_and(mark::is_in),
-    });
-    Some(())
-}
-
-/// Adds the chain of an `NFT_MSG_NEWCHAIN`, as [`table`] does.
-pub(super) fn chain(to: &mut Snapshot, body: &[u8]) -> Option<()> {
-    let (family, attributes) = abi::split(body)?;
-    let attributes = Attributes::read(attributes)?;
-    let (table, name) = (
-        attributes.text(abi::CHAIN_TABLE),
-        attributes.text(abi::CHAIN_NAME),
-    );
-    let hook = match attributes.get(abi::CHAIN_HOOK) {
-        None => None,
-        Some(hook) => {
-            let hook = Attributes::read(hook)?;
-            Some(Hook {
-                number: hook.be32(abi::HOOK_NUMBER)?,
-                priority: hook.be32(abi::HOOK_PRIORITY)?.cast_signed(),
-            })
+    /// Adds the table of an `NFT_MSG_NEWTABLE` if it is of interest; `None` if the body is malformed.
+    pub(super) fn add_table(&mut self, body: &[u8]) -> Option<()> {
+        let (family, attributes) = abi::split(body)?;
+        if let Some((family, table)) = known_table(family, attributes.text(abi::TABLE_NAME)) {
+            self.tables.push(TableState {
+                family,
+                table,
+                uses: attributes.be32(abi::TABLE_USE)?,
+                marked: is_marked(&attributes, abi::TABLE_USERDATA),
+            });
         }
-    };
-    let kind = attributes.text(abi::CHAIN_TYPE).unwrap_or_default();
-    let policy = attributes.be32(abi::CHAIN_POLICY);
-    if hook.is_some_and(|h| h.number == INPUT.0.hook().number) && policy == Some(abi::DROP) {
-        to.closed_inputs.extend(full_name(family, table, name));
+        Some(())
     }
-    if let (Some(family), Some(name)) = (own_family(family, table), name) {
-        let chain = OwnChain {
-            hook,
-            kind: kind.to_owned(),
-            accepts: policy == Some(abi::ACCEPT),
-            rules: Vec::new(),
+
+    /// Adds the chain of an `NFT_MSG_NEWCHAIN`, like [`Snapshot::add_table`].
+    pub(super) fn add_chain(&mut self, body: &[u8]) -> Option<()> {
+        let (family, attributes) = abi::split(body)?;
+        let table = attributes.text(abi::CHAIN_TABLE);
+        let name = attributes.text(abi::CHAIN_NAME);
+        let hook = match attributes.get(abi::CHAIN_HOOK) {
+            None => None,
+            Some(hook) => {
+                let hook = Attributes::read(hook)?;
+                Some(Hook {
+                    number: hook.be32(abi::HOOK_NUMBER)?,
+                    priority: hook.be32(abi::HOOK_PRIORITY)?.cast_signed(),
+                })
+            }
         };
-        to.own.chains.insert((family, name.to_owned()), chain);
+        let policy = attributes.be32(abi::CHAIN_POLICY);
+        let is_input = hook.is_some_and(|h| h.number == Chain::Input.hook_number());
+        if is_input && policy == Some(abi::DROP) {
+            self.dropping_inputs.extend(nft_name(family, table, name));
+        }
+        let Some(id) = known_chain(family, table, name) else {
+            let dedicated = known_table(family, table).is_some_and(|(_, t)| t == Table::Dedicated);
+            self.foreign_chain |= dedicated;
+            return Some(());
+        };
+        self.chains.push(ChainState {
+            id,
+            hook,
+            chain_type: attributes
+                .text(abi::CHAIN_TYPE)
+                .unwrap_or_default()
+                .to_owned(),
+            accepts: policy == Some(abi::ACCEPT),
+            uses: attributes.be32(abi::CHAIN_USE)?,
+            marked: is_marked(&attributes, abi::CHAIN_USERDATA),
+        });
+        Some(())
     }
-    let Some(place) = place(family, table, name) else {
-        return Some(());
-    };
-    to.chains.push(ChainState {
-        place,
-        hook,
-        kind: kind.to_owned(),
-        accepts: policy == Some(abi::ACCEPT),
-        uses: attributes.be32(abi::CHAIN_USE)?,
-        ours: attributes.get(abi::CHAIN_USERDATA).is_some_and(mark::is_in),
-    });
-    Some(())
-}
 
-/// Adds the rule of an `NFT_MSG_NEWRULE`, if it is of this chain, as [`table`] does.
-pub(super) fn rule(to: &mut Snapshot, of: Place, body: &[u8]) -> Option<()> {
-    let (family, attributes) = abi::split(body)?;
-    let attributes = Attributes::read(attributes)?;
-    let is_there = place(
-        family,
-        attributes.text(abi::RULE_TABLE),
-        attributes.text(abi::RULE_CHAIN),
-    );
-    if is_there != Some(of) {
-        return Some(());
+    /// Adds the rule of an `NFT_MSG_NEWRULE` if it is in `chain`, like [`Snapshot::add_table`].
+    pub(super) fn add_rule(&mut self, chain: ChainId, body: &[u8]) -> Option<()> {
+        let (family, attributes) = abi::split(body)?;
+        let (table, name) = (abi::RULE_TABLE, abi::RULE_CHAIN);
+        let found = known_chain(family, attributes.text(table), attributes.text(name));
+        if found != Some(chain) {
+            return Some(());
+        }
+        let expressions = attributes.get(abi::RULE_EXPRESSIONS).unwrap_or_default();
+        let text = attributes.get(abi::RULE_USERDATA).and_then(userdata::text);
+        let rule = match chain.table {
+            Table::Dedicated => None,
+            _ => decode::decode(chain.family, expressions),
+        };
+        self.rules.push(RuleState {
+            chain,
+            handle: attributes.be64(abi::RULE_HANDLE)?,
+            rule,
+            text: text.map(str::to_owned),
+            marked: is_marked(&attributes, abi::RULE_USERDATA),
+            rejects_all: decode::rejects_all(expressions),
+        });
+        Some(())
     }
-    let expressions = attributes.get(abi::RULE_EXPRESSIONS).unwrap_or_default();
-    to.rules.push(RuleState {
-        place: of,
-        handle: attributes.be64(abi::RULE_HANDLE)?,
-        rule: decode::decode(of.family, expressions),
-        marked: attributes.get(abi::RULE_USERDATA).is_some_and(mark::is_in),
-        refuses: decode::refuses_all(expressions),
-    });
-    Some(())
 }
 
-/// Adds the rule of an `NFT_MSG_NEWRULE`, if it is in our own table, as [`table`] does.
-pub(super) fn own_rule(to: &mut Snapshot, body: &[u8]) -> Option<()> {
-    let (family, attributes) = abi::split(body)?;
-    let attributes = Attributes::read(attributes)?;
-    let Some(family) = own_family(family, attributes.text(abi::RULE_TABLE)) else {
-        return Some(());
-    };
-    let chain = attributes.text(abi::RULE_CHAIN)?.to_owned();
-    let words = attributes.get(abi::RULE_USERDATA).and_then(mark::words);
-    // A chain that came after we looked at them: the generation will tell.
-    if let Some(chain) = to.own.chains.get_mut(&(family, chain)) {
-        chain.rules.push(words.map(str::to_owned));
-    }
-    Some(())
+fn is_marked(attributes: &Attributes, userdata: u16) -> bool {
+    attributes.get(userdata).is_some_and(userdata::has_mark)
 }
 
-/// The family of a table of our own.
-fn own_family(family: u8, table: Option<&str>) -> Option<Family> {
-    [Family::Ip4, Family::Ip6]
-        .into_iter()
-        .find(|f| f.number() == family && table == Some(own::TABLE))
+/// The chains in which this program can have rules.
+pub(super) fn known_chains() -> impl Iterator<Item = ChainId> {
+    let chains = CHAINS.into_iter().map(|(chain, _)| chain);
+    chains.flat_map(|chain| [chain, chain.dedicated()])
 }
 
-/// A chain as `nft` names it, if its family has packets for a host.
-fn full_name(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<String> {
+fn known_table(family: u8, name: Option<&str>) -> Option<(Family, Table)> {
+    let chain = known_chains()
+        .find(|c| abi::family_number(c.family) == family && Some(c.table.name()) == name)?;
+    Some((chain.family, chain.table))
+}
+
+fn known_chain(family: u8, table: Option<&str>, name: Option<&str>) -> Option<ChainId> {
+    known_chains().find(|c| {
+        abi::family_number(c.family) == family
+            && Some(c.table.name()) == table
+            && Some(c.name()) == name
+    })
+}
+
+/// A chain's name as nft prints it, if its family has packets to a host.
+fn nft_name(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<String> {
     let family = match family {
         abi::FAMILY_INET => "inet",
         abi::FAMILY_IP4 => "ip",
@@ -240,12 +221,4 @@ fn full_name(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<Str
         _ => return None,
     };
     Some(format!("{family} {} {}", table?, chain?))
-}
-
-fn place(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<Place> {
-    PLACES.into_iter().map(|(place, _)| place).find(|p| {
-        p.family.number() == family
-            && Some(p.table.name()) == table
-            && Some(p.chain.name()) == chain
-    })
 }

@@ -1,35 +1,61 @@
-//! The structs of xtables modules that `match` and `target` expressions carry, read. Every version
-//! of iptables has its own choice of revision. iptables-nft 1.8.7, 1.8.9 and 1.8.11 were looked at
-//! (of these, 1.8.7 alone writes `match tcp`, and so do we); the earlier revisions that kernels
-//! still take are read as well.
+//! The structs of xtables extensions: the `info` of `match` and `target` expressions.
+//!
+//! Each is written in one revision and read in every revision that kernels accept: iptables versions
+//! differ in the revision that they write. Compared with iptables-nft 1.8.7, 1.8.9 and 1.8.11; of
+//! these only 1.8.7 writes `match tcp` for a port, as this program does.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::super::rule::{Match, States, Verdict};
 use super::abi;
-use super::encode::{CONNTRACK_FLAGS, CONNTRACK_STATE};
+use crate::network::netlink::bytes::{array, be16, ne16, ne32};
+use crate::network::rule::{CtStates, Match, Verdict};
 
-/// `match tcp`, revision 0 (`struct xt_tcp`): the destination port, if the match is about exactly
-/// one and about nothing else.
-pub fn tcp(info: &[u8]) -> Option<u16> {
-    // Source ports, destination ports (each lowest and highest, host byte order), TCP option,
-    // flag mask, flags, inversion.
-    let port = ne16(info, 4)?;
-    let whole_range = ne16(info, 0)? == 0 && ne16(info, 2)? == u16::MAX;
-    let rest = info.get(8..12)?;
-    (whole_range && ne16(info, 6)? == port && rest.iter().all(|b| *b == 0)).then_some(port)
+/// `XT_CONNTRACK_STATE` (`linux/netfilter/xt_conntrack.h`).
+const CONNTRACK_STATE: u16 = 1;
+/// The offset of `match_flags` in `struct xt_conntrack_mtinfo*`, in bytes; `invert_flags` and
+/// `state_mask` follow.
+const CONNTRACK_FLAGS: usize = 146;
+/// The size of `struct xt_conntrack_mtinfo3`, aligned by `XT_ALIGN`, in bytes.
+const CONNTRACK_SIZE: usize = 168;
+
+/// `struct xt_tcp` (`linux/netfilter/xt_tcpudp.h`, revision 0) for one destination port.
+pub(super) fn write_tcp(port: u16) -> Vec<u8> {
+    // Lowest and highest source port, lowest and highest destination port, host byte order.
+    let ports = [0, u16::MAX, port, port].into_iter();
+    let mut info: Vec<u8> = ports.flat_map(u16::to_ne_bytes).collect();
+    // TCP option, flag mask, flags and inversion are 0; aligned to 16 bytes.
+    info.resize(16, 0);
+    info
 }
 
-/// `match conntrack`, revisions 1 to 3 (`struct xt_conntrack_mtinfo*`): the states, if the match is
-/// about nothing else.
-pub fn conntrack(revision: u32, info: &[u8]) -> Option<Match<States>> {
+/// The destination port of a `struct xt_tcp`, if it matches exactly one and nothing else.
+pub(super) fn read_tcp(info: &[u8]) -> Option<u16> {
+    let port = ne16(info, 4)?;
+    let any_source = ne16(info, 0)? == 0 && ne16(info, 2)? == u16::MAX;
+    let rest = info.get(8..12)?;
+    (any_source && ne16(info, 6)? == port && rest.iter().all(|b| *b == 0)).then_some(port)
+}
+
+/// `struct xt_conntrack_mtinfo3` for connection states.
+pub(super) fn write_conntrack(states: &Match<CtStates>) -> Vec<u8> {
+    let inverted = if states.negated { CONNTRACK_STATE } else { 0 };
+    let mut info = vec![0; CONNTRACK_FLAGS];
+    for field in [CONNTRACK_STATE, inverted, states.value.0] {
+        info.extend(field.to_ne_bytes());
+    }
+    info.resize(CONNTRACK_SIZE, 0);
+    info
+}
+
+/// The states of a `struct xt_conntrack_mtinfo*` (revisions 1 to 3), if it matches nothing else.
+pub(super) fn read_conntrack(revision: u32, info: &[u8]) -> Option<Match<CtStates>> {
     let flags = CONNTRACK_FLAGS;
     let states = match revision {
         1 => u16::from(*info.get(flags + 4)?),
         2 | 3 => ne16(info, flags + 4)?,
         _ => return None,
     };
-    // Other fields do not count when their flag is not set.
+    // The kernel ignores fields whose flag is not set.
     if ne16(info, flags)? != CONNTRACK_STATE {
         return None;
     }
@@ -40,15 +66,30 @@ pub fn conntrack(revision: u32, info: &[u8]) -> Option<Match<States>> {
     };
     Some(Match {
         negated,
-        value: States(states),
+        value: CtStates(states),
     })
 }
 
-/// `target DNAT`: revision 0 (`struct nf_nat_ipv4_multi_range_compat`), 1 (`nf_nat_range`) or 2
-/// (`nf_nat_range2`).
-pub fn dnat(revision: u32, info: &[u8]) -> Option<Verdict> {
+/// `struct nf_nat_range2` for one address and port.
+pub(super) fn write_dnat(to: SocketAddrV4) -> Vec<u8> {
+    // Flags, lowest and highest address (16 bytes each), lowest and highest port, base port;
+    // aligned to 48 bytes.
+    let mut info = (abi::NAT_ADDRESS | abi::NAT_PORT).to_ne_bytes().to_vec();
+    for _ in 0..2 {
+        info.extend(to.ip().octets());
+        info.extend([0; 12]);
+    }
+    info.extend(to.port().to_be_bytes());
+    info.extend(to.port().to_be_bytes());
+    info.resize(48, 0);
+    info
+}
+
+/// The verdict of `target DNAT`: revision 0 (`struct nf_nat_ipv4_multi_range_compat`), 1
+/// (`nf_nat_range`) or 2 (`nf_nat_range2`).
+pub(super) fn read_dnat(revision: u32, info: &[u8]) -> Option<Verdict> {
     let range = match revision {
-        0 => Range::of_ipv4(info)?,
+        0 => Range::read_ipv4(info)?,
         1 | 2 => Range {
             flags: ne32(info, 0)?,
             addresses: [address(info, 4)?, address(info, 20)?],
@@ -61,15 +102,28 @@ pub fn dnat(revision: u32, info: &[u8]) -> Option<Verdict> {
     (one && range.flags == abi::NAT_ADDRESS | abi::NAT_PORT).then_some(Verdict::Dnat(to))
 }
 
-/// `target REDIRECT`, revision 0 (`struct nf_nat_ipv4_multi_range_compat`).
-pub fn redirect(revision: u32, info: &[u8]) -> Option<Verdict> {
-    let range = Range::of_ipv4(info)?;
+/// `struct nf_nat_ipv4_multi_range_compat` for one port.
+pub(super) fn write_redirect(port: u16) -> Vec<u8> {
+    // The number of ranges (1), then flags, lowest and highest address, lowest and highest port;
+    // aligned to 24 bytes.
+    let mut info = 1_u32.to_ne_bytes().to_vec();
+    info.extend(abi::NAT_PORT.to_ne_bytes());
+    info.extend([0; 8]);
+    info.extend(port.to_be_bytes());
+    info.extend(port.to_be_bytes());
+    info.resize(24, 0);
+    info
+}
+
+/// The verdict of `target REDIRECT`, revision 0 (`struct nf_nat_ipv4_multi_range_compat`).
+pub(super) fn read_redirect(revision: u32, info: &[u8]) -> Option<Verdict> {
+    let range = Range::read_ipv4(info)?;
     let one = range.ports[0] == range.ports[1];
     (revision == 0 && one && range.flags == abi::NAT_PORT)
         .then_some(Verdict::Redirect(range.ports[0]))
 }
 
-/// Addresses and ports that a NAT target chooses from.
+/// The addresses and ports that a NAT target chooses from.
 struct Range {
     flags: u32,
     addresses: [Ipv4Addr; 2],
@@ -77,8 +131,8 @@ struct Range {
 }
 
 impl Range {
-    /// `struct nf_nat_ipv4_multi_range_compat`, with the one range that it may have.
-    fn of_ipv4(info: &[u8]) -> Option<Range> {
+    /// `struct nf_nat_ipv4_multi_range_compat`, which has exactly one range.
+    fn read_ipv4(info: &[u8]) -> Option<Range> {
         (ne32(info, 0)? == 1).then_some(())?;
         Some(Range {
             flags: ne32(info, 4)?,
@@ -88,18 +142,6 @@ impl Range {
     }
 }
 
-fn ne16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-fn ne32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
 fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
-    Some(Ipv4Addr::from(*bytes.get(at..)?.first_chunk::<4>()?))
+    array::<4>(bytes, at).map(Ipv4Addr::from)
 }

@@ -1,20 +1,19 @@
-//! A host whose INPUT refuses what nothing accepts, as hardened images have it.
+//! Hosts whose INPUT drops or rejects what no rule accepts, as on hardened images.
 
 use std::net::TcpListener;
 
 use crate::namespace::{in_namespace, sh};
 use crate::neighbour::Neighbour;
-use crate::oracle::{elsewhere, numbered, saved};
-use crate::{DEFAULTS, NFTABLES, apply, apply_with, undo};
-use ecs_init::network::{self, nft::kernel};
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use crate::oracle::{REFERENCE, elsewhere, saved, with_handles};
+use crate::{DEFAULTS, NFTABLES, apply, apply_with, desired_state, undo};
+use ecs_init::config::NetworkConfig;
+use ecs_init::network::nft::kernel;
 
-/// The rule, as iptables prints it.
+/// The additional rule, as iptables prints it.
 const ACCEPT: &str =
     "-A INPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 -m conntrack --ctstate DNAT -j ACCEPT\n";
 
-/// INPUT by policy, and by a last rule.
+/// INPUT closed by its policy and by its last rule.
 const CLOSED: [&str; 3] = [
     "iptables -A INPUT -i lo -j ACCEPT; iptables -P INPUT DROP",
     "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited",
@@ -22,38 +21,38 @@ const CLOSED: [&str; 3] = [
 ];
 
 in_namespace! {
-    fn a_closed_input_gets_the_one_rule_more_and_an_open_one_does_not() {
+    fn closed_input_gets_an_accept_rule_and_open_input_does_not() {
         apply();
         assert!(!saved().contains(ACCEPT));
         undo();
         for closed in CLOSED {
             sh(closed);
-            let before = (saved(), numbered());
+            let before = (saved(), with_handles());
             apply();
-            // Behind our other rules, before the host's.
+            // After the other rules of this program, before the host's.
             let rules = sh("iptables -S INPUT | grep -v ^-P");
-            let ours: Vec<_> = rules.split_inclusive('\n').take(4).collect();
-            assert_eq!(ours[3], ACCEPT, "{rules}");
-            assert!(ours[2].contains("RELATED,ESTABLISHED,DNAT -j DROP"), "{rules}");
-            let once = numbered();
+            let first: Vec<_> = rules.split_inclusive('\n').take(4).collect();
+            assert_eq!(first[3], ACCEPT, "{rules}");
+            assert!(first[2].contains("RELATED,ESTABLISHED,DNAT -j DROP"), "{rules}");
+            let once = with_handles();
             apply();
-            assert_eq!(numbered(), once);
-            // Found by its words; as iptables itself would write it.
+            assert_eq!(with_handles(), once);
+            // iptables finds it.
             sh(&format!("iptables {}", ACCEPT.replace("-A ", "-C ")));
             undo();
-            assert_eq!((saved(), numbered()), before, "{closed}");
+            assert_eq!((saved(), with_handles()), before, "{closed}");
             sh("nft flush ruleset");
         }
     }
 }
 
 in_namespace! {
-    fn it_is_written_as_iptables_writes_it() {
+    fn accept_rule_equals_the_one_iptables_writes() {
         sh("iptables -P INPUT DROP");
         apply();
         let (text, _) = elsewhere(&format!(
             "iptables -P INPUT DROP\n{}",
-            crate::oracle::REFERENCE.replacen(
+            REFERENCE.replacen(
                 "iptables -t filter -I INPUT --dst",
                 &format!("iptables {}iptables -t filter -I INPUT --dst", ACCEPT.replace("-A ", "-I ")),
                 1,
@@ -64,14 +63,14 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn when_the_policy_opens_the_rule_goes() {
+    fn accept_rule_is_removed_when_input_opens() {
         sh("iptables -P INPUT DROP");
         apply();
         assert!(saved().contains(ACCEPT));
         sh("iptables -P INPUT ACCEPT");
         apply();
         assert!(!saved().contains(ACCEPT));
-        // A copy without the mark goes with post-stop.
+        // post-stop removes a copy without the mark.
         sh("iptables -P INPUT DROP");
         apply();
         sh("iptables-save | iptables-restore");
@@ -81,16 +80,16 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn a_task_reaches_the_agent_through_a_closed_input_and_nobody_its_port_directly() {
+    fn task_gets_credentials_through_closed_input_but_not_the_port_directly() {
         let _credentials = TcpListener::bind("0.0.0.0:51679").unwrap();
         let task = Neighbour::behind("docker0");
         for closed in CLOSED {
             sh(closed);
             assert!(!task.reaches("10.9.8.1", 51679), "{closed}");
             apply();
-            assert!(task.gets_to("169.254.170.2", 80), "{closed}");
+            assert!(task.reaches_eventually("169.254.170.2", 80), "{closed}");
             assert!(!task.reaches("10.9.8.1", 51679), "{closed}");
-            // It is this rule that lets them in.
+            // Without the accept rule it fails.
             sh(&format!("iptables {}", ACCEPT.replace("-A ", "-D ")));
             assert!(!task.reaches("169.254.170.2", 80), "{closed}");
             undo();
@@ -99,22 +98,15 @@ in_namespace! {
     }
 }
 
-/// What is said to be in the way of `config`'s rules.
-fn in_the_way(config: &ecs_init::config::NetworkConfig) -> Vec<String> {
-    use ecs_init::config::Firewall;
-    use network::firewall::Wanted;
-    let wanted = Wanted {
-        variant: config.firewall.unwrap_or(Firewall::Iptables),
-        rules: network::rules_for(&Root::default(), config, Some(&Interface::docker0())),
-        config: config.clone(),
-    };
+fn blocking_chains(config: &NetworkConfig) -> Vec<String> {
     let now = kernel::read().unwrap();
-    let chains = wanted.in_the_way(&now);
-    chains.into_iter().map(str::to_owned).collect()
+    let desired = desired_state(config);
+    let chains = desired.blocking_chains(&now).into_iter();
+    chains.map(str::to_owned).collect()
 }
 
 in_namespace! {
-    fn what_another_base_chain_drops_we_cannot_accept_and_name() {
+    fn base_chains_that_drop_credentials_are_reported() {
         let _credentials = TcpListener::bind("127.0.0.1:51679").unwrap();
         let task = Neighbour::behind("docker0");
         sh("nft add table inet filter
@@ -123,14 +115,14 @@ in_namespace! {
         for config in [&DEFAULTS, &NFTABLES] {
             apply_with(config);
             assert!(!task.reaches("169.254.170.2", 80));
-            assert_eq!(in_the_way(config), ["inet filter input"]);
+            assert_eq!(blocking_chains(config), ["inet filter input"]);
         }
-        // With the rule that we name it works.
+        // With the rule that the warning names, it works.
         sh("nft add rule inet filter input ct status dnat accept
             nft add rule inet filter input ct state established accept");
-        assert!(task.gets_to("169.254.170.2", 80));
+        assert!(task.reaches_eventually("169.254.170.2", 80));
         sh("nft delete table inet filter; iptables -P INPUT DROP; ip6tables -P INPUT DROP");
-        assert_eq!(in_the_way(&DEFAULTS), [""; 0]);
-        assert_eq!(in_the_way(&NFTABLES), ["ip filter INPUT"]);
+        assert_eq!(blocking_chains(&DEFAULTS), [""; 0]);
+        assert_eq!(blocking_chains(&NFTABLES), ["ip filter INPUT"]);
     }
 }

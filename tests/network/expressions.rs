@@ -1,19 +1,18 @@
-//! Rules as the kernel hands them out, to the byte: nft prints neither the struct of a match nor
-//! that of a target.
+//! The bytes of rules in the kernel: nft does not print the structs of matches and targets.
 
 use ecs_init::network::netlink::attr::Attributes;
+use ecs_init::network::netlink::connection::{Connection, Request};
 use ecs_init::network::netlink::message::DUMP;
-use ecs_init::network::netlink::talk::{Request, Talk};
 use ecs_init::sys::netlink::Protocol;
 
 use crate::apply;
 use crate::namespace::{in_namespace, sh};
 use crate::oracle::REFERENCE;
 
-/// `NFT_MSG_GETRULE` of nfnetlink's subsystem 10.
+/// `NFT_MSG_GETRULE` in nfnetlink's subsystem 10.
 const GET_RULE: u16 = 10 << 8 | 7;
 
-/// An expression: its name, and the bytes of its attributes.
+/// An expression: its name and the bytes of its attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Expression {
     name: String,
@@ -34,7 +33,7 @@ fn expressions(list: &[u8]) -> Option<Vec<Expression>> {
     Attributes::read(list)?.iter().map(each).collect()
 }
 
-/// All rules of IPv4 and IPv6, chain after chain; those of one chain in their order.
+/// All rules of IPv4 and IPv6 by chain; those of one chain in their order.
 fn rules() -> Vec<RawRule> {
     let mut all = Vec::new();
     for family in [2, 10] {
@@ -43,8 +42,8 @@ fn rules() -> Vec<RawRule> {
             flags: DUMP,
             body: vec![family, 0, 0, 0],
         };
-        let mut talk = Talk::open(Protocol::Netfilter).expect("netlink");
-        let dump = talk.ask(request, |_, body| {
+        let mut connection = Connection::open(Protocol::Netfilter).expect("netlink");
+        let dump = connection.request(request, |_, body| {
             let rule = Attributes::read(body.get(4..)?)?;
             let list = expressions(rule.get(4)?)?;
             all.push((
@@ -57,13 +56,13 @@ fn rules() -> Vec<RawRule> {
         });
         dump.expect("a dump of the rules");
     }
-    // The tables' own order is that in which they were made. (The sort is stable.)
+    // The kernel lists tables in the order of their creation. The sort is stable.
     all.sort_by(|a, b| (a.0, &a.1, &a.2).cmp(&(b.0, &b.1, &b.2)));
     all
 }
 
-/// The port, if these two are `--dport` of 1.8.9: the two bytes behind the transport header's first
-/// two are loaded and compared.
+/// The port, if the two expressions are `--dport` of iptables 1.8.9: a load of the bytes 2 and 3 of
+/// the transport header, and a comparison.
 fn native_port(load: &Expression, compare: &Expression) -> Option<u16> {
     let load_data = Attributes::read(&load.data)?;
     let numbers = (load_data.be32(2)?, load_data.be32(3)?, load_data.be32(4)?);
@@ -76,11 +75,11 @@ fn native_port(load: &Expression, compare: &Expression) -> Option<u16> {
     Some(u16::from_be_bytes(value.try_into().ok()?))
 }
 
-/// What iptables 1.8.9 itself writes when a TCP option is asked for too: then it falls back on
-/// `match tcp`. Without that option, it is the match about the port alone.
+/// The `match tcp` for a port, from iptables 1.8.9, which writes it for a rule with a TCP option. The
+/// option is then set to 0.
 fn match_by_iptables(port: u16) -> Expression {
-    /// Where the option stands: behind the attributes name and revision (each a header of 4 bytes
-    /// and 4 more), the header of the third, which is the struct, and in it the four ports.
+    /// The offset of the option: after the attributes name and revision (8 bytes each), the header of
+    /// the third attribute (4 bytes), and the four ports.
     const OPTION: usize = 8 + 8 + 4 + 8;
     sh(&format!(
         "nft flush ruleset
@@ -88,14 +87,14 @@ fn match_by_iptables(port: u16) -> Expression {
     ));
     let (.., list) = rules().pop().expect("the rule");
     let found = list.into_iter().find(|e| e.name == "match");
-    let mut found = found.expect("1.8.9 writes options of TCP as a match of xtables");
+    let mut found = found.expect("iptables 1.8.9 writes TCP options as a match");
     assert_eq!(found.data[OPTION], 77, "{found:?}");
     found.data[OPTION] = 0;
     found
 }
 
 in_namespace! {
-    fn to_the_byte_it_is_the_references_but_for_the_match_of_the_port() {
+    fn rules_equal_the_references_byte_for_byte_except_the_port_match() {
         let matches = [80, 51678].map(|port| (port, match_by_iptables(port)));
         sh("nft flush ruleset");
         sh(REFERENCE);
@@ -107,11 +106,11 @@ in_namespace! {
             else {
                 continue;
             };
-            let (_, by_iptables) = matches.iter().find(|(p, _)| *p == port).expect("a port of ours");
+            let (_, by_iptables) = matches.iter().find(|(p, _)| *p == port).expect("a known port");
             list.splice(at..at + 2, [by_iptables.clone()]);
             replaced += 1;
         }
-        // Of seven rules, all but the one about forged localhost.
+        // All of the seven rules except the one for forged localhost addresses.
         assert_eq!((expected.len(), replaced), (7, 6), "is the system's iptables 1.8.9?");
         sh("nft flush ruleset");
         apply();

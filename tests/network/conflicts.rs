@@ -1,15 +1,13 @@
-//! Twice is once, in the right order; a copy too many goes.
+//! Repeated apply, rules of the reference, and other programs that change rules at the same time.
 
 use std::cell::Cell;
 
-use crate::apply;
 use crate::namespace::{in_namespace, sh};
-use crate::oracle::{DOCKERD, DOCKERD_AND_OURS, REFERENCE, restore, saved};
+use crate::oracle::{DOCKERD, DOCKERD_WITH_AGENT, REFERENCE, restore, saved};
+use crate::{DEFAULTS, apply, apply_for, desired_state, undo};
 use ecs_init::config::NetworkConfig;
-use ecs_init::network;
-use ecs_init::network::nft::{kernel, plan};
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::error::Kind;
+use ecs_init::network::nft::kernel;
 
 fn saved_ip4() -> String {
     let all = saved();
@@ -20,51 +18,51 @@ fn saved_ip4() -> String {
 }
 
 in_namespace! {
-    fn rules_in_the_wrong_order_are_put_right() {
+    fn rules_in_wrong_order_are_reordered() {
         restore(DOCKERD);
         apply();
         sh("iptables -D INPUT -i docker0 -p tcp --dport 51678 -j ACCEPT
             iptables -A INPUT -i docker0 -p tcp --dport 51678 -j ACCEPT");
-        assert_ne!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_ne!(saved_ip4(), DOCKERD_WITH_AGENT);
         apply();
-        assert_eq!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_eq!(saved_ip4(), DOCKERD_WITH_AGENT);
     }
 }
 
 in_namespace! {
-    fn a_missing_rule_comes_back_in_its_place() {
+    fn missing_rule_is_restored_at_its_position() {
         restore(DOCKERD);
         apply();
         sh("iptables -D INPUT ! -i lo -p tcp --dport 51678 -j DROP");
         apply();
-        assert_eq!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_eq!(saved_ip4(), DOCKERD_WITH_AGENT);
     }
 }
 
 in_namespace! {
-    fn the_references_copies_are_taken_out() {
+    fn copies_by_the_reference_are_removed() {
         restore(DOCKERD);
         sh(REFERENCE);
         sh(REFERENCE);
         apply();
-        assert_eq!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_eq!(saved_ip4(), DOCKERD_WITH_AGENT);
         sh(REFERENCE);
         apply();
-        assert_eq!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_eq!(saved_ip4(), DOCKERD_WITH_AGENT);
     }
 }
 
 in_namespace! {
-    fn the_references_rules_alone_become_ours_without_a_change_to_be_seen() {
+    fn rules_of_the_reference_are_adopted_unchanged() {
         restore(DOCKERD);
         sh(REFERENCE);
         apply();
-        assert_eq!(saved_ip4(), DOCKERD_AND_OURS);
+        assert_eq!(saved_ip4(), DOCKERD_WITH_AGENT);
     }
 }
 
 in_namespace! {
-    fn thousands_of_rules_of_ours_and_of_others() {
+    fn thousands_of_rules() {
         use std::fmt::Write;
 
         let mut rules = String::from("*filter\n");
@@ -77,20 +75,20 @@ in_namespace! {
         apply();
         let after = saved();
         assert_eq!(after.matches("-s 10.").count(), 3000);
-        // One for each family.
+        // One per family.
         assert_eq!(after.matches("! -i lo -p tcp").count(), 2);
     }
 }
 
 in_namespace! {
-    fn a_switch_and_another_bridge_change_our_rules_and_no_other() {
+    fn switch_and_bridge_change_only_rules_of_this_program() {
         sh("iptables -A INPUT -i docker0 -p tcp --dport 22 -j ACCEPT");
         apply();
         let config = NetworkConfig {
             skip_localhost_filter: true,
-            ..crate::DEFAULTS
+            ..DEFAULTS
         };
-        let _ = network::apply(&Root::default(), &config, Some(&Interface::new("br-ecs").unwrap())).unwrap();
+        apply_for(&config, Some("br-ecs"));
         let rules = sh("iptables -S INPUT");
         assert_eq!(
             rules,
@@ -102,22 +100,22 @@ in_namespace! {
         let config = NetworkConfig {
             skip_localhost_filter: true,
             allow_offhost_introspection: true,
-            ..crate::DEFAULTS
+            ..DEFAULTS
         };
-        let _ = network::apply(&Root::default(), &config, None).unwrap();
+        apply_for(&config, None);
         assert_eq!(sh("iptables -S INPUT").lines().count(), 2);
         assert_eq!(sh("ip6tables -S INPUT").lines().count(), 1);
     }
 }
 
 in_namespace! {
-    fn somebody_who_changes_rules_at_the_same_time_disturbs_nothing() {
+    fn concurrent_iptables_commands_succeed() {
         let script = "for i in $(seq 150); do iptables -w -A FORWARD -j ACCEPT; iptables -w -D FORWARD -j ACCEPT; done";
         let other = std::process::Command::new("sh").args(["-ec", script]).spawn();
         let mut other = other.expect("run sh");
         loop {
             apply();
-            crate::undo();
+            undo();
             if other.try_wait().expect("wait").is_some() {
                 break;
             }
@@ -128,43 +126,34 @@ in_namespace! {
     }
 }
 
-/// Changes rules that are none of ours, and so makes a new generation.
+/// Changes the ruleset, and so its generation ID.
 fn interfere() {
     sh("iptables -A FORWARD -j ACCEPT; iptables -D FORWARD -j ACCEPT");
 }
 
-fn wanted() -> network::RuleSet {
-    network::rules_for(
-        &Root::default(),
-        &crate::DEFAULTS,
-        Some(&Interface::docker0()),
-    )
-}
-
 in_namespace! {
-    fn a_change_between_the_look_and_the_batch_leads_to_another_look() {
-        let looks = Cell::new(0);
-        let steps = kernel::change(|now| {
-            looks.set(looks.get() + 1);
-            if looks.get() < 4 {
+    fn change_between_read_and_batch_is_retried() {
+        let reads = Cell::new(0);
+        let update = kernel::update(|now| {
+            reads.set(reads.get() + 1);
+            if reads.get() < 4 {
                 interfere();
             }
-            plan::apply(now, &wanted())
+            desired_state(&DEFAULTS).steps(now)
         });
-        assert!(steps.expect("written").steps > 0);
-        assert_eq!(looks.get(), 4);
+        assert!(update.expect("written").steps > 0);
+        assert_eq!(reads.get(), 4);
         assert_eq!(saved().matches("-A ").count(), 7);
     }
 }
 
 in_namespace! {
-    fn somebody_who_never_stops_is_an_error_in_the_end() {
-        let error = kernel::change(|now| {
+    fn endless_changes_by_another_program_end_in_an_error() {
+        let error = kernel::update(|now| {
             interfere();
-            plan::apply(now, &wanted())
+            desired_state(&DEFAULTS).steps(now)
         });
-        let error = error.expect_err("given up").to_string();
-        assert!(error.contains("nft monitor"), "{error}");
+        assert_eq!(error.expect_err("an error").kind(), Kind::Transient);
         assert!(!saved().contains("-A "));
     }
 }

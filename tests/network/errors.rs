@@ -1,23 +1,31 @@
-//! What cannot be done is said in one line, and then nothing is done.
+//! Errors of the kernel. After one, nothing is changed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 use crate::DEFAULTS;
 use crate::namespace::{in_namespace, only, sh};
-use crate::oracle::numbered;
+use crate::oracle::with_handles;
+use ecs_init::error::{Error, Kind};
 use ecs_init::network;
-use ecs_init::types::Interface;
-use ecs_init::types::Root;
+use ecs_init::types::{Interface, Root};
 
-fn error() -> String {
+fn apply_error() -> Error {
     match network::apply(&Root::default(), &DEFAULTS, Some(&Interface::docker0())) {
         Ok(_) => panic!("applied"),
-        Err(error) => error.to_string(),
+        Err(error) => error,
     }
 }
 
-/// An `nft` that keeps a table for itself for as long as it runs.
+fn errno(error: &Error) -> Option<i32> {
+    let source = error.find::<std::io::Error>()?;
+    source.raw_os_error()
+}
+
+/// `EPERM`.
+const EPERM: i32 = 1;
+
+/// An `nft` process that owns a table.
 struct Owner(Child);
 
 impl Owner {
@@ -29,7 +37,7 @@ impl Owner {
             .spawn();
         let mut nft = nft.expect("run nft");
         let stdin = nft.stdin.as_mut().expect("its input");
-        writeln!(stdin, "add table {table} {{ flags owner; }}\nlist tables").expect("tell nft");
+        writeln!(stdin, "add table {table} {{ flags owner; }}\nlist tables").expect("write to nft");
         let mut lines = BufReader::new(nft.stdout.take().expect("its output")).lines();
         assert!(lines.any(|line| line.expect("a line").ends_with(&format!("table {table}"))));
         Owner(nft)
@@ -44,49 +52,53 @@ impl Drop for Owner {
 }
 
 in_namespace! {
-    fn one_refusal_by_the_kernel_and_nothing_is_changed() {
-        // IPv6's rules are the last of the batch; the kernel will not let us into this table.
+    fn rejected_step_is_named_and_nothing_is_changed() {
+        // IPv6 rules are last in the batch; the kernel rejects changes of an owned table.
         let _owner = Owner::of("ip6 filter");
-        let before = numbered();
-        let error = error();
-        assert!(error.contains("make the chain ip6 filter INPUT"), "{error}");
-        assert!(error.contains("nothing was changed"), "{error}");
-        assert_eq!(numbered(), before);
+        let before = with_handles();
+        let error = apply_error();
+        assert_eq!((error.kind(), errno(&error)), (Kind::Rejected, Some(EPERM)));
+        assert!(error.to_string().contains("'add chain ip6 filter INPUT'"), "{error}");
+        assert_eq!(with_handles(), before);
         assert_eq!(sh("ip -4 route; cat /proc/sys/net/ipv4/conf/all/route_localnet"), "0\n");
     }
 }
 
 in_namespace! {
-    fn a_chain_that_is_not_what_iptables_makes_is_named() {
+    fn chain_with_wrong_hook_is_named() {
         sh("nft add table ip6 filter; nft add chain ip6 filter INPUT");
-        let before = numbered();
-        let error = error();
-        assert!(error.contains("ip6 filter INPUT is no base chain"), "{error}");
-        assert_eq!(numbered(), before);
+        let before = with_handles();
+        let error = apply_error();
+        assert_eq!(error.kind(), Kind::InvalidInput);
+        assert!(error.to_string().contains("ip6 filter INPUT is not a base chain"), "{error}");
+        assert_eq!(with_handles(), before);
         sh("nft delete chain ip6 filter INPUT
             nft add chain ip6 filter INPUT '{ type filter hook forward priority 5; }'");
-        let error = self::error();
+        let error = apply_error().to_string();
         assert!(error.contains("of type filter, hook 2, priority 5"), "{error}");
     }
 }
 
-/// Set when the test below runs once more, without the privilege.
+/// Set in the second run of the test below, which has no `CAP_NET_ADMIN`.
 const UNPRIVILEGED: &str = "ECS_INIT_TEST_UNPRIVILEGED";
 
 in_namespace! {
-    fn without_the_privilege_the_error_says_which() {
+    fn missing_cap_net_admin_is_named() {
         if std::env::var_os(UNPRIVILEGED).is_some() {
-            println!("{}", error());
+            let error = apply_error();
+            println!("{:?} {:?} {error}", error.kind(), errno(&error));
             return;
         }
         let output = Command::new("setpriv")
             .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
-            .arg(std::env::current_exe().expect("our own program"))
-            .args(only("refusals::without_the_privilege_the_error_says_which"))
+            .arg(std::env::current_exe().expect("the test program"))
+            .args(only("errors::missing_cap_net_admin_is_named"))
             .env(UNPRIVILEGED, "1")
             .output()
             .expect("run setpriv (util-linux)");
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("it takes CAP_NET_ADMIN"), "{text}");
+        let [kind, errno] = ["Rejected", "Some(1)"];
+        assert!(text.contains(&format!("{kind} {errno} ")), "{text}");
+        assert!(text.contains("CAP_NET_ADMIN"), "{text}");
     }
 }

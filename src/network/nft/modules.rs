@@ -1,0 +1,75 @@
+//! The kernel modules that rules need.
+
+use super::abi;
+use crate::network::netlink::attr::Attributes;
+
+/// A match or target of xtables, usable in `nf_tables` through `nft_compat`.
+#[derive(Debug)]
+pub(super) struct Extension {
+    /// The expression that contains it: `match` or `target`.
+    pub expression: &'static str,
+    pub name: &'static str,
+    /// The revision of its struct that rules are written with.
+    pub revision: u32,
+    pub module: &'static str,
+}
+
+pub(super) const TCP: Extension = Extension {
+    expression: "match",
+    name: "tcp",
+    revision: 0,
+    module: "xt_tcpudp",
+};
+pub(super) const CONNTRACK: Extension = Extension {
+    expression: "match",
+    name: "conntrack",
+    revision: 3,
+    module: "xt_conntrack",
+};
+pub(super) const DNAT: Extension = Extension {
+    expression: "target",
+    name: "DNAT",
+    revision: 2,
+    module: "xt_nat",
+};
+pub(super) const REDIRECT: Extension = Extension {
+    expression: "target",
+    name: "REDIRECT",
+    revision: 0,
+    module: "xt_REDIRECT",
+};
+/// Every extension that rules are written with.
+pub(super) const EXTENSIONS: [Extension; 4] = [TCP, CONNTRACK, DNAT, REDIRECT];
+
+/// Expressions and their modules. The other expressions that rules use are in `nf_tables` itself.
+const EXPRESSIONS: [(&str, &str); 6] = [
+    ("counter", "nft_counter"),
+    ("ct", "nft_ct"),
+    ("nat", "nft_nat"),
+    ("redir", "nft_redir"),
+    ("match", "nft_compat"),
+    ("target", "nft_compat"),
+];
+
+/// The modules for a rule with these expressions (`NFTA_RULE_EXPRESSIONS`), each once, in order.
+pub(super) fn required_by(expressions: &[u8]) -> Vec<&'static str> {
+    let mut modules = Vec::new();
+    let list = Attributes::read(expressions);
+    for (_, element) in list.iter().flat_map(Attributes::iter) {
+        let Some(element) = Attributes::read(element) else {
+            continue;
+        };
+        let expression = element.text(abi::EXPRESSION_NAME);
+        let data = element.nested(abi::EXPRESSION_DATA);
+        let name = data.as_ref().and_then(|data| data.text(abi::XT_NAME));
+        let of_expression = EXPRESSIONS.iter().filter(|(e, _)| Some(*e) == expression);
+        let of_extension = EXTENSIONS
+            .iter()
+            .filter(|e| Some(e.expression) == expression && Some(e.name) == name);
+        modules.extend(of_expression.map(|(_, module)| *module));
+        modules.extend(of_extension.map(|e| e.module));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    modules.retain(|module| seen.insert(*module));
+    modules
+}
