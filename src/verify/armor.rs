@@ -1,25 +1,25 @@
-//! OpenPGP's two spellings, binary and armored (RFC 9580, section 6), told apart and read.
+//! OpenPGP's two encodings, binary and armored (RFC 9580, section 6).
 
 use std::io::Read;
 
 use sequoia_openpgp::armor::{Kind, Reader, ReaderMode};
 
-/// Why armor could not be taken off.
+/// Why a file cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(super) enum ArmorError {
     /// Nothing but white space.
     Empty,
-    /// A block begins and does not end.
-    CutShort,
-    /// Text without a block of this kind, or with one that cannot be decoded.
+    /// A block has no end line.
+    Truncated,
+    /// Text without a block of this kind, or with an invalid one.
     Malformed(String),
 }
 
-/// The binary packets of a file: itself when it is binary, else one item for each block of this
-/// kind. `cat a.asc b.asc` makes a file of two blocks, so several are the normal case.
-pub(super) fn blocks(bytes: &[u8], kind: Kind) -> Result<Vec<Vec<u8>>, Broken> {
+/// Decodes a file: the file itself if it is binary, otherwise each block of this kind. A
+/// concatenation of armored files has several.
+pub(super) fn blocks(bytes: &[u8], kind: Kind) -> Result<Vec<Vec<u8>>, ArmorError> {
     let Some(first) = bytes.iter().find(|b| !b.is_ascii_whitespace()) else {
-        return Err(Broken::Empty);
+        return Err(ArmorError::Empty);
     };
     // A packet's first octet has its high bit set (RFC 9580, section 4.2); armor is ASCII.
     if *first >= 0x80 {
@@ -40,30 +40,31 @@ pub(super) fn blocks(bytes: &[u8], kind: Kind) -> Result<Vec<Vec<u8>>, Broken> {
     while let Some(at) = find(rest, begin) {
         let block = &rest[at..];
         let Some(until) = find(block, end) else {
-            return Err(Broken::CutShort);
+            return Err(ArmorError::Truncated);
         };
         let (block, after) = block.split_at(until + end.len());
         let mut binary = Vec::new();
         Reader::from_bytes(block, ReaderMode::Tolerant(Some(kind)))
             .read_to_end(&mut binary)
-            .map_err(|e| Broken::Malformed(format!("its armor cannot be decoded ({e})")))?;
+            .map_err(|e| ArmorError::Malformed(format!("invalid armor ({e})")))?;
         blocks.push(binary);
         rest = after;
     }
     if blocks.is_empty() {
-        // A file that ends within its very first line is short, not strange.
+        // It may end within the first line of a block.
         let text = bytes.trim_ascii();
         return Err(if begin.as_bytes().starts_with(text) {
-            Broken::CutShort
+            ArmorError::Truncated
         } else {
-            Broken::Malformed(format!("it is neither binary OpenPGP nor holds a {begin}"))
+            ArmorError::Malformed(format!("neither binary OpenPGP nor a {begin}"))
         });
     }
     Ok(blocks)
 }
 
-/// Where `needle` begins.
-fn find(hay: &[u8], needle: &str) -> Option<usize> {
-    hay.windows(needle.len())
+/// The offset of `needle`.
+fn find(haystack: &[u8], needle: &str) -> Option<usize> {
+    haystack
+        .windows(needle.len())
         .position(|w| w == needle.as_bytes())
 }

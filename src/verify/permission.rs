@@ -1,16 +1,16 @@
-//! The two permissions to do without a signature. Only a configuration makes one, so that what a
-//! user did not allow cannot be called.
+//! The two permissions to accept a tar without a signature. Only a configuration creates one, so
+//! that code cannot accept what the configuration does not allow.
 
 use crate::config::{Origin, SourceConfig};
 
-/// `ECS_INIT_ALLOW_UNSIGNED=true`: a cached or local tar may come without a signature.
+/// `ECS_INIT_ALLOW_UNSIGNED=true`: cached and local tars need no signature.
 #[derive(Debug, Clone)]
 pub struct AllowUnsigned {
     origin: Origin,
 }
 
 impl AllowUnsigned {
-    /// The permission, if the configuration gives it.
+    /// The permission, if the configuration grants it.
     #[must_use]
     pub fn from_config(config: &SourceConfig) -> Option<Self> {
         (*config.allow_unsigned).then(|| AllowUnsigned {
@@ -18,22 +18,22 @@ impl AllowUnsigned {
         })
     }
 
-    /// Where it was given.
+    /// Where the variable is set.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 }
 
-/// `ECS_INIT_REQUIRE_SIGNED_UPDATES` is not set: what the verified agent fetched and checked for
-/// itself may come without a signature.
+/// `ECS_INIT_REQUIRE_SIGNED_UPDATES` is not set: an update that the verified agent downloaded and
+/// checked itself needs no signature.
 #[derive(Debug, Clone)]
-pub struct AllowUpdate(());
+pub struct AllowUnsignedUpdate(());
 
-impl AllowUpdate {
-    /// The permission, unless the configuration takes it away.
+impl AllowUnsignedUpdate {
+    /// The permission, unless the configuration denies it.
     #[must_use]
     pub fn from_config(config: &SourceConfig) -> Option<Self> {
-        (!*config.require_signed_updates).then_some(AllowUpdate(()))
+        (!*config.require_signed_updates).then_some(AllowUnsignedUpdate(()))
     }
 }
