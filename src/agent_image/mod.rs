@@ -17,7 +17,7 @@ use crate::image::{self, Archive, Loaded};
 use crate::sys::signal::Stop;
 use crate::types::Architecture;
 use crate::types::UnverifiedTar;
-use crate::verify::Gate;
+use crate::verify::TrustPolicy;
 
 mod registry;
 
@@ -26,7 +26,7 @@ use registry::Registry;
 /// All that it takes to bring an image to Docker.
 pub struct AgentImage<'a> {
     config: &'a Config,
-    gate: Gate,
+    trust: TrustPolicy,
     cache: Cache,
     /// Where the image comes from a registry. The cache's tar is then not looked at, but its state
     /// must not go on saying that it is what Docker has: [`Registry`] sees to that.
@@ -43,7 +43,7 @@ impl<'a> AgentImage<'a> {
         };
         Ok(AgentImage {
             config,
-            gate: Gate::new(config)?,
+            trust: TrustPolicy::from_config(config)?,
             cache: Cache::new(&config.root),
             registry,
             stop,
@@ -90,7 +90,7 @@ impl<'a> AgentImage<'a> {
 
     /// The tar that the agent fetched and asked for with exit 42.
     pub fn desired(&self, docker: &Docker) -> Result<()> {
-        let archive = self.admit(self.cache.open_update()?)?;
+        let archive = self.verify(self.cache.open_update()?)?;
         self.load(docker, &archive)
     }
 
@@ -113,7 +113,7 @@ impl<'a> AgentImage<'a> {
         let tar = self.cache.open()?;
         let unsigned = tar.signature().is_none();
         let Some(version) = tar.file().version().filter(|_| unsigned) else {
-            return self.admit(tar);
+            return self.verify(tar);
         };
         // Where the user allows to do without, nobody is to wait long for it.
         let mut manners = Manners::new(self.config);
@@ -122,7 +122,7 @@ impl<'a> AgentImage<'a> {
         }
         match self.search(manners).signature(&version) {
             Ok(signature) => {
-                let archive = self.admit(tar.with_signature(signature))?;
+                let archive = self.verify(tar.with_signature(signature))?;
                 if let Err(error) = self.cache.store_signature(archive.verified()) {
                     log::warn!("{error}: the next start downloads the signature again");
                 }
@@ -131,7 +131,7 @@ impl<'a> AgentImage<'a> {
             Err(error) if error.is_interrupted() => Err(error),
             Err(error) => {
                 log::warn!("{error}");
-                self.admit(tar)
+                self.verify(tar)
             }
         }
     }
@@ -141,12 +141,12 @@ impl<'a> AgentImage<'a> {
         let manners = Manners::new(self.config);
         match self.search(manners).next(self.cache.dir())? {
             Found::Local(tar) => {
-                let archive = self.admit(tar)?;
+                let archive = self.verify(tar)?;
                 self.cache.link(archive.verified())?;
                 self.load(docker, &archive)
             }
             Found::Downloaded(tar) => {
-                let archive = self.admit(tar)?;
+                let archive = self.verify(tar)?;
                 self.cache.store(archive.verified())?;
                 self.load(docker, &archive)
             }
@@ -159,11 +159,9 @@ impl<'a> AgentImage<'a> {
         Search::new(self.config, here, manners, self.stop, region)
     }
 
-    /// From unknown to fit for Docker, by the one door there is.
-    fn admit<F: Borrow<File>>(&self, acquired: UnverifiedTar<F>) -> Result<Archive<F>> {
-        let verified = self.gate.open_to(acquired)?;
-        image::check(verified, Architecture::here())
-            .map_err(|unfit| Error::new(Kind::InvalidInput, unfit.to_string()))
+    /// Verifies a tar, and checks that it is the agent's image.
+    fn verify<F: Borrow<File>>(&self, tar: UnverifiedTar<F>) -> Result<Archive<F>> {
+        image::check(self.trust.verify(tar)?, Architecture::here())
     }
 
     /// Into Docker. The image that had the name before is removed, unless it has another or a

@@ -13,7 +13,7 @@ use crate::docker::{ApiError, Docker};
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::Reporter;
 use crate::fetch::retry::{Budget, Patience};
-use crate::image::registry::{self, Order, Pulled};
+use crate::image::registry::{self, PullRequest, Pulled};
 use crate::image::{self, IMAGE};
 use crate::sys::random::random;
 use crate::sys::signal::{Stop, WaitResult};
@@ -23,7 +23,7 @@ use crate::types::Architecture;
 pub struct Registry<'a> {
     config: &'a Config,
     stop: &'a Stop,
-    order: Order,
+    request: PullRequest,
     /// Of the other source, the tar.
     cache: Cache,
 }
@@ -31,11 +31,11 @@ pub struct Registry<'a> {
 impl<'a> Registry<'a> {
     /// Reads the order; nothing else is touched yet.
     pub fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
-        let order = Order::from_config(config)?;
+        let request = PullRequest::from_config(config)?;
         Ok(Registry {
             config,
             stop,
-            order,
+            request,
             cache: Cache::new(&config.root),
         })
     }
@@ -46,12 +46,13 @@ impl<'a> Registry<'a> {
     pub fn ready(&self, docker: &Docker) -> Result<()> {
         let current = docker.image(IMAGE)?;
         let is_ready = match &current {
-            Some(image) if self.order.is(image) => true,
+            Some(image) if self.request.has_digest_of(image) => true,
             // By its state, the cache says that Docker has the tar's image.
             Some(image)
-                if self.order.without_digest().is_some() && self.cache.state() != State::Cached =>
+                if self.request.tag_permission().is_some()
+                    && self.cache.state() != State::Cached =>
             {
-                registry::find(docker, &self.order)?
+                registry::find(docker, &self.request)?
                     .is_some_and(|pulled| pulled.is_or_was_updated_to(image))
             }
             _ => false,
@@ -67,7 +68,7 @@ impl<'a> Registry<'a> {
 
     /// What was pulled before, whatever has the agent's name now; pulled anew if it is gone.
     pub fn restore(&self, docker: &Docker) -> Result<()> {
-        match registry::find(docker, &self.order)? {
+        match registry::find(docker, &self.request)? {
             Some(pulled) => self.adopt(docker, pulled),
             None => self.reload(docker),
         }
@@ -75,8 +76,8 @@ impl<'a> Registry<'a> {
 
     /// Pulls, whatever Docker has.
     pub fn reload(&self, docker: &Docker) -> Result<()> {
-        let name = self.order.name();
-        if let Some(permission) = self.order.without_digest() {
+        let name = self.request.name();
+        if let Some(permission) = self.request.tag_permission() {
             log::warn!(
                 "{name} has no digest: whatever the registry has by that name is started, as {} \
                  allows (ECS_INIT_ALLOW_UNSIGNED)",
@@ -86,7 +87,7 @@ impl<'a> Registry<'a> {
         let here = Architecture::here().name();
         self.pull(docker)
             .context(|| format!("pull {name} for linux/{here}"))?;
-        let pulled = registry::find(docker, &self.order)?.ok_or_else(|| {
+        let pulled = registry::find(docker, &self.request)?.ok_or_else(|| {
             Error::new(
                 Kind::InvalidInput,
                 format!("dockerd pulled {name} and does not have it"),
@@ -97,7 +98,10 @@ impl<'a> Registry<'a> {
 
     /// As often as it takes, while it fails in passing.
     fn pull(&self, docker: &Docker) -> Result<()> {
-        let (repository, which) = (self.order.reference().repository(), self.order.which());
+        let (repository, which) = (
+            self.request.reference().repository(),
+            self.request.selector(),
+        );
         let (auth, helper) = match self.credentials()? {
             Credentials::Stored(auth) => (Some(auth), None),
             Credentials::Helper(name) => (None, Some(name)),
@@ -154,7 +158,7 @@ impl<'a> Registry<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Credentials::None),
             text => text.context(|| format!("read {}", path.display()))?,
         };
-        credentials::find(&text, self.order.reference().host())
+        credentials::find(&text, self.request.reference().host())
             .context(|| format!("read {}", path.display()))
     }
 
@@ -166,7 +170,7 @@ impl<'a> Registry<'a> {
             .iter()
             .flat_map(|i| i.repo_tags.iter().chain(&i.repo_digests))
         {
-            if name != IMAGE && self.order.reference().is_of(name) {
+            if name != IMAGE && self.request.reference().is_repository_of(name) {
                 docker.untag_image(name)?;
             }
         }
@@ -175,8 +179,13 @@ impl<'a> Registry<'a> {
         if self.cache.state() == State::Cached {
             self.cache.set_state(State::ReloadNeeded)?;
         }
-        let loaded = registry::name(docker, pulled)?;
-        log::info!("{} is {}: {}", image::IMAGE, self.order.name(), loaded.id());
+        let loaded = registry::tag(docker, pulled)?;
+        log::info!(
+            "{} is {}: {}",
+            image::IMAGE,
+            self.request.name(),
+            loaded.id()
+        );
         remove_old(docker, before, &loaded)
     }
 }

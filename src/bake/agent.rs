@@ -19,7 +19,7 @@ use crate::sys::signal::Stop;
 use crate::types::{
     AgentVersion, Architecture, FileTrust, TarSource, UnverifiedTar, read_signature, signature_path,
 };
-use crate::verify::Gate;
+use crate::verify::TrustPolicy;
 
 /// A tar that may be put into the tree: it is verified, and the agent's for the architecture.
 /// Only [`acquire`] makes one.
@@ -101,7 +101,7 @@ pub fn acquire(
     previous: &Previous,
     stop: &Stop,
 ) -> Result<Agent> {
-    let gate = Gate::new(config)?;
+    let trust = TrustPolicy::from_config(config)?;
     let wanted = options.architecture;
     if let AgentTar::File { tar, signature } = &options.agent {
         let signature = match signature {
@@ -120,12 +120,12 @@ pub fn acquire(
         let name = tar.file_name().map(|name| name.to_string_lossy());
         let version = options.version.clone();
         let version = version.or_else(|| AgentVersion::from_tar_name(name.as_deref()?));
-        let (_, mut agent) = admit(&gate, acquired, wanted)?;
+        let (_, mut agent) = verify(&trust, acquired, wanted)?;
         agent.version = version;
         return Ok(agent);
     }
     if let Some(there) = previous.same(options, dir) {
-        match admit(&gate, there, wanted) {
+        match verify(&trust, there, wanted) {
             Ok((_, mut agent)) if previous.is(&agent.archive) => {
                 agent.version.clone_from(&options.version);
                 previous.origin().clone_into(&mut agent.origin);
@@ -136,9 +136,9 @@ pub fn acquire(
         }
     }
     let mut agent = match found(config, wanted, dir, stop)? {
-        Found::Local(tar) => admit(&gate, tar, wanted)?.1,
+        Found::Local(tar) => verify(&trust, tar, wanted)?.1,
         Found::Downloaded(tar) => {
-            let (temp, mut agent) = admit(&gate, tar, wanted)?;
+            let (temp, mut agent) = verify(&trust, tar, wanted)?;
             agent.temp = Some(temp);
             agent
         }
@@ -163,12 +163,12 @@ fn found(config: &Config, wanted: Architecture, dir: &Path, stop: &Stop) -> Resu
 }
 
 /// Verifies a tar. The file that was verified is returned by its owner.
-fn admit<F: Borrow<File>>(
-    gate: &Gate,
-    acquired: UnverifiedTar<F>,
+fn verify<F: Borrow<File>>(
+    trust: &TrustPolicy,
+    tar: UnverifiedTar<F>,
     wanted: Architecture,
 ) -> Result<(F, Agent)> {
-    let verified = gate.open_to(acquired)?;
+    let verified = trust.verify(tar)?;
     let origin = match verified.source() {
         TarSource::Url(url) => url.clone(),
         TarSource::File(path) | TarSource::Cache(path) | TarSource::Update(path) => {
@@ -176,8 +176,7 @@ fn admit<F: Borrow<File>>(
             name.to_string_lossy().into_owned()
         }
     };
-    let archive = image::check(verified, wanted)
-        .map_err(|unfit| Error::new(Kind::InvalidInput, unfit.to_string()))?;
+    let archive = image::check(verified, wanted)?;
     let (file, archive) = archive
         .split()
         .context(|| format!("duplicate the file descriptor of {origin}"))?;

@@ -37,7 +37,7 @@ pub fn incomplete(config: &Config) -> Option<Error> {
     // What is still to come may name the digest.
     let complete = config.s3.is_none() && config.wait_for.is_empty();
     let registry = complete && config.source.agent == AgentSource::Registry;
-    registry.then(|| registry::Order::from_config(config).err())?
+    registry.then(|| registry::PullRequest::from_config(config).err())?
 }
 
 /// Logs what a start would warn of, once `targets`, which `items` are made of, are in the tree.

@@ -13,12 +13,13 @@ use super::tree::Tree;
 use super::{Content, Init, Item};
 use crate::cache;
 use crate::error::{Context, Result};
+use crate::fs::sha256;
 use crate::image::Archive;
 use crate::sys::file::open_regular_nofollow;
 use crate::types::Architecture;
 use crate::types::{AgentVersion, read_signature, signature_path};
 use crate::types::{TarSource, UnverifiedTar};
-use crate::verify::{Provenance, sha256_of};
+use crate::verify::Provenance;
 
 /// The longest manifest that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -58,7 +59,10 @@ pub fn write(
                 // What not everybody may read gives nothing away here, where everybody may.
                 if mode & 0o004 != 0 {
                     file["size"] = bytes.len().into();
-                    file["sha256"] = sha256_of(&**bytes).context(|| "write the manifest")?.into();
+                    file["sha256"] = sha256(&**bytes)
+                        .context(|| "write the manifest")?
+                        .to_string()
+                        .into();
                 }
                 files.push(file);
             }
@@ -163,7 +167,9 @@ impl Previous {
         let Ok(file) = open_regular_nofollow(&place) else {
             return Ok(false);
         };
-        let digest = sha256_of(file).context(|| format!("read {}", place.display()))?;
+        let digest = sha256(file)
+            .context(|| format!("read {}", place.display()))?
+            .to_string();
         Ok(self.has("files", path, "sha256", &digest))
     }
 

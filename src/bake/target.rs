@@ -11,9 +11,9 @@ use super::journal::Journal;
 use super::tree::Tree;
 use super::{Content, Item, settings};
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::sha256;
 use crate::fs::{TempFile, unique_path};
 use crate::sys::file::open_regular_nofollow;
-use crate::verify::sha256_of;
 
 /// Permission bits of the tar and its signature, as in Amazon's packages.
 const TAR_MODE: u32 = 0o644;
@@ -168,7 +168,7 @@ impl<'a> Target<'a> {
             if meta.mode() & 0o7777 == TAR_MODE
                 && meta.len() == verified.len()
                 && fits(&meta, tree)
-                && sha256_of(file).context(doing)? == verified.sha256()
+                && sha256(file).context(doing)?.to_string() == verified.sha256()
             {
                 return Ok(None);
             }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::types::{TarSource, UnverifiedTar};
-use crate::verify;
+use crate::verify::{TrustPolicy, verify_signature};
 
 /// Prints what held; fails if it did not. Permissions to do without a signature do not count
 /// here: the question is whether there is a good one.
@@ -19,8 +19,7 @@ pub fn run(config: &Config, tar: &Path, signature: Option<&Path>) -> Result<()> 
     let bytes =
         fs::read(signature).context(|| format!("read the signature {}", signature.display()))?;
     let acquired = UnverifiedTar::new(file, Some(bytes), TarSource::File(tar.to_owned()));
-    let gate = verify::Gate::new(config)?;
-    let verified = verify::signature(acquired, gate.keyring(), SystemTime::now())
-        .context(|| format!("verify {}", tar.display()))?;
+    let trust = TrustPolicy::from_config(config)?;
+    let verified = verify_signature(acquired, trust.keyring(), SystemTime::now())?;
     writeln!(std::io::stdout(), "{verified}").context(|| "print what held")
 }

@@ -39,9 +39,10 @@ mod tests {
     #[test]
     fn sections_comments_and_spaces() {
         let text = "a=1\n# b=2\n[ one ]\r\n c = x=y \r\nno entry\n[two\n;d=1\ne=\n";
-        let found: Vec<_> = entries(text)
-            .map(|e| (e.section, e.key, e.value))
-            .collect();
-        assert_eq!(found, [("", "a", "1"), ("one", "c", "x=y"), ("two", "e", "")]);
+        let found: Vec<_> = entries(text).map(|e| (e.section, e.key, e.value)).collect();
+        assert_eq!(
+            found,
+            [("", "a", "1"), ("one", "c", "x=y"), ("two", "e", "")]
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! What lies in a tar: one pass over its headers, bounded in every way, nothing unpacked.
+//! The entries of a tar, from one pass over its headers. Nothing is unpacked, and every size is
+//! limited.
 //!
-//! The headers are read raw and the long-name extensions resolved here, because the `tar` crate
-//! would read an extension of any size into memory.
+//! Long-name extensions are resolved here: the `tar` crate reads extensions of any size into memory.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -10,30 +10,30 @@ use std::io::{self, Read, Seek, SeekFrom};
 use flate2::read::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
-use super::unfit::Reason;
+use super::ImageError;
 
-/// The most entries. An image of the agent has about twenty.
+/// The most entries. The agent's image has about twenty.
 const MAX_ENTRIES: usize = 10_000;
 
-/// The largest entry that is read into memory, in bytes: the manifest, a configuration.
+/// The largest JSON entry, in bytes.
 const MAX_JSON: u64 = 4 * 1024 * 1024;
 
 /// The largest name extension, in bytes.
 const MAX_EXTENSION: u64 = 64 * 1024;
 
-/// The most bytes that a gzip may decompress to. The agent's image has a tenth of it.
+/// The largest size of a decompressed gzip file, in bytes. The agent's image has a tenth of it.
 const MAX_DECOMPRESSED: u64 = 4 * 1024 * 1024 * 1024;
 
-/// An entry that an image can refer to.
+/// An entry that a manifest can refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A file: where its content begins in the (decompressed) tar, and how long it is, in bytes.
+    /// A file: the offset of its content in the decompressed tar, and its size, in bytes.
     File { at: u64, size: u64 },
-    /// A link, of which old Dockers made layers that occur twice. Docker follows it.
+    /// A link: old versions of Docker wrote duplicate layers as links, and follow them.
     Link,
 }
 
-/// A tar's entries by their names. Of two of one name the later counts, as when unpacked.
+/// The entries of a tar by name. Of two with one name the later counts, as when unpacked.
 pub(super) struct Content<R> {
     file: R,
     length: u64,
@@ -43,19 +43,18 @@ pub(super) struct Content<R> {
 }
 
 impl<R: Read + Seek> Content<R> {
-    /// Reads every header of a tar of `length` bytes.
-    pub(super) fn of(file: R, length: u64) -> Result<Self, Reason> {
-        Content::within(file, length, MAX_DECOMPRESSED)
+    /// Reads the headers of a tar of `length` bytes.
+    pub(super) fn read(file: R, length: u64) -> Result<Self, ImageError> {
+        Content::read_limited(file, length, MAX_DECOMPRESSED)
     }
 
-    /// The same with another limit.
-    fn within(mut file: R, length: u64, decompressed_limit: u64) -> Result<Self, Reason> {
+    fn read_limited(mut file: R, length: u64, decompressed_limit: u64) -> Result<Self, ImageError> {
         let mut magic = Vec::new();
         file.by_ref()
             .take(2)
             .read_to_end(&mut magic)
             .and_then(|_| file.rewind())
-            .map_err(Reason::Unreadable)?;
+            .map_err(ImageError::Unreadable)?;
         let gzip = magic == [0x1f, 0x8b]; // RFC 1952, section 2.3.1.
         let mut content = Content {
             file,
@@ -69,50 +68,51 @@ impl<R: Read + Seek> Content<R> {
             let mut archive = Archive::new(&mut limited);
             let items = archive
                 .entries()
-                .map_err(Reason::Unreadable)
+                .map_err(ImageError::Unreadable)
                 .and_then(|e| index(e.raw(true), None))?;
-            // The checksum comes at the very end, behind the tar's own.
+            // The gzip checksum is after the end of the tar.
             io::copy(&mut limited, &mut io::sink()).map_err(unreadable)?;
             items
         } else {
             let mut archive = Archive::new(&mut content.file);
-            let entries = archive.entries_with_seek().map_err(Reason::Unreadable)?;
+            let entries = archive
+                .entries_with_seek()
+                .map_err(ImageError::Unreadable)?;
             index(entries.raw(true), Some(length))?
         };
         Ok(content)
     }
 
-    /// The entry of this name, as a manifest writes it.
+    /// The entry with this name.
     pub(super) fn get(&self, name: &str) -> Option<Item> {
         self.items.get(plain_name(name)).copied()
     }
 
-    /// The whole content of a file, at most [`MAX_JSON`] bytes.
-    pub(super) fn read(&mut self, name: &str, wanted_by: &'static str) -> Result<Vec<u8>, Reason> {
+    /// The content of a JSON entry, at most [`MAX_JSON`] bytes.
+    pub(super) fn json(
+        &mut self,
+        name: &str,
+        wanted_by: &'static str,
+    ) -> Result<Vec<u8>, ImageError> {
         let (at, size) = match self.get(name) {
             Some(Item::File { at, size }) => (at, size),
             Some(Item::Link) => {
-                return Err(Reason::Malformed {
-                    entry: name.to_owned(),
-                    why: "is a link, not a file".to_owned(),
-                });
+                return Err(ImageError::malformed(name, "is a link, not a file"));
             }
             None => {
-                return Err(Reason::Missing {
+                return Err(ImageError::MissingEntry {
                     entry: name.to_owned(),
                     wanted_by,
                 });
             }
         };
         if size > MAX_JSON {
-            return Err(Reason::Malformed {
-                entry: name.to_owned(),
-                why: format!("has {size} bytes, more than {MAX_JSON}"),
-            });
+            let why = format!("has {size} bytes, more than {MAX_JSON}");
+            return Err(ImageError::malformed(name, why));
         }
         let mut bytes = Vec::new();
         if self.gzip {
-            self.file.rewind().map_err(Reason::Unreadable)?;
+            self.file.rewind().map_err(ImageError::Unreadable)?;
             let mut reader = self.decompressed();
             io::copy(&mut reader.by_ref().take(at), &mut io::sink()).map_err(unreadable)?;
             reader
@@ -123,12 +123,12 @@ impl<R: Read + Seek> Content<R> {
             self.file
                 .seek(SeekFrom::Start(at))
                 .and_then(|_| self.file.by_ref().take(size).read_to_end(&mut bytes))
-                .map_err(Reason::Unreadable)?;
+                .map_err(ImageError::Unreadable)?;
         }
         if bytes.len() as u64 == size {
             Ok(bytes)
         } else {
-            Err(Reason::CutShort(name.to_owned()))
+            Err(ImageError::Truncated(name.to_owned()))
         }
     }
 
@@ -140,24 +140,26 @@ impl<R: Read + Seek> Content<R> {
     }
 }
 
-/// The entries' names, kinds and places. `length` is that of a tar that is seeked over, where
-/// nothing else tells that it ends within an entry.
+/// Indexes the entries. `length` is the length of a tar that is read with seeks, which do not
+/// detect its end.
 fn index<'a, R: Read + 'a>(
     entries: impl Iterator<Item = io::Result<Entry<'a, R>>>,
     length: Option<u64>,
-) -> Result<BTreeMap<String, Item>, Reason> {
+) -> Result<BTreeMap<String, Item>, ImageError> {
     let mut items = BTreeMap::new();
     let mut long_name = None;
     for (count, entry) in entries.enumerate() {
         if count == MAX_ENTRIES {
-            return Err(Reason::TooLarge(format!("more than {MAX_ENTRIES} entries")));
+            return Err(ImageError::TooLarge(format!(
+                "more than {MAX_ENTRIES} entries"
+            )));
         }
         let mut entry = entry.map_err(unreadable)?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let (at, size) = (entry.raw_file_position(), entry.header().entry_size());
         let size = size.map_err(unreadable)?;
         if length.is_some_and(|length| at.checked_add(size).is_none_or(|end| end > length)) {
-            return Err(Reason::CutShort(name));
+            return Err(ImageError::Truncated(name));
         }
         match entry.header().entry_type() {
             EntryType::GNULongName => {
@@ -175,7 +177,8 @@ fn index<'a, R: Read + 'a>(
                 let item = match kind {
                     EntryType::Regular | EntryType::Continuous => Item::File { at, size },
                     EntryType::Link | EntryType::Symlink => Item::Link,
-                    _ => continue, // Directories and the like are no part of an image.
+                    // Manifests do not refer to directories and other kinds.
+                    _ => continue,
                 };
                 items.insert(plain_name(&name).to_owned(), item);
             }
@@ -185,9 +188,13 @@ fn index<'a, R: Read + 'a>(
 }
 
 /// The content of an extension header.
-fn extension<R: Read>(entry: &mut Entry<'_, R>, name: &str, size: u64) -> Result<Vec<u8>, Reason> {
+fn extension<R: Read>(
+    entry: &mut Entry<'_, R>,
+    name: &str,
+    size: u64,
+) -> Result<Vec<u8>, ImageError> {
     if size > MAX_EXTENSION {
-        return Err(Reason::TooLarge(format!(
+        return Err(ImageError::TooLarge(format!(
             "a name extension ({name:?}) of {size} bytes"
         )));
     }
@@ -197,25 +204,27 @@ fn extension<R: Read>(entry: &mut Entry<'_, R>, name: &str, size: u64) -> Result
 }
 
 /// The `path` of a pax extended header (POSIX.1-2017, pax, "pax Header Block").
-fn pax_path(name: &str, bytes: &[u8]) -> Result<Option<String>, Reason> {
-    let malformed = |why: String| Reason::Malformed {
-        entry: name.to_owned(),
-        why,
-    };
+fn pax_path(name: &str, bytes: &[u8]) -> Result<Option<String>, ImageError> {
     let mut path = None;
     for record in PaxExtensions::new(bytes) {
-        let record = record.map_err(|e| malformed(format!("is no pax header ({e})")))?;
+        let record = record
+            .map_err(|e| ImageError::malformed(name, format!("is not a pax header ({e})")))?;
         match record.key_bytes() {
             b"path" => path = Some(String::from_utf8_lossy(record.value_bytes()).into_owned()),
-            // It would move every entry after it; only files of 8 GiB and more need it.
-            b"size" => return Err(malformed("gives an entry's size anew".to_owned())),
+            // It would move the following entries; only files of 8 GiB and more need it.
+            b"size" => {
+                return Err(ImageError::malformed(
+                    name,
+                    "overrides the size of an entry",
+                ));
+            }
             _ => {}
         }
     }
     Ok(path)
 }
 
-/// A name without what unpacking below a directory makes no difference to.
+/// A name without leading `/` and `./`, which unpacking ignores.
 fn plain_name(name: &str) -> &str {
     let mut name = name;
     while let Some(rest) = name.strip_prefix("./").or_else(|| name.strip_prefix('/')) {
@@ -224,19 +233,19 @@ fn plain_name(name: &str) -> &str {
     name
 }
 
-/// The limit's own error is told as such.
-fn unreadable(error: io::Error) -> Reason {
+/// Converts a read error; [`OverLimit`] becomes [`ImageError::TooLarge`].
+fn unreadable(error: io::Error) -> ImageError {
     if error
         .get_ref()
         .is_some_and(<dyn StdError + Send + Sync>::is::<OverLimit>)
     {
-        Reason::TooLarge("more bytes than allowed when decompressed".to_owned())
+        ImageError::TooLarge("more than 4 GiB when decompressed".to_owned())
     } else {
-        Reason::Unreadable(error)
+        ImageError::Unreadable(error)
     }
 }
 
-/// Fails, rather than ends, behind so many bytes.
+/// Fails after `left` bytes.
 struct Limited<R> {
     reader: R,
     left: u64,
@@ -278,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_bomb_is_left_at_the_limit_wherever_it_goes_off() {
+    fn gzip_bomb_stops_at_limit() {
         const LIMIT: u64 = 100_000;
         let mut builder = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -286,14 +295,17 @@ mod tests {
         builder
             .append_data(&mut header, "layer", vec![0; 200_000].as_slice())
             .unwrap();
-        let in_an_entry = builder.into_inner().unwrap();
-        let behind_the_end = vec![0; 200_000];
-        for tar in [in_an_entry, behind_the_end] {
+        let within_entry = builder.into_inner().unwrap();
+        let after_end = vec![0; 200_000];
+        for tar in [within_entry, after_end] {
             let bomb = zipped(&tar);
             let length = bomb.get_ref().len() as u64;
-            let defused = Content::within(bomb.clone(), length, LIMIT).map(|_| ());
-            assert!(matches!(defused, Err(Reason::TooLarge(_))), "{defused:?}");
-            let large_enough = Content::within(bomb, length, tar.len() as u64);
+            let limited = Content::read_limited(bomb.clone(), length, LIMIT).map(|_| ());
+            assert!(
+                matches!(limited, Err(ImageError::TooLarge(_))),
+                "{limited:?}"
+            );
+            let large_enough = Content::read_limited(bomb, length, tar.len() as u64);
             assert!(large_enough.is_ok());
         }
     }

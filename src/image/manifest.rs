@@ -1,13 +1,10 @@
-//! The docker-archive's JSON, read as leniently as Docker reads it.
-//!
-//! The agent's own image configuration has no `architecture` and its `config` key twice: a strict
-//! structure would refuse the real one.
+//! The JSON of a docker-archive, decoded as leniently as Docker does: the agent's own image
+//! configuration has no `architecture` and two `config` keys, which a strict decoder rejects.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::IMAGE;
-use super::unfit::Reason;
+use super::{IMAGE, ImageError};
 use crate::types::Architecture;
 
 /// The entry that makes a tar a docker-archive (Docker's image specification v1.2, "Combined
@@ -19,17 +16,17 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) struct Image {
     /// The name of the entry with the image's configuration.
     #[serde(rename = "Config")]
-    pub config: String,
-    /// The tags that loading gives it; `null` where there are none.
+    pub(super) config: String,
+    /// The tags that loading gives to it; may be `null`.
     #[serde(rename = "RepoTags", default)]
-    pub tags: Option<Vec<String>>,
+    pub(super) tags: Option<Vec<String>>,
     /// The names of the layers' entries, the lowest first.
     #[serde(rename = "Layers", default)]
-    pub layers: Option<Vec<String>>,
+    pub(super) layers: Option<Vec<String>>,
 }
 
 impl Image {
-    /// Whether loading it makes the agent's image. Docker takes the long form for the same.
+    /// Whether it has the agent's tag, with or without Docker Hub's host.
     fn is_the_agent(&self) -> bool {
         self.tags.iter().flatten().any(|tag| {
             let tag = tag.strip_prefix("docker.io/").unwrap_or(tag);
@@ -38,49 +35,55 @@ impl Image {
     }
 }
 
-/// The images of a manifest that are the agent: one, in all that Amazon ever made.
-pub(super) fn agents(json: &[u8]) -> Result<Vec<Image>, Reason> {
-    let images: Vec<Image> = serde_json::from_slice(json).map_err(|e| Reason::Malformed {
-        entry: MANIFEST.to_owned(),
-        why: format!("is not a docker-archive's manifest ({e})"),
+/// The images of a manifest that have the agent's tag, at least one.
+pub(super) fn agent_images(json: &[u8]) -> Result<Vec<Image>, ImageError> {
+    let images: Vec<Image> = serde_json::from_slice(json).map_err(|e| {
+        ImageError::malformed(
+            MANIFEST,
+            format!("is not a docker-archive's manifest ({e})"),
+        )
     })?;
     let (agents, others): (Vec<_>, Vec<_>) = images.into_iter().partition(Image::is_the_agent);
     if agents.is_empty() {
         let tags = others.into_iter().filter_map(|image| image.tags).flatten();
-        return Err(Reason::OtherTags(tags.collect()));
+        return Err(ImageError::WrongTags(tags.collect()));
     }
     Ok(agents)
 }
 
-/// Checks an image's configuration, the entry `name`: an object, and for this architecture if it
-/// says so.
-pub(super) fn check_config(name: &str, json: &[u8], wanted: Architecture) -> Result<(), Reason> {
-    let malformed = |why: String| Reason::Malformed {
-        entry: name.to_owned(),
-        why,
-    };
-    // `Value` takes the last of two equal keys, as Go does.
-    let config: Value = serde_json::from_slice(json)
-        .map_err(|e| malformed(format!("is not an image's configuration ({e})")))?;
+/// Checks an image's configuration, the entry `name`: it must be an object; an architecture in it
+/// must match.
+pub(super) fn check_config(
+    name: &str,
+    json: &[u8],
+    wanted: Architecture,
+) -> Result<(), ImageError> {
+    // `Value` keeps the last of two equal keys, as Go does.
+    let config: Value = serde_json::from_slice(json).map_err(|e| {
+        ImageError::malformed(name, format!("is not an image's configuration ({e})"))
+    })?;
     if !config.is_object() {
-        return Err(malformed("is not an image's configuration".to_owned()));
+        return Err(ImageError::malformed(
+            name,
+            "is not an image's configuration",
+        ));
     }
     match config.get("architecture") {
         None | Some(Value::Null) => Ok(()),
-        Some(Value::String(is)) if is.is_empty() || names(is, wanted) => Ok(()),
-        Some(Value::String(is)) => Err(Reason::OtherArchitecture {
-            is: is.clone(),
+        Some(Value::String(found)) if found.is_empty() || is_name_of(found, wanted) => Ok(()),
+        Some(Value::String(found)) => Err(ImageError::WrongArchitecture {
+            found: found.clone(),
             wanted,
         }),
-        Some(_) => Err(malformed(
-            "has an architecture that is no string".to_owned(),
+        Some(_) => Err(ImageError::malformed(
+            name,
+            "has an architecture that is not a string",
         )),
     }
 }
 
-/// Whether this is a name of the architecture: Go's (the OCI image specification) or the kernel's,
-/// which some builders write.
-fn names(name: &str, architecture: Architecture) -> bool {
+/// Go's name (the OCI image specification), or the kernel's, which some builders write.
+fn is_name_of(name: &str, architecture: Architecture) -> bool {
     name == architecture.name()
         || match architecture {
             Architecture::Amd64 => name == "x86_64" || name == "x86-64",

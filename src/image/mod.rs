@@ -1,16 +1,17 @@
-//! A verified tar becomes an [`Archive`]: looked into, and found to be the agent's image for this
-//! host. Only an `Archive` is given to Docker. The other way is [`registry`]: dockerd pulls by a
-//! digest. Either ends in [`Loaded`], and nothing else does.
+//! The agent's image. A verified tar that contains it is an [`Archive`], which [`load`] sends to
+//! Docker; or dockerd pulls it from a [`registry`]. Both produce a [`Loaded`], and nothing else
+//! does.
 //!
-//! Verification says who vouches for the bytes; this says that they are the right ones. Without
-//! it a mistake (the other architecture's tar, say) would come out only when the container fails.
+//! Verification establishes who signed a tar; [`check`] establishes that it is the right one. A
+//! mistake, for example the tar for another architecture, is found here, not when the container
+//! fails to start.
 
 mod content;
+mod error;
 mod load;
 mod manifest;
 mod reference;
-pub mod registry;
-mod unfit;
+pub(crate) mod registry;
 
 #[cfg(test)]
 mod tests;
@@ -19,50 +20,63 @@ use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-pub use load::{Loaded, load};
-pub use reference::Reference;
-pub use unfit::{Reason, Unfit};
+pub use error::ImageError;
+pub(crate) use load::{Loaded, load};
+pub(crate) use reference::Reference;
 
+use crate::error::{Error, Kind, Result};
 use crate::types::Architecture;
 use crate::verify::{Provenance, Verified};
 use content::Content;
 
-/// The tag of the agent's image, under which its container is created.
+/// The repository of the agent's image in Docker.
+const REPOSITORY: &str = "amazon/amazon-ecs-agent";
+
+/// Its tag.
+const TAG: &str = "latest";
+
+/// The name of the agent's image, from which its container is created.
 pub const IMAGE: &str = "amazon/amazon-ecs-agent:latest";
 
-/// A verified tar that is a docker-archive of the agent's image for this host.
+/// A verified tar that is a docker-archive of the agent's image for one architecture.
 #[derive(Debug)]
 pub struct Archive<F = File> {
     verified: Verified<F>,
 }
 
-/// Looks into a tar, plain or gzip: a `manifest.json`, in it an image tagged [`IMAGE`], whose
-/// configuration is there and for `wanted` where it says an architecture, and whose layers are all
-/// there. Nothing is unpacked.
+/// Checks that a tar, uncompressed or gzip, has a `manifest.json`, an image with the tag [`IMAGE`]
+/// in it, the image's configuration, for `wanted` if it has an architecture, and all its layers.
+/// Nothing is unpacked.
 ///
 /// # Errors
-/// [`Unfit`], which names the tar's source and the entry.
-pub fn check<F: Borrow<File>>(
-    verified: Verified<F>,
-    wanted: Architecture,
-) -> Result<Archive<F>, Unfit> {
-    let length = verified.len();
-    let looked = match verified.reader() {
-        Ok(file) => look(file, length, wanted),
-        Err(error) => Err(Reason::Unreadable(error)),
+/// An [`ImageError`]; the message names the tar's source.
+pub fn check<F: Borrow<File>>(verified: Verified<F>, wanted: Architecture) -> Result<Archive<F>> {
+    let checked = match verified.reader() {
+        Ok(file) => check_content(file, verified.len(), wanted),
+        Err(error) => Err(ImageError::Unreadable(error)),
     };
-    match looked {
+    match checked {
         Ok(()) => Ok(Archive { verified }),
-        Err(reason) => Err(Unfit::new(verified.source().clone(), reason)),
+        Err(error) => {
+            let context = format!(
+                "the tar from {} is not the agent's image",
+                verified.source()
+            );
+            Err(Error::with_source(Kind::InvalidInput, context, error))
+        }
     }
 }
 
 /// The same for any tar of `length` bytes.
-fn look<R: Read + Seek>(file: R, length: u64, wanted: Architecture) -> Result<(), Reason> {
-    let mut content = Content::of(file, length)?;
-    let json = content.read(manifest::MANIFEST, "every docker-archive")?;
-    for image in manifest::agents(&json)? {
-        let config = content.read(&image.config, manifest::MANIFEST)?;
+fn check_content<R: Read + Seek>(
+    file: R,
+    length: u64,
+    wanted: Architecture,
+) -> Result<(), ImageError> {
+    let mut content = Content::read(file, length)?;
+    let json = content.json(manifest::MANIFEST, "every docker-archive")?;
+    for image in manifest::agent_images(&json)? {
+        let config = content.json(&image.config, manifest::MANIFEST)?;
         manifest::check_config(&image.config, &config, wanted)?;
         if let Some(missing) = image
             .layers
@@ -70,7 +84,7 @@ fn look<R: Read + Seek>(file: R, length: u64, wanted: Architecture) -> Result<()
             .flatten()
             .find(|layer| content.get(layer).is_none())
         {
-            return Err(Reason::Missing {
+            return Err(ImageError::MissingEntry {
                 entry: missing.clone(),
                 wanted_by: manifest::MANIFEST,
             });
@@ -80,8 +94,8 @@ fn look<R: Read + Seek>(file: R, length: u64, wanted: Architecture) -> Result<()
 }
 
 impl<F: Borrow<File>> Archive<F> {
-    /// The tar as it lies on the disk (Docker takes gzip, too) and its length in bytes: the body
-    /// of `POST /images/load`. Its end comes only if the bytes are still those that were verified.
+    /// The tar, compressed or not, and its length in bytes: the body of `POST /images/load`.
+    /// Verified again, as by [`Verified::stream`].
     ///
     /// # Errors
     /// As [`Verified::stream`].
@@ -89,13 +103,13 @@ impl<F: Borrow<File>> Archive<F> {
         Ok((self.verified.stream()?, self.verified.len()))
     }
 
-    /// Who vouches for it.
+    /// Why the tar is trusted.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         self.verified.provenance()
     }
 
-    /// The tar that was looked into.
+    /// The verified tar.
     #[must_use]
     pub fn verified(&self) -> &Verified<F> {
         &self.verified

@@ -1,37 +1,37 @@
-//! What an image is called in a registry: `repository[:tag][@sha256:…]`, by the grammar of the
-//! distribution project's reference package, which dockerd reads names by. Pure.
+//! The name of an image in a registry: `repository[:tag][@sha256:…]`, by the grammar of the
+//! distribution project's reference package, which dockerd uses.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A name of an image in a registry.
+use crate::error::{Error, Kind, Result};
+
+/// The name of an image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// With the registry's host, if one was given: `public.ecr.aws/ecs/amazon-ecs-agent`.
+pub(crate) struct Reference {
     repository: String,
-    /// The tag, if one was given.
-    pub tag: Option<String>,
-    /// `sha256:` and 64 hex digits, if they were given.
-    pub digest: Option<String>,
+    /// The tag, if there is one.
+    pub(super) tag: Option<String>,
+    /// `sha256:` and 64 hex digits, if there is a digest.
+    pub(super) digest: Option<String>,
 }
 
 impl Reference {
-    /// The repository, as it was written.
+    /// The repository as given, with or without a host: `public.ecr.aws/ecs/amazon-ecs-agent`.
     #[must_use]
-    pub fn repository(&self) -> &str {
+    pub(crate) fn repository(&self) -> &str {
         &self.repository
     }
 
-    /// The registry's host, with its port if it has one; Docker Hub's where none was given.
+    /// The registry's `host[:port]`; Docker Hub's if none is given.
     #[must_use]
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         host(&self.repository).unwrap_or(HUB)
     }
 
-    /// Whether this name of an image, as dockerd tells it (`repository:tag`,
-    /// `repository@sha256:…`), is one in this repository.
+    /// Whether a name from dockerd (`repository:tag`, `repository@sha256:…`) has this repository.
     #[must_use]
-    pub fn is_of(&self, name: &str) -> bool {
+    pub(crate) fn is_repository_of(&self, name: &str) -> bool {
         let name = name.split_once('@').map_or(name, |(name, _)| name);
         let (repository, _) = split_tag(name);
         familiar(repository) == familiar(&self.repository)
@@ -59,13 +59,13 @@ fn host(repository: &str) -> Option<&str> {
     (first.contains(['.', ':']) || first == "localhost").then_some(first)
 }
 
-/// As dockerd tells names: Docker Hub's without what goes without saying.
+/// The "familiar" form in which dockerd shows names: without Docker Hub's host and `library/`.
 fn familiar(repository: &str) -> &str {
     let rest = repository.strip_prefix("docker.io/").unwrap_or(repository);
     rest.strip_prefix("library/").unwrap_or(rest)
 }
 
-/// The tag is behind a colon, and the port of a host too; a slash tells them apart.
+/// A colon before a slash belongs to the host's port, not to a tag.
 fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
@@ -74,9 +74,15 @@ fn split_tag(name: &str) -> (&str, Option<&str>) {
 }
 
 impl FromStr for Reference {
-    type Err = &'static str;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    /// # Errors
+    /// [`Kind::InvalidInput`].
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = |why: &str| {
+            let context = format!("not an image reference: {text:?} {why}");
+            Err(Error::new(Kind::InvalidInput, context))
+        };
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (text, None),
@@ -84,23 +90,23 @@ impl FromStr for Reference {
         let (repository, tag) = split_tag(name);
         let path = match host(repository) {
             Some(host) => {
-                let fits = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
-                if !host.bytes().all(fits) {
-                    return Err("names no host that can be");
+                let valid = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+                if !host.bytes().all(valid) {
+                    return invalid("has an invalid host");
                 }
                 &repository[host.len() + 1..]
             }
             None => repository,
         };
-        let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let component = |part: &str| {
             let bytes = part.as_bytes();
-            bytes.first().is_some_and(|b| small(*b))
-                && bytes.last().is_some_and(|b| small(*b))
-                && bytes.iter().all(|b| small(*b) || b"._-".contains(b))
+            bytes.first().is_some_and(|b| lower(*b))
+                && bytes.last().is_some_and(|b| lower(*b))
+                && bytes.iter().all(|b| lower(*b) || b"._-".contains(b))
         };
         if text.len() > 512 || !path.split('/').all(component) {
-            return Err("is no image's name: repository[:tag][@sha256:…], in lower case");
+            return invalid("is not repository[:tag][@sha256:…] in lower case");
         }
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         if let Some(tag) = tag {
@@ -109,14 +115,14 @@ impl FromStr for Reference {
                 || !word(bytes[0])
                 || !bytes.iter().all(|b| word(*b) || b".-".contains(b))
             {
-                return Err("has a tag that cannot be");
+                return invalid("has an invalid tag");
             }
         }
         if let Some(digest) = digest {
             let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
             let digits = digest.strip_prefix("sha256:").unwrap_or_default();
             if digits.len() != 64 || !digits.bytes().all(hex) {
-                return Err("has a digest that is not sha256: and 64 small hex digits");
+                return invalid("has a digest that is not sha256: and 64 lower-case hex digits");
             }
         }
         Ok(Reference {
@@ -132,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts() {
+    fn host_repository_tag_and_digest() {
         let digest = format!("sha256:{}", "0af9".repeat(16));
         let read = |text: &str| {
             let r: Reference = text.parse().unwrap();
@@ -167,9 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference() {
+    fn invalid_references() {
         let short = format!("a@sha256:{}", "0".repeat(63));
-        let large = format!("a@sha256:{}", "A".repeat(64));
+        let upper = format!("a@sha256:{}", "A".repeat(64));
         for bad in [
             "",
             ":v1",
@@ -187,15 +193,15 @@ mod tests {
             "r.x y/a",
             "https://r/a",
             &short,
-            &large,
+            &upper,
         ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn names_in_the_same_repository() {
-        let of = |mine: &str, name: &str| mine.parse::<Reference>().unwrap().is_of(name);
+    fn repository_of_dockerd_names() {
+        let of = |mine: &str, name: &str| mine.parse::<Reference>().unwrap().is_repository_of(name);
         assert!(of("r:5000/a:v1", "r:5000/a@sha256:00"));
         assert!(of("r:5000/a", "r:5000/a:v2"));
         assert!(!of("r:5000/a", "r:5000/b:v2") && !of("r:5000/a", "a:v2"));

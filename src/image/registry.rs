@@ -1,198 +1,198 @@
-//! The other door: an image that dockerd pulled from a registry. Its digest stands in the place of
-//! the signature; without one it takes the user's permission.
+//! The agent's image from a registry, pulled by dockerd. A digest takes the place of the signature;
+//! pulling by a tag needs the user's permission.
 
-use super::{IMAGE, Loaded, Reference};
+use super::{IMAGE, Loaded, REPOSITORY, Reference, TAG};
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::docker::images::ImageInfo;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::types::Architecture;
 use crate::verify::AllowUnsigned;
 
-/// What vouches for what is pulled.
+/// How the image is selected.
 #[derive(Debug, Clone)]
-enum Warrant {
-    /// The digest of manifest or index: nothing else can be pulled by it.
+enum Selector {
+    /// The digest of the manifest or index identifies the image.
     Digest(String),
-    /// Nothing but this permission; the tag may stand for another image tomorrow.
+    /// A tag, which the registry may move to another image; therefore with the permission.
     Tag(String, AllowUnsigned),
 }
 
-/// What to pull, and what vouches for it. No order without a warrant can be made.
+/// What to pull. Can only be created with a digest or a permission.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub(crate) struct PullRequest {
     reference: Reference,
-    warrant: Warrant,
+    selector: Selector,
 }
 
-impl Order {
-    /// The order that the configuration gives.
+impl PullRequest {
+    /// The request for `ECS_INIT_AGENT_IMAGE`.
     ///
     /// # Errors
-    /// `ECS_INIT_AGENT_IMAGE` is no reference, or has no digest where one is required.
-    pub fn from_config(config: &Config) -> Result<Order> {
+    /// [`Kind::InvalidInput`] if it is not an image reference, [`Kind::Untrusted`] if it has no
+    /// digest and the configuration requires one.
+    pub(crate) fn from_config(config: &Config) -> Result<PullRequest> {
         let image = &config.source.image;
-        let at = &image.origin;
-        let reference: Reference = image.parse().map_err(|why| {
-            Error::new(
-                Kind::InvalidInput,
-                format!("ECS_INIT_AGENT_IMAGE ({at}) {why}"),
-            )
-        })?;
+        let origin = &image.origin;
+        let reference: Reference = image
+            .parse()
+            .context(|| format!("ECS_INIT_AGENT_IMAGE ({origin})"))?;
         if let Some(digest) = &reference.digest {
-            let warrant = Warrant::Digest(digest.clone());
-            return Ok(Order { reference, warrant });
+            let selector = Selector::Digest(digest.clone());
+            return Ok(PullRequest {
+                reference,
+                selector,
+            });
         }
         let tag = (reference.tag.clone()).unwrap_or_else(|| config.source.version.to_string());
         let repository = reference.repository();
-        if is_ours(&reference, &tag) {
+        let name = format!("{repository}:{tag}");
+        if reference.is_repository_of(REPOSITORY) && tag == TAG {
             return Err(Error::new(
                 Kind::InvalidInput,
                 format!(
-                    "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and {repository}:{tag} is the name that \
-                 ecs-init gives to whatever is to run: it would not say what was pulled; name \
-                 another tag, or a digest ({repository}@sha256:…)"
+                    "ECS_INIT_AGENT_IMAGE ({origin}) has no digest, and ecs-init itself tags the \
+                     agent's image as {name}; use another tag, or a digest \
+                     ({repository}@sha256:…)"
                 ),
             ));
         }
         match AllowUnsigned::from_config(&config.source) {
-            Some(permission) => Ok(Order {
-                warrant: Warrant::Tag(tag, permission),
+            Some(permission) => Ok(PullRequest {
+                selector: Selector::Tag(tag, permission),
                 reference,
             }),
             None => Err(Error::new(
-                Kind::InvalidInput,
+                Kind::Untrusted,
                 format!(
-                    "ECS_INIT_AGENT_IMAGE ({at}) has no digest, and nothing else says which image \
-                 {repository}:{tag} is: look it up where you trust the way to the registry \
-                 (docker buildx imagetools inspect {repository}:{tag}), and set \
-                 ECS_INIT_AGENT_IMAGE={repository}@sha256:…; or do without, by \
-                 ECS_INIT_ALLOW_UNSIGNED=true"
+                    "ECS_INIT_AGENT_IMAGE ({origin}) has no digest, which is required to identify \
+                     the image; look it up over a trusted connection (docker buildx imagetools \
+                     inspect {name}) and set ECS_INIT_AGENT_IMAGE={repository}@sha256:…, or set \
+                     ECS_INIT_ALLOW_UNSIGNED=true"
                 ),
             )),
         }
     }
 
-    /// Repository, host and what else was given.
+    /// The image reference.
     #[must_use]
-    pub fn reference(&self) -> &Reference {
+    pub(crate) fn reference(&self) -> &Reference {
         &self.reference
     }
 
-    /// The digest, or else the tag.
+    /// The digest or the tag to pull.
     #[must_use]
-    pub fn which(&self) -> &str {
-        match &self.warrant {
-            Warrant::Digest(digest) => digest,
-            Warrant::Tag(tag, _) => tag,
+    pub(crate) fn selector(&self) -> &str {
+        match &self.selector {
+            Selector::Digest(digest) => digest,
+            Selector::Tag(tag, _) => tag,
         }
     }
 
-    /// The permission to do without a digest, if it is needed.
+    /// The permission to pull by a tag; `None` for a digest.
     #[must_use]
-    pub fn without_digest(&self) -> Option<&AllowUnsigned> {
-        match &self.warrant {
-            Warrant::Digest(_) => None,
-            Warrant::Tag(_, permission) => Some(permission),
+    pub(crate) fn tag_permission(&self) -> Option<&AllowUnsigned> {
+        match &self.selector {
+            Selector::Digest(_) => None,
+            Selector::Tag(_, permission) => Some(permission),
         }
     }
 
-    /// Under which name Docker has what was pulled.
+    /// The name of the pulled image in Docker.
     #[must_use]
-    pub fn name(&self) -> String {
-        let mark = if self.without_digest().is_none() {
-            '@'
-        } else {
-            ':'
+    pub(crate) fn name(&self) -> String {
+        let separator = match &self.selector {
+            Selector::Digest(_) => '@',
+            Selector::Tag(..) => ':',
         };
-        format!("{}{mark}{}", self.reference.repository(), self.which())
+        format!(
+            "{}{separator}{}",
+            self.reference.repository(),
+            self.selector()
+        )
     }
 
-    /// Whether this is the image that the order's digest names. A tag names none for sure.
+    /// Whether an image has the requested digest; `false` if a tag was requested.
     #[must_use]
-    pub fn is(&self, image: &ImageInfo) -> bool {
-        let Warrant::Digest(digest) = &self.warrant else {
+    pub(crate) fn has_digest_of(&self, image: &ImageInfo) -> bool {
+        let Selector::Digest(digest) = &self.selector else {
             return false;
         };
-        let fits = |name: &String| name.split_once('@').is_some_and(|(_, d)| d == digest);
-        image.repo_digests.iter().any(fits)
+        let matches = |name: &String| name.split_once('@').is_some_and(|(_, d)| d == digest);
+        image.repo_digests.iter().any(matches)
     }
 
-    /// Whether this image may be started for the order: the digest is the one that was asked for,
-    /// and it is for this host where it says what it is for.
-    fn fits(&self, image: &ImageInfo, wanted: Architecture) -> Result<(), String> {
-        if self.without_digest().is_none() && !self.is(image) {
-            return Err(format!("in Docker it is {:?}", image.repo_digests));
+    /// Checks that an image has the requested digest, and is for this platform if it names one.
+    fn check(&self, image: &ImageInfo, wanted: Architecture) -> Result<()> {
+        let is_digest = matches!(self.selector, Selector::Digest(_));
+        if is_digest && !self.has_digest_of(image) {
+            let digests = image.repo_digests.join(", ");
+            return Err(Error::new(
+                Kind::Untrusted,
+                format!("its digests in Docker are {digests:?}"),
+            ));
         }
-        let here = wanted.name();
+        let host = wanted.name();
         let (os, architecture) = (image.os.as_str(), image.architecture.as_str());
-        if !["", "linux"].contains(&os) || !["", here].contains(&architecture) {
-            return Err(format!(
-                "it is for {os}/{architecture}, and this host is linux/{here}: name one for this \
-                 host, or an index that has one"
+        if !["", "linux"].contains(&os) || !["", host].contains(&architecture) {
+            return Err(Error::new(
+                Kind::InvalidInput,
+                format!(
+                    "it is for {os}/{architecture}, and this host is linux/{host}; use an image \
+                     for this host, or an index with one"
+                ),
             ));
         }
         Ok(())
     }
 }
 
-/// Whether this tag is the name that the agent's container is made by.
-fn is_ours(reference: &Reference, tag: &str) -> bool {
-    let (repository, ours) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
-    reference.is_of(repository) && tag == ours
-}
-
-/// An image that Docker has and that fits the order. Only [`find`] makes one.
+/// An image in Docker that matches a request. Only [`find`] creates one.
 #[derive(Debug)]
-pub struct Pulled(String);
+pub(crate) struct Pulled(String);
 
 impl Pulled {
-    /// The image's ID, as Docker gave it: `sha256:…`.
+    /// The image's ID, `sha256:…`.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.0
     }
 
-    /// Whether `current`, which holds the agent's name, is this image, or one that the agent was
-    /// updated to: that one was loaded from a tar and has no other name. What was pulled has the
-    /// name by which it was pulled, too.
+    /// Whether `current`, the image that has the agent's name, is this image or an update of it.
+    /// An update was loaded from a tar and has no other name; a pulled image also has the name by
+    /// which it was pulled.
     #[must_use]
-    pub fn is_or_was_updated_to(&self, current: &ImageInfo) -> bool {
-        let (repository, _) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
-        // containerd's image store gives what is loaded a digest, too.
+    pub(crate) fn is_or_was_updated_to(&self, current: &ImageInfo) -> bool {
+        // containerd's image store gives a digest to loaded images, too.
         let is_loaded =
-            |digest: &String| digest.split_once('@').is_some_and(|(r, _)| r == repository);
+            |digest: &String| digest.split_once('@').is_some_and(|(r, _)| r == REPOSITORY);
         current.id == self.0
             || (current.repo_tags.iter().all(|tag| tag == IMAGE)
                 && current.repo_digests.iter().all(is_loaded))
     }
 }
 
-/// Looks whether Docker has what the order names.
+/// Finds the requested image in Docker.
 ///
 /// # Errors
-/// It has, and it does not fit; or dockerd cannot be asked.
-pub fn find(docker: &Docker, order: &Order) -> Result<Option<Pulled>> {
-    let name = order.name();
+/// The image does not match the request, or the call failed.
+pub(crate) fn find(docker: &Docker, request: &PullRequest) -> Result<Option<Pulled>> {
+    let name = request.name();
     let Some(image) = docker.image(&name)? else {
         return Ok(None);
     };
-    (order.fits(&image, Architecture::here())).map_err(|why| {
-        Error::new(
-            Kind::InvalidInput,
-            format!("{name} is not to be started: {why}"),
-        )
-    })?;
+    request
+        .check(&image, Architecture::here())
+        .context(|| format!("{name} cannot be used"))?;
     Ok(Some(Pulled(image.id)))
 }
 
-/// Gives it the name by which the agent's container is made.
+/// Tags a pulled image with the agent's name.
 ///
 /// # Errors
-/// If dockerd does not.
-pub fn name(docker: &Docker, pulled: Pulled) -> Result<Loaded> {
-    let (repository, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, "latest"));
-    docker.tag_image(&pulled.0, repository, tag)?;
+/// The call failed.
+pub(crate) fn tag(docker: &Docker, pulled: Pulled) -> Result<Loaded> {
+    docker.tag_image(&pulled.0, REPOSITORY, TAG)?;
     Ok(Loaded(pulled.0))
 }
 
@@ -203,13 +203,13 @@ mod tests {
 
     const DIGEST: &str = "sha256:00000000000000000000000000000000000000000000000000000000000000aa";
 
-    fn order(settings: &[(&str, &str)]) -> Result<Order> {
+    fn request(settings: &[(&str, &str)]) -> Result<PullRequest> {
         let root = TempDir::new("registry");
         let root = ("ECS_INIT_ROOT", root.path().to_str().unwrap());
         let all = settings.iter().chain([&root]);
         let (config, warnings) = Config::load(all.map(|(k, v)| ((*k).into(), (*v).into())));
         assert!(warnings.is_empty(), "{warnings:?}");
-        Order::from_config(&config)
+        PullRequest::from_config(&config)
     }
 
     fn image(digests: &[&str], os: &str, architecture: &str) -> ImageInfo {
@@ -222,47 +222,42 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_or_the_permission() {
+    fn pull_request_needs_digest_or_permission() {
         let pinned = format!("r.x/a:v1@{DIGEST}");
-        let name = order(&[("ECS_INIT_AGENT_IMAGE", &pinned)]).unwrap().name();
+        let name = request(&[("ECS_INIT_AGENT_IMAGE", &pinned)])
+            .unwrap()
+            .name();
         assert_eq!(name, format!("r.x/a@{DIGEST}"));
 
-        let refused = order(&[("ECS_INIT_AGENT_VERSION", "1.2.3")]).unwrap_err();
-        let refused = refused.to_string();
-        let tagged = "public.ecr.aws/ecs/amazon-ecs-agent:v1.2.3";
-        assert!(
-            refused.contains(tagged) && refused.contains("imagetools"),
-            "{refused}"
-        );
-        assert!(order(&[("ECS_INIT_AGENT_IMAGE", "r.x/a:v1")]).is_err());
+        let error = request(&[("ECS_INIT_AGENT_VERSION", "1.2.3")]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Untrusted, "{error}");
+        let name = "public.ecr.aws/ecs/amazon-ecs-agent:v1.2.3";
+        assert!(error.to_string().contains(name), "{error}");
+        let error = request(&[("ECS_INIT_AGENT_IMAGE", "r.x/a:v1")]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Untrusted, "{error}");
 
         let allowed = ("ECS_INIT_ALLOW_UNSIGNED", "true");
-        let order = |image| order(&[allowed, ("ECS_INIT_AGENT_IMAGE", image)]);
-        assert_eq!(order("r.x/a:v1").unwrap().name(), "r.x/a:v1");
-        assert_eq!(order("r.x/a").unwrap().name(), "r.x/a:latest");
-        // The name that is given to what was pulled says not what was.
-        for ours in [
+        let request = |image| request(&[allowed, ("ECS_INIT_AGENT_IMAGE", image)]);
+        assert_eq!(request("r.x/a:v1").unwrap().name(), "r.x/a:v1");
+        assert_eq!(request("r.x/a").unwrap().name(), "r.x/a:latest");
+        // ecs-init itself moves this tag.
+        for image in [
             "amazon/amazon-ecs-agent",
             "docker.io/amazon/amazon-ecs-agent:latest",
         ] {
-            let refused = order(ours).unwrap_err().to_string();
-            assert!(
-                refused.contains("the name that ecs-init gives"),
-                "{refused}"
-            );
+            let error = request(image).unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
         }
-        assert!(order("amazon/amazon-ecs-agent:v1.2.3").is_ok());
-        // The permission takes nothing away from a digest that was given.
-        assert!(order(&pinned).unwrap().without_digest().is_none());
-        let slip = order("r.x/a@sha256:12").unwrap_err().to_string();
-        assert!(
-            slip.contains("ECS_INIT_AGENT_IMAGE (environment)"),
-            "{slip}"
-        );
+        assert!(request("amazon/amazon-ecs-agent:v1.2.3").is_ok());
+        // A digest is checked despite the permission.
+        assert!(request(&pinned).unwrap().tag_permission().is_none());
+        let error = request("r.x/a@sha256:12").unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("environment"), "{error}");
     }
 
     #[test]
-    fn by_a_tag_only_the_agents_own_update_stays_beside_what_was_pulled() {
+    fn only_update_of_pulled_image_is_kept() {
         let pulled = Pulled("sha256:1".into());
         let holds = |id: &str, tags: &[&str], digests: &[&str]| {
             pulled.is_or_was_updated_to(&ImageInfo {
@@ -288,20 +283,22 @@ mod tests {
     }
 
     #[test]
-    fn only_the_digest_and_the_platform_that_were_asked_for() {
-        let order = order(&[("ECS_INIT_AGENT_IMAGE", &format!("r.x/a@{DIGEST}"))]).unwrap();
+    fn digest_and_platform_must_match() {
+        let request = request(&[("ECS_INIT_AGENT_IMAGE", &format!("r.x/a@{DIGEST}"))]).unwrap();
         let good = format!("elsewhere/b@{DIGEST}");
         let other = format!("r.x/a@{}", DIGEST.replace("aa", "ab"));
-        let fits = |image: ImageInfo| order.fits(&image, Architecture::Arm64);
-        assert_eq!(fits(image(&[&other, &good], "linux", "arm64")), Ok(()));
-        assert_eq!(fits(image(&[&good], "", "")), Ok(()));
-        assert!(fits(image(&[&other], "linux", "arm64")).is_err());
-        assert!(fits(image(&[], "linux", "arm64")).is_err());
-        let amd = fits(image(&[&good], "linux", "amd64")).unwrap_err();
-        assert!(
-            amd.contains("linux/amd64, and this host is linux/arm64"),
-            "{amd}"
-        );
-        assert!(fits(image(&[&good], "windows", "arm64")).is_err());
+        let check = |digests: &[&str], os: &str, architecture: &str| {
+            let image = image(digests, os, architecture);
+            let checked = request.check(&image, Architecture::Arm64);
+            checked.map_err(|error| error.kind())
+        };
+        assert_eq!(check(&[&other, &good], "linux", "arm64"), Ok(()));
+        assert_eq!(check(&[&good], "", ""), Ok(()));
+        let untrusted = Err(Kind::Untrusted);
+        assert_eq!(check(&[&other], "linux", "arm64"), untrusted);
+        assert_eq!(check(&[], "linux", "arm64"), untrusted);
+        let invalid = Err(Kind::InvalidInput);
+        assert_eq!(check(&[&good], "linux", "amd64"), invalid);
+        assert_eq!(check(&[&good], "windows", "arm64"), invalid);
     }
 }

@@ -49,11 +49,17 @@ fn check_key_at(
         .map_err(|e| unusable(error_chain(e.as_ref())))?;
     if let RevocationStatus::Revoked(by) = valid.revocation_status() {
         let reason = revocation_reason(&by);
-        return Err(VerifyError::Revoked(Subject::Certificate(certificate), reason));
+        return Err(VerifyError::Revoked(
+            Subject::Certificate(certificate),
+            reason,
+        ));
     }
     if valid.alive().is_err() {
         let when = valid.primary_key().key_expiration_time();
-        return Err(VerifyError::Expired(Subject::Certificate(certificate), when));
+        return Err(VerifyError::Expired(
+            Subject::Certificate(certificate),
+            when,
+        ));
     }
     let key = cert
         .keys()

@@ -65,7 +65,11 @@ pub(super) fn check<'f>(
 }
 
 /// Checks a signature without the tar.
-fn check_metadata(signature: &Signature, group: &CertGroup<'_>, now: SystemTime) -> Result<(), VerifyError> {
+fn check_metadata(
+    signature: &Signature,
+    group: &CertGroup<'_>,
+    now: SystemTime,
+) -> Result<(), VerifyError> {
     // A text signature (RFC 9580, section 5.2.1.2) covers normalized line ends: other tars would
     // have the same one.
     if signature.typ() != SignatureType::Binary {
@@ -75,7 +79,9 @@ fn check_metadata(signature: &Signature, group: &CertGroup<'_>, now: SystemTime)
         )));
     }
     let Some(made) = signature.signature_creation_time() else {
-        return Err(VerifyError::MalformedSignature("without a creation time".into()));
+        return Err(VerifyError::MalformedSignature(
+            "without a creation time".into(),
+        ));
     };
     let issuers = signature.get_issuers();
     let Some(issuer) = issuers.iter().max_by_key(|i| i.as_bytes().len()) else {
@@ -173,7 +179,9 @@ impl Helper<'_> {
     /// Checks a signature that Sequoia accepts: its key must be valid now, too.
     fn accept(&self, checked: &GoodChecksum<'_>) -> Result<Provenance, VerifyError> {
         let Some(made) = checked.sig.signature_creation_time() else {
-            return Err(VerifyError::MalformedSignature("without a creation time".into()));
+            return Err(VerifyError::MalformedSignature(
+                "without a creation time".into(),
+            ));
         };
         self.check_key(&checked.ka, made)?;
         check_policy(checked.sig, &self.group.policy)?;

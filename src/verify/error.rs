@@ -185,9 +185,7 @@ impl fmt::Display for VerifyError {
                 "the trusted certificate {certificate} is unusable: {why}; its owner must renew \
                  its self-signatures"
             ),
-            VerifyError::HasSignature => {
-                f.write_str("it has a signature, which must be verified")
-            }
+            VerifyError::HasSignature => f.write_str("it has a signature, which must be verified"),
             VerifyError::NotAnUpdate => {
                 f.write_str("it is not the agent's own update, and needs a signature")
             }

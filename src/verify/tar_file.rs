@@ -21,8 +21,7 @@ pub(super) fn check_file(file: &File, trust: FileTrust) -> Result<(), VerifyErro
     // The owner of /proc/self is the effective user of this process.
     let own_uid = std::fs::metadata("/proc/self").map_or(0, |m| m.uid());
     let others_write = meta.mode() & 0o022 != 0;
-    let trusted_owner =
-        [0, own_uid].contains(&meta.uid()) || trust == FileTrust::Owner(meta.uid());
+    let trusted_owner = [0, own_uid].contains(&meta.uid()) || trust == FileTrust::Owner(meta.uid());
     if trust != FileTrust::Copied && (others_write || !trusted_owner) {
         return Err(VerifyError::WritableByOthers {
             owner: meta.uid(),

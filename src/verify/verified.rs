@@ -47,7 +47,9 @@ impl fmt::Display for Provenance {
                 utc(*made)
             ),
             Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
-            Provenance::AgentUpdate => f.write_str("not signed; downloaded and checked by the agent"),
+            Provenance::AgentUpdate => {
+                f.write_str("not signed; downloaded and checked by the agent")
+            }
         }
     }
 }

@@ -9,10 +9,11 @@ use ecs_init::bake::{Content, Init, check};
 use ecs_init::cache::Cache;
 use ecs_init::cache::State;
 use ecs_init::config::Config;
+use ecs_init::fs::sha256;
 use ecs_init::image;
 use ecs_init::types::Architecture;
 use ecs_init::types::Root;
-use ecs_init::verify::{Gate, sha256_of};
+use ecs_init::verify::TrustPolicy;
 
 use super::bench::{Bench, agent, everything, paths, program};
 
@@ -61,8 +62,8 @@ fn an_empty_tree_is_all_that_a_host_needs() {
     assert_eq!(cache.state(), State::ReloadNeeded);
     let tar = cache.open().unwrap();
     assert_eq!(tar.file().version(), Some("v1.99.0".parse().unwrap()));
-    let gate = Gate::new(&config).unwrap();
-    let verified = gate.admit(tar, SystemTime::now()).unwrap();
+    let trust = TrustPolicy::from_config(&config).unwrap();
+    let verified = trust.verify_at(tar, SystemTime::now()).unwrap();
     image::check(verified, Architecture::Arm64).unwrap();
     let run = fs::read(bench.at("usr/sbin/ecs-init")).unwrap();
     assert!(run == program(Architecture::Arm64));
@@ -100,7 +101,11 @@ fn the_manifest_tells_the_truth_and_is_the_same_each_time() {
     for file in files.iter().chain([&manifest["agent"]]) {
         let content = fs::read(inside(&file["path"])).unwrap();
         assert_eq!(file["size"], content.len(), "{file}");
-        assert_eq!(file["sha256"], sha256_of(&*content).unwrap(), "{file}");
+        assert_eq!(
+            file["sha256"],
+            sha256(&*content).unwrap().to_string(),
+            "{file}"
+        );
         seen += 1;
     }
     for link in manifest["links"].as_array().unwrap() {

@@ -101,7 +101,7 @@ fn an_older_programs_service_goes_too() {
     bake(&mut bench, &[Init::Upstart]);
     let new = fs::read(bench.at("etc/init/ecs.conf")).unwrap();
     older(&bench, "etc/init/ecs.conf", &|_| "# older\n".to_owned());
-    let digest = |bytes: &[u8]| ecs_init::verify::sha256_of(bytes).unwrap();
+    let digest = |bytes: &[u8]| ecs_init::fs::sha256(bytes).unwrap().to_string();
     older(&bench, MANIFEST, &|text| {
         text.replace(&digest(&new), &digest(b"# older\n"))
     });

@@ -7,7 +7,7 @@ use ecs_init::bake::check;
 use ecs_init::host::ROTATING_CREDENTIALS;
 use ecs_init::types::Root;
 
-use super::{AGENT_DB, Image, TAR, THEIRS, make};
+use super::{AGENT_DB, Image, TAR, THEIRS, fixtures};
 
 const NOTHING: [&str; 0] = [];
 
@@ -44,11 +44,13 @@ fn a_baked_image_and_an_empty_tree_have_nothing() {
     assert_eq!(Image::baked().lines(), NOTHING);
     assert_eq!(Image::empty().lines(), NOTHING);
     let nowhere = Root::new("/nowhere/at/all");
-    let error = check::run(&nowhere, make::now()).unwrap_err().to_string();
+    let error = check::run(&nowhere, fixtures::now())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("/nowhere/at/all"), "{error}");
     let image = Image::empty();
     image.write("/file", "");
-    assert!(check::run(&Root::new(image.at("/file")), make::now()).is_err());
+    assert!(check::run(&Root::new(image.at("/file")), fixtures::now()).is_err());
 }
 
 #[test]
@@ -157,7 +159,7 @@ fn a_tar_that_the_first_start_would_not_load() {
     replaced(
         TAR,
         &["would not be loaded", "bake again"],
-        &make::tar(2),
+        &fixtures::tar(2),
         TAR,
     );
     replaced(&asc, &["would not be loaded", "bake again"], b"junk", TAR);

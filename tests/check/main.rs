@@ -3,10 +3,10 @@
 
 mod boot;
 mod findings;
-mod links;
-#[path = "../verify/make.rs"]
+#[path = "../verify/fixtures.rs"]
 #[allow(dead_code)]
-mod make;
+mod fixtures;
+mod links;
 mod process;
 #[path = "../fetch/server.rs"]
 #[allow(dead_code)]
@@ -45,14 +45,14 @@ impl Image {
         for directory in ["/var/lib/ecs/data", "/var/log/ecs/exec", "/var/cache/ecs"] {
             image.directory(directory);
         }
-        let cert = make::cert();
-        let tar = make::tar(1);
+        let cert = fixtures::cert();
+        let tar = fixtures::tar(1);
         // Long ago: the program itself judges by the clock.
-        let signature = make::Sign {
-            made: make::days_ago(600),
-            ..make::Sign::by(&cert)
+        let signature = fixtures::Sign {
+            made: fixtures::days_ago(600),
+            ..fixtures::Sign::by(&cert)
         };
-        image.write("/etc/ecs/ecs-init.keyring", make::public(&cert));
+        image.write("/etc/ecs/ecs-init.keyring", fixtures::public(&cert));
         image.write(
             "/etc/ecs/ecs.config",
             "ECS_CLUSTER=here\nNO_PROXY=10.0.0.0/8\n",
@@ -96,7 +96,7 @@ impl Image {
     }
 
     fn findings(&self) -> Vec<Finding> {
-        check::run(&self.root, make::now()).unwrap()
+        check::run(&self.root, fixtures::now()).unwrap()
     }
 
     /// The findings as they are printed.

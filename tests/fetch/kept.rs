@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use ecs_init::cache::State;
 use ecs_init::fetch::Download;
-use ecs_init::verify::Gate;
+use ecs_init::verify::TrustPolicy;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
@@ -28,17 +28,17 @@ fn serve(cert: Cert, tar: Object) -> Server {
 }
 
 /// A host that trusts this key and asks this server.
-fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, Gate) {
+fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, TrustPolicy) {
     let mut all = vec![("ECS_INIT_KEYRING", "/keys.pgp")];
     all.extend(environment);
     let host = Host::mirror(&server.url(), &all);
     std::fs::write(host.dir.path().join("keys.pgp"), cert.to_vec().unwrap()).unwrap();
-    let gate = Gate::new(&host.config).unwrap();
-    (host, gate)
+    let trust = TrustPolicy::from_config(&host.config).unwrap();
+    (host, trust)
 }
 
-fn keep(host: &Host, gate: &Gate, download: Download) -> ecs_init::error::Result<()> {
-    let verified = gate.admit(download, SystemTime::now()).unwrap();
+fn keep(host: &Host, trust: &TrustPolicy, download: Download) -> ecs_init::error::Result<()> {
+    let verified = trust.verify_at(download, SystemTime::now()).unwrap();
     host.cache.store(&verified)
 }
 
@@ -46,15 +46,15 @@ fn keep(host: &Host, gate: &Gate, download: Download) -> ecs_init::error::Result
 fn what_was_verified_is_there_without_a_web() {
     let cert = cert();
     let server = serve(cert.clone(), Object::new(700_000, 3, "\"one\""));
-    let (host, gate) = host(&cert, &server, &[]);
+    let (host, trust) = host(&cert, &server, &[]);
     assert_eq!(host.cache.state(), State::Uncached);
-    keep(&host, &gate, host.fetch().unwrap()).unwrap();
+    keep(&host, &trust, host.fetch().unwrap()).unwrap();
     host.cache.set_state(State::Cached).unwrap();
     drop(server);
 
     assert_eq!(host.cache.state(), State::Cached);
     let cached = host.cache.open().unwrap();
-    let verified = gate.admit(cached, SystemTime::now()).unwrap();
+    let verified = trust.verify_at(cached, SystemTime::now()).unwrap();
     assert!(verified.signature().is_some());
     assert_eq!(verified.len(), 700_000);
     let tar = format!("ecs-agent-{}.tar", &verified.sha256()[..16]);
@@ -82,9 +82,9 @@ fn what_was_tampered_with_leaves_nothing() {
             Reply::new(200, signature.clone())
         }
     });
-    let (host, gate) = host(&cert, &server, &[]);
+    let (host, trust) = host(&cert, &server, &[]);
     let download = host.fetch().unwrap();
-    assert!(gate.admit(download, SystemTime::now()).is_err());
+    assert!(trust.verify_at(download, SystemTime::now()).is_err());
     assert!(host.names().is_empty());
     assert_eq!(host.cache.state(), State::Uncached);
 }
@@ -94,7 +94,7 @@ fn the_signature_that_was_fetched_for_a_package_stays() {
     let cert = cert();
     let tar = Object::new(5000, 9, "\"one\"");
     let server = serve(cert.clone(), tar.clone());
-    let (host, gate) = host(&cert, &server, &[]);
+    let (host, trust) = host(&cert, &server, &[]);
     std::fs::create_dir_all(host.cache.dir()).unwrap();
     let name = "ecs-agent-v1.99.0.tar";
     std::fs::write(host.cache.dir().join(name), &tar.content).unwrap();
@@ -105,7 +105,7 @@ fn the_signature_that_was_fetched_for_a_package_stays() {
     let version = cached.file().version().unwrap();
     let signature = host.search().signature(&version).unwrap();
     let tar = cached.with_signature(signature);
-    let verified = gate.admit(tar, SystemTime::now()).unwrap();
+    let verified = trust.verify_at(tar, SystemTime::now()).unwrap();
     host.cache.store_signature(&verified).unwrap();
     assert!(host.cache.open().unwrap().signature().is_some());
     assert_eq!(host.cache.state(), State::ReloadNeeded);

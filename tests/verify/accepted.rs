@@ -1,25 +1,25 @@
-//! What is good is accepted, and told.
+//! Accepted tars.
 
 use std::io::Read;
 
-use ecs_init::verify::{Keyring, Provenance};
+use ecs_init::verify::{Keyring, Provenance, verify_signature};
 use sequoia_openpgp::cert::CipherSuite;
 use sequoia_openpgp::types::{HashAlgorithm, KeyFlags};
 
-use crate::make::{
+use crate::fixtures::{
     Bench, DAY, Sign, armored, binary, builder, cert, days_ago, generate, now, public_armored,
     signing_key, tar,
 };
 
 #[test]
-fn armored_and_binary() {
+fn armored_and_binary_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
     let signature = Sign::by(&cert).over(&tar);
     for bytes in [
         armored(std::slice::from_ref(&signature)),
         binary(&signature),
     ] {
-        let verified = bench.judge(&[&cert], &tar, &bytes).expect("accepted");
+        let verified = bench.verify(&[&cert], &tar, &bytes).expect("accepted");
         let Provenance::Signed {
             certificate,
             key,
@@ -35,7 +35,7 @@ fn armored_and_binary() {
         assert_eq!(user, "Mirror <mirror@example.org>");
         assert_eq!(verified.len(), tar.len() as u64);
 
-        let told = verified.to_string();
+        let printed = verified.to_string();
         for fact in [
             verified.sha256(),
             cert.fingerprint().to_hex(),
@@ -43,10 +43,10 @@ fn armored_and_binary() {
             "Mirror <mirror@example.org>".into(),
             "2026-11-15T00:00:00Z".into(),
         ] {
-            assert!(told.contains(&fact), "{fact} in\n{told}");
+            assert!(printed.contains(&fact), "{fact} in\n{printed}");
         }
 
-        // Both ways to read it begin at its first byte, and again.
+        // Both readers start at the first byte, every time.
         for _ in 0..2 {
             let mut read = Vec::new();
             verified.reader().unwrap().read_to_end(&mut read).unwrap();
@@ -59,10 +59,10 @@ fn armored_and_binary() {
 }
 
 #[test]
-fn the_digest_is_that_of_sha256sum() {
+fn digest_equals_sha256sum() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
     let verified = bench
-        .judge(&[&cert], &tar, &Sign::by(&cert).armored(&tar))
+        .verify(&[&cert], &tar, &Sign::by(&cert).armored(&tar))
         .unwrap();
     let output = std::process::Command::new("sha256sum")
         .arg(bench.file("copy", &tar))
@@ -77,9 +77,9 @@ fn the_digest_is_that_of_sha256sum() {
 }
 
 #[test]
-fn every_usual_kind_of_key_and_digest() {
+fn usual_key_types_and_digests() {
     let (bench, tar) = (Bench::new(), tar(3));
-    // RSA-4096, Amazon's kind, is GnuPG's case: it makes such a key in a second.
+    // RSA-4096, as Amazon's, is in gnupg.rs: GnuPG generates such a key in a second.
     for suite in [
         CipherSuite::Cv25519,
         CipherSuite::P256,
@@ -94,57 +94,57 @@ fn every_usual_kind_of_key_and_digest() {
             HashAlgorithm::SHA512,
         ] {
             sign.hash = hash;
-            let verdict = bench.judge(&[&cert], &tar, &sign.armored(&tar));
-            assert!(verdict.is_ok(), "{suite:?} {hash}: {verdict:?}");
+            let result = bench.verify(&[&cert], &tar, &sign.armored(&tar));
+            assert!(result.is_ok(), "{suite:?} {hash}: {result:?}");
         }
     }
 }
 
 #[test]
-fn a_primary_key_that_may_sign() {
+fn primary_key_with_signing_usage() {
     let (bench, tar) = (Bench::new(), tar(4));
     let flags = KeyFlags::empty().set_certification().set_signing();
     let cert = generate(builder().set_primary_key_flags(flags));
     let mut sign = Sign::by(&cert);
     sign.key = cert.fingerprint();
-    let verdict = bench.judge(&[&cert], &tar, &sign.armored(&tar));
-    assert!(verdict.is_ok(), "{verdict:?}");
+    let result = bench.verify(&[&cert], &tar, &sign.armored(&tar));
+    assert!(result.is_ok(), "{result:?}");
 }
 
 #[test]
-fn one_good_signature_of_several_is_enough() {
+fn one_valid_signature_of_several() {
     let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(5));
-    let good = Sign::by(&trusted).over(&tar);
-    let strange = Sign::by(&unknown).over(&tar);
-    let wrong = Sign::by(&trusted).over(b"something else");
-    let both = [strange.clone(), wrong, good.clone()];
-    // In one block, and in blocks one after the other.
-    let blocks = [armored(&[strange]), armored(&[good])].concat();
+    let valid = Sign::by(&trusted).over(&tar);
+    let by_unknown = Sign::by(&unknown).over(&tar);
+    let by_other_content = Sign::by(&trusted).over(b"something else");
+    let both = [by_unknown.clone(), by_other_content, valid.clone()];
+    // In one block, and in two.
+    let blocks = [armored(&[by_unknown]), armored(&[valid])].concat();
     for bytes in [armored(&both), blocks] {
-        let verdict = bench.judge(&[&trusted], &tar, &bytes);
-        assert!(verdict.is_ok(), "{verdict:?}");
+        let result = bench.verify(&[&trusted], &tar, &bytes);
+        assert!(result.is_ok(), "{result:?}");
     }
 }
 
 #[test]
-fn a_keyring_of_several_certificates_however_written() {
+fn keyring_with_several_certificates() {
     let (bench, first, second, tar) = (Bench::new(), cert(), cert(), tar(6));
     let signature = Sign::by(&second).armored(&tar);
     let armored = [public_armored(&first), public_armored(&second)].concat();
     let keyring = Keyring::load(Some(&bench.file("armored", &armored))).unwrap();
-    let acquired = bench.acquired(&tar, Some(&signature));
-    let verdict = ecs_init::verify::signature(acquired, &keyring, now());
-    assert!(verdict.is_ok(), "{verdict:?}");
-    let verdict = bench.judge(&[&first, &second], &tar, &signature);
-    assert!(verdict.is_ok(), "{verdict:?}");
+    let unverified = bench.unverified(&tar, Some(&signature));
+    let result = verify_signature(unverified, &keyring, now());
+    assert!(result.is_ok(), "{result:?}");
+    let result = bench.verify(&[&first, &second], &tar, &signature);
+    assert!(result.is_ok(), "{result:?}");
 }
 
 #[test]
-fn a_signature_that_will_expire_and_a_signer_whose_clock_is_ahead() {
+fn signature_not_expired_yet_and_signer_clock_ahead() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(7));
     let mut sign = Sign::by(&cert);
     sign.valid_for = Some(30 * DAY);
-    assert!(bench.judge(&[&cert], &tar, &sign.armored(&tar)).is_ok());
+    assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
     sign.made = now() + DAY / 1440;
-    assert!(bench.judge(&[&cert], &tar, &sign.armored(&tar)).is_ok());
+    assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
 }

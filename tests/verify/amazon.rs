@@ -1,8 +1,9 @@
-//! Amazon's certificate, and one of the same making whose secret keys are ours.
+//! Amazon's certificate, and one of the same structure with known secret keys.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ecs_init::verify::{Keyring, Provenance, Reason, signature};
+use ecs_init::error::Kind;
+use ecs_init::verify::{Keyring, Provenance, VerifyError, verify_signature};
 use sequoia_openpgp as openpgp;
 
 use openpgp::crypto::KeyPair;
@@ -13,9 +14,9 @@ use openpgp::serialize::MarshalInto;
 use openpgp::types::{HashAlgorithm, KeyFlags, SignatureType};
 use openpgp::{Cert, Packet};
 
-use crate::make::{Bench, DAY, Sign, days_ago, now, public, tar};
+use crate::fixtures::{Bench, DAY, Sign, days_ago, now, public, tar, verify_error};
 
-/// Primary, and the two signing subkeys, in the certificate's order.
+/// The primary key and the two signing subkeys.
 const SIGNING_KEYS: [&str; 3] = [
     "F34C3DDAE72926B079BEAEC6BCE9D9A42D51784F",
     "EB3DF841E2C9212A2BD42232DE3CBD61ADAF8B8E",
@@ -23,8 +24,8 @@ const SIGNING_KEYS: [&str; 3] = [
 ];
 
 #[test]
-fn all_three_signing_keys_are_accepted_in_2026_and_later() {
-    let keyring = Keyring::load(None).expect("the compiled-in certificate");
+fn amazon_signing_keys_are_valid_until_2100() {
+    let keyring = Keyring::load(None).expect("the built-in certificate");
     for year in [2026, 2030, 2040, 2070, 2100] {
         let time = UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952);
         assert_eq!(keyring.signing_keys(time), SIGNING_KEYS, "{year}");
@@ -32,23 +33,23 @@ fn all_three_signing_keys_are_accepted_in_2026_and_later() {
 }
 
 #[test]
-fn the_pin_holds() {
+fn pinned_certificate_cannot_be_replaced() {
     let bench = Bench::new();
-    let other = crate::make::cert();
-    let error = Keyring::pinned_to(&public(&other), SIGNING_KEYS[0], None).unwrap_err();
-    assert!(error.to_string().contains(SIGNING_KEYS[0]), "{error}");
-    // Not even beside the right one.
+    let other = crate::fixtures::cert();
+    let error = Keyring::with_pinned(&public(&other), SIGNING_KEYS[0], None).unwrap_err();
+    assert_eq!(error.kind(), Kind::Untrusted, "{error}");
+    // Not even together with the right one.
     let amazon = include_bytes!("../../src/verify/amazon-ecs.asc");
-    let two = [&amazon[..], &crate::make::public_armored(&other)].concat();
-    assert!(Keyring::pinned_to(&two, SIGNING_KEYS[0], None).is_err());
-    // Amazon's own certificate in the user's file stays the pinned one.
+    let two = [&amazon[..], &crate::fixtures::public_armored(&other)].concat();
+    assert!(Keyring::with_pinned(&two, SIGNING_KEYS[0], None).is_err());
+    // Amazon's certificate in the keyring file is the pinned one.
     let file = bench.file("amazon.asc", amazon);
     let keyring = Keyring::load(Some(&file)).unwrap();
     assert_eq!(keyring.signing_keys(now()), SIGNING_KEYS);
 }
 
 /// 2018-03-23, as Amazon's.
-fn born() -> SystemTime {
+fn creation_time() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_521_830_315)
 }
 
@@ -57,7 +58,7 @@ where
     Key<SecretParts, R>: From<Key4<SecretParts, R>>,
 {
     let mut key: Key4<SecretParts, R> = Key4::generate_rsa(2048).expect("generate a key");
-    key.set_creation_time(born()).unwrap();
+    key.set_creation_time(creation_time()).unwrap();
     key.into()
 }
 
@@ -68,14 +69,14 @@ fn pair<R: openpgp::packet::key::KeyRole + Clone>(key: &Key<SecretParts, R>) -> 
 fn binding(kind: SignatureType, hash: HashAlgorithm, flags: KeyFlags) -> SignatureBuilder {
     SignatureBuilder::new(kind)
         .set_hash_algo(hash)
-        .set_signature_creation_time(born() + Duration::from_secs(1))
+        .set_signature_creation_time(creation_time() + Duration::from_secs(1))
         .unwrap()
         .set_key_flags(flags)
         .unwrap()
 }
 
-/// A certificate as Amazon's: RSA, of 2018, the primary signing and certifying and its
-/// self-signature over SHA-1, a signing subkey bound over SHA-1 and another over SHA-256.
+/// A certificate like Amazon's: RSA, from 2018, a primary key that signs and certifies with a SHA-1
+/// self-signature, one signing subkey with a SHA-1 binding and one with SHA-256.
 fn like_amazons() -> Cert {
     let primary: Key<SecretParts, PrimaryRole> = key();
     let mut signer = pair(&primary);
@@ -94,7 +95,7 @@ fn like_amazons() -> Cert {
         let mut sub_signer = pair(&subkey);
         let back = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
             .set_hash_algo(hash)
-            .set_signature_creation_time(born() + Duration::from_secs(1))
+            .set_signature_creation_time(creation_time() + Duration::from_secs(1))
             .unwrap()
             .sign_primary_key_binding(
                 &mut sub_signer,
@@ -136,12 +137,12 @@ fn like_amazons() -> Cert {
     cert
 }
 
-/// The mixed case: SHA-1 holds the certificate together, a better digest the data.
+/// The self-signatures use SHA-1, the signature of the tar a better digest.
 #[test]
-fn sha1_is_good_enough_for_the_pinned_certificate_and_nothing_else() {
+fn sha1_only_in_self_signatures_of_pinned_certificate() {
     let (bench, tar, cert) = (Bench::new(), tar(1), like_amazons());
     let fingerprint = cert.fingerprint().to_hex();
-    let pinned = Keyring::pinned_to(&public(&cert), &fingerprint, None).unwrap();
+    let pinned = Keyring::with_pinned(&public(&cert), &fingerprint, None).unwrap();
     let keys: Vec<_> = cert.keys().map(|k| k.key().fingerprint()).collect();
     assert_eq!(keys.len(), 3);
     for key in keys {
@@ -153,10 +154,10 @@ fn sha1_is_good_enough_for_the_pinned_certificate_and_nothing_else() {
             kind: SignatureType::Binary,
             valid_for: None,
         };
-        // Pinned: accepted, by each of the three, today and much later.
+        // Pinned: accepted, today and much later.
         for time in [now(), now() + 20 * 365 * DAY] {
-            let acquired = bench.acquired(&tar, Some(&sign.armored(&tar)));
-            let verified = signature(acquired, &pinned, time).expect("accepted");
+            let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+            let verified = verify_signature(unverified, &pinned, time).expect("accepted");
             assert!(
                 matches!(verified.provenance(), Provenance::Signed { key: k, certificate, .. }
                     if *k == key.to_hex() && *certificate == fingerprint),
@@ -164,36 +165,39 @@ fn sha1_is_good_enough_for_the_pinned_certificate_and_nothing_else() {
                 verified.provenance()
             );
         }
-        // Altered data stays altered data.
-        let acquired = bench.acquired(&crate::make::tar(2), Some(&sign.armored(&tar)));
-        let refused = signature(acquired, &pinned, now()).unwrap_err();
-        assert!(matches!(refused.reason(), Reason::Altered), "{refused}");
-
-        // The same certificate in the user's file: refused, for what it is.
-        let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+        // Altered content is rejected.
+        let unverified = bench.unverified(&crate::fixtures::tar(2), Some(&sign.armored(&tar)));
+        let error = verify_signature(unverified, &pinned, now()).unwrap_err();
         assert!(
-            matches!(&reason, Reason::WeakCertificate { certificate, why }
-                if *certificate == fingerprint && why.contains("SHA1")),
-            "{reason:?}"
+            matches!(verify_error(&error), VerifyError::ContentMismatch),
+            "{error}"
         );
 
-        // And data signed over SHA-1 is refused even from the pinned one.
+        // The same certificate in the keyring file is rejected.
+        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        assert!(
+            matches!(verify_error(&error), VerifyError::WeakCertificate { certificate, why }
+                if *certificate == fingerprint && why.contains("SHA1")),
+            "{error}"
+        );
+
+        // A SHA-1 signature of a tar is rejected, even by the pinned certificate.
         let weak = Sign {
             hash: HashAlgorithm::SHA1,
             ..sign
         };
-        let acquired = bench.acquired(&tar, Some(&weak.armored(&tar)));
-        let refused = signature(acquired, &pinned, now()).unwrap_err();
+        let unverified = bench.unverified(&tar, Some(&weak.armored(&tar)));
+        let error = verify_signature(unverified, &pinned, now()).unwrap_err();
         assert!(
-            matches!(refused.reason(), Reason::WeakDigest(_)),
-            "{refused}"
+            matches!(verify_error(&error), VerifyError::WeakDigest(_)),
+            "{error}"
         );
     }
 }
 
-/// A newer edition of the pinned certificate brings its revocation with it.
+/// A newer version of the pinned certificate in the keyring file can add a revocation.
 #[test]
-fn a_newer_edition_in_the_users_file_revokes() {
+fn newer_version_of_pinned_certificate_revokes() {
     let (bench, tar, cert) = (Bench::new(), tar(3), like_amazons());
     let fingerprint = cert.fingerprint().to_hex();
     let mut primary = cert
@@ -216,7 +220,7 @@ fn a_newer_edition_in_the_users_file_revokes() {
         "newer",
         &newer.strip_secret_key_material().to_vec().unwrap(),
     );
-    let keyring = Keyring::pinned_to(&public(&cert), &fingerprint, Some(&file)).unwrap();
+    let keyring = Keyring::with_pinned(&public(&cert), &fingerprint, Some(&file)).unwrap();
     let sign = Sign {
         cert: &cert,
         key: cert.fingerprint(),
@@ -225,7 +229,10 @@ fn a_newer_edition_in_the_users_file_revokes() {
         kind: SignatureType::Binary,
         valid_for: None,
     };
-    let acquired = bench.acquired(&tar, Some(&sign.armored(&tar)));
-    let refused = signature(acquired, &keyring, now()).unwrap_err();
-    assert!(matches!(refused.reason(), Reason::Revoked(..)), "{refused}");
+    let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+    let error = verify_signature(unverified, &keyring, now()).unwrap_err();
+    assert!(
+        matches!(verify_error(&error), VerifyError::Revoked(..)),
+        "{error}"
+    );
 }

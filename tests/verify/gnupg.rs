@@ -1,20 +1,20 @@
-//! GnuPG as the oracle: what it signs is accepted, with a key of Amazon's kind among others.
+//! Signatures by GnuPG, with RSA-4096 as Amazon's key and other algorithms.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use ecs_init::verify::{Keyring, Reason, signature};
+use ecs_init::verify::{Keyring, VerifyError, verify_signature};
 
-use crate::make::{Bench, tar};
+use crate::fixtures::{Bench, tar, verify_error};
 
-/// A GnuPG of its own. Dropping it ends the agent that it started, and no other.
+/// A GnuPG home with its own agent, which is stopped on drop.
 struct Gpg<'d> {
     home: &'d Path,
 }
 
 impl<'d> Gpg<'d> {
-    /// With its agent started: gpg itself waits for that no longer than 5 s.
+    /// Starts the agent: gpg itself waits only 5 s for it.
     fn at(home: &'d Path) -> Self {
         let launched = || {
             Command::new("gpgconf")
@@ -50,7 +50,7 @@ impl Drop for Gpg<'_> {
 }
 
 #[test]
-fn what_gnupg_signs_is_accepted() {
+fn signatures_by_gnupg() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::new();
     let home = bench.dir.path().join("gnupg");
@@ -65,27 +65,30 @@ fn what_gnupg_signs_is_accepted() {
         gpg.run(&["--quick-generate-key", &user, algorithm, "sign", "never"]);
         let ring = bench.file("ring.asc", &gpg.run(&["--armor", "--export", &user]));
         let keyring = Keyring::load(Some(&ring)).unwrap();
-        for spelling in ["--armor", "--no-armor"] {
-            let out = ["--local-user", &user, spelling, "--output", "-"];
+        for encoding in ["--armor", "--no-armor"] {
+            let out = ["--local-user", &user, encoding, "--output", "-"];
             let detached = gpg.run(&[&out[..], &["--detach-sign", path]].concat());
-            let acquired = bench.acquired(&tar, Some(&detached));
-            let verdict = signature(acquired, &keyring, SystemTime::now());
-            assert!(verdict.is_ok(), "{algorithm} {spelling}: {verdict:?}");
+            let unverified = bench.unverified(&tar, Some(&detached));
+            let result = verify_signature(unverified, &keyring, SystemTime::now());
+            assert!(result.is_ok(), "{algorithm} {encoding}: {result:?}");
 
-            let acquired = bench.acquired(&crate::make::tar(2), Some(&detached));
-            let refused = signature(acquired, &keyring, SystemTime::now()).unwrap_err();
-            assert!(matches!(refused.reason(), Reason::Altered), "{refused}");
+            let unverified = bench.unverified(&crate::fixtures::tar(2), Some(&detached));
+            let error = verify_signature(unverified, &keyring, SystemTime::now()).unwrap_err();
+            assert!(
+                matches!(verify_error(&error), VerifyError::ContentMismatch),
+                "{error}"
+            );
         }
-        // What signs lines of text, whatever their ends, is another thing.
+        // A text signature ignores line ends, and is rejected.
         let out = ["--local-user", &user, "--textmode", "--output", "-"];
         let lines = b"one line\nand another\n";
         let text = bench.file("lines", lines);
         let detached = gpg.run(&[&out[..], &["--detach-sign", text.to_str().unwrap()]].concat());
-        let acquired = bench.acquired(lines, Some(&detached));
-        let refused = signature(acquired, &keyring, SystemTime::now()).unwrap_err();
+        let unverified = bench.unverified(lines, Some(&detached));
+        let error = verify_signature(unverified, &keyring, SystemTime::now()).unwrap_err();
         assert!(
-            matches!(refused.reason(), Reason::Malformed(_)),
-            "{refused}"
+            matches!(verify_error(&error), VerifyError::MalformedSignature(_)),
+            "{error}"
         );
     }
 }

@@ -1,10 +1,10 @@
-//! Verification, with real keys and real files.
+//! Verification, with real keys and files.
 
 mod accepted;
 mod amazon;
-mod doors;
+mod bit_flips;
 mod files;
-mod flipped;
+mod fixtures;
 mod gnupg;
-mod make;
-mod refused;
+mod rejected;
+mod trust_policy;

@@ -11,28 +11,28 @@ use crate::config::FILES;
 use crate::config::{Config, Setting};
 use crate::error::Context;
 use crate::types::{FileTrust, TarSource, UnverifiedTar, signature_path};
-use crate::verify::Gate;
+use crate::verify::{TrustPolicy, VerifyError};
 
 const AGAIN: &str = "bake again, or delete it";
 
 /// The answer is the keyring that the tree's configuration names.
 pub fn check(report: &mut Report, mut config: Config, now: SystemTime) -> Option<PathBuf> {
     let named = config.source.keyring.take();
-    let gate = match &named {
-        None => Gate::new(&config),
+    let trust = match &named {
+        None => TrustPolicy::from_config(&config),
         Some(named) => match report.tree.real(&**named) {
             Ok(real) => {
-                // The gate looks below the root.
+                // The policy reads its keyring below the root.
                 let inside = real.strip_prefix(config.root.dir()).unwrap_or(&real);
                 let inside = Setting::new(inside.to_owned(), named.origin.clone());
                 config.source.keyring = Some(inside);
-                Gate::new(&config)
+                TrustPolicy::from_config(&config)
             }
             Err(error) => Err(error).context(|| format!("find {}", named.display())),
         },
     };
-    let gate = match gate {
-        Ok(gate) => Some(gate),
+    let trust = match trust {
+        Ok(trust) => Some(trust),
         Err(error) => {
             let path = named
                 .as_deref()
@@ -47,8 +47,8 @@ pub fn check(report: &mut Report, mut config: Config, now: SystemTime) -> Option
     };
     if let Some((file, path)) = tar(report) {
         state(report);
-        if let Some(gate) = &gate {
-            signature(report, gate, file, &path, now);
+        if let Some(trust) = &trust {
+            signature(report, trust, file, &path, now);
         }
     }
     named.map(|named| named.to_path_buf())
@@ -101,7 +101,7 @@ fn state(report: &mut Report) {
     }
 }
 
-fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: SystemTime) {
+fn signature(report: &mut Report, trust: &TrustPolicy, tar: File, path: &Path, now: SystemTime) {
     let link = Path::new(DIRECTORY).join(TAR);
     let mut signature = beside_tar(report, path);
     if signature.is_none() && path != link {
@@ -110,11 +110,14 @@ fn signature(report: &mut Report, gate: &Gate, tar: File, path: &Path, now: Syst
     let unsigned = signature.is_none();
     let acquired = UnverifiedTar::new(tar, signature, TarSource::Cache(path.to_owned()))
         .with_trust(FileTrust::Owner(report.tree.0.owner()));
-    if let Err(refused) = gate.admit(acquired, now) {
+    if let Err(error) = trust.verify_at(acquired, now) {
         let what = if unsigned {
             "has no signature: the first start has to fetch it from a network".to_owned()
         } else {
-            format!("would not be loaded: {}", refused.reason())
+            match error.find::<VerifyError>() {
+                Some(why) => format!("would not be loaded: {why}"),
+                None => format!("would not be loaded: {error}"),
+            }
         };
         report.add(path, what, "bake again, or delete it and its signature");
     }

@@ -1,47 +1,56 @@
-//! What is not good is refused, each with its own reason.
+//! Rejected tars, each with its own error.
 
 use std::time::SystemTime;
 
-use ecs_init::verify::{Reason, Subject};
+use ecs_init::verify::{Subject, VerifyError, verify_signature};
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
 use openpgp::cert::{CertRevocationBuilder, CipherSuite, SubkeyRevocationBuilder};
 use openpgp::types::{HashAlgorithm, KeyFlags, ReasonForRevocation, SignatureType};
 
-use crate::make::{
+use crate::fixtures::{
     Bench, DAY, Sign, armored, binary, builder, cert, days_ago, generate, key_for, now,
-    signing_key, tar,
+    signing_key, tar, verify_error,
 };
 
 #[test]
-fn altered() {
+fn altered_tar() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
     let signature = Sign::by(&cert).armored(&tar);
     for at in [0, 1000, tar.len() / 2, tar.len() - 1500] {
         let mut other = tar.clone();
         other[at] ^= 0x20;
-        let reason = bench.refusal(&[&cert], &other, &signature);
-        assert!(matches!(reason, Reason::Altered), "byte {at}: {reason:?}");
+        let error = bench.verify_error(&[&cert], &other, &signature);
+        assert!(
+            matches!(verify_error(&error), VerifyError::ContentMismatch),
+            "byte {at}: {error}"
+        );
     }
-    // Longer by a block, and still with the end of an archive.
+    // One block longer, still with a valid end.
     let longer = [tar.clone(), vec![0; 512]].concat();
-    let reason = bench.refusal(&[&cert], &longer, &signature);
-    assert!(matches!(reason, Reason::Altered), "{reason:?}");
+    let error = bench.verify_error(&[&cert], &longer, &signature);
+    assert!(
+        matches!(verify_error(&error), VerifyError::ContentMismatch),
+        "{error}"
+    );
 }
 
 #[test]
-fn a_tar_cut_short() {
+fn truncated_tar() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
     let signature = Sign::by(&cert).armored(&tar);
     for length in [0, tar.len() - 1, tar.len() - 1024, 200_000, 200_192] {
-        let reason = bench.refusal(&[&cert], &tar[..length], &signature);
-        assert!(matches!(reason, Reason::CutShort), "{length}: {reason:?}");
+        let error = bench.verify_error(&[&cert], &tar[..length], &signature);
+        assert!(
+            matches!(verify_error(&error), VerifyError::TarTruncated),
+            "{length}: {error}"
+        );
     }
 }
 
 #[test]
-fn a_signature_cut_short() {
+fn truncated_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(3));
     let signature = Sign::by(&cert).over(&tar);
     let (text, bytes) = (
@@ -49,36 +58,38 @@ fn a_signature_cut_short() {
         binary(&signature),
     );
     for length in [5, 40, text.len() / 2, text.len() - 12] {
-        let reason = bench.refusal(&[&cert], &tar, &text[..length]);
+        let error = bench.verify_error(&[&cert], &tar, &text[..length]);
         assert!(
-            matches!(reason, Reason::SignatureCutShort),
-            "armored, {length}: {reason:?}"
+            matches!(verify_error(&error), VerifyError::SignatureTruncated),
+            "armored, {length}: {error}"
         );
     }
     for length in 1..bytes.len() {
-        let reason = bench.refusal(&[&cert], &tar, &bytes[..length]);
+        let error = bench.verify_error(&[&cert], &tar, &bytes[..length]);
         assert!(
-            matches!(reason, Reason::SignatureCutShort),
-            "binary, {length}: {reason:?}"
+            matches!(verify_error(&error), VerifyError::SignatureTruncated),
+            "binary, {length}: {error}"
         );
     }
 }
 
 #[test]
-fn no_signature_at_all() {
+fn missing_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(4));
     let keyring = bench.keyring(&[&cert]);
-    let refused = ecs_init::verify::signature(bench.acquired(&tar, None), &keyring, now())
-        .expect_err("must be refused");
-    assert!(matches!(refused.reason(), Reason::Unsigned), "{refused}");
-    assert!(refused.to_string().contains("ECS_INIT_ALLOW_UNSIGNED=true"));
+    let error = verify_signature(bench.unverified(&tar, None), &keyring, now())
+        .expect_err("must be rejected");
+    assert!(
+        matches!(verify_error(&error), VerifyError::NoSignature),
+        "{error}"
+    );
 }
 
 #[test]
-fn what_is_no_signature() {
+fn malformed_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(5));
     let good = binary(&Sign::by(&cert).over(&tar));
-    let public_key = crate::make::public(&cert);
+    let public_key = crate::fixtures::public(&cert);
     let with_key = [good.clone(), public_key.clone()].concat();
     let text = Sign {
         kind: SignatureType::Text,
@@ -99,26 +110,29 @@ fn what_is_no_signature() {
         ("too large", &large),
     ];
     for (name, bytes) in cases {
-        let reason = bench.refusal(&[&cert], &tar, bytes);
-        assert!(matches!(reason, Reason::Malformed(_)), "{name}: {reason:?}");
+        let error = bench.verify_error(&[&cert], &tar, bytes);
+        assert!(
+            matches!(verify_error(&error), VerifyError::MalformedSignature(_)),
+            "{name}: {error}"
+        );
     }
 }
 
 #[test]
-fn an_unknown_key() {
+fn unknown_key() {
     let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(6));
-    let reason = bench.refusal(&[&trusted], &tar, &Sign::by(&unknown).armored(&tar));
+    let error = bench.verify_error(&[&trusted], &tar, &Sign::by(&unknown).armored(&tar));
     let expected = signing_key(&unknown).to_hex();
     assert!(
-        matches!(&reason, Reason::UnknownKey(key) if *key == expected),
-        "{reason:?}"
+        matches!(verify_error(&error), VerifyError::UnknownKey(key) if *key == expected),
+        "{error}"
     );
 }
 
 #[test]
-fn a_key_for_something_else() {
+fn key_without_signing_usage() {
     let (bench, tar) = (Bench::new(), tar(7));
-    // RSA, because only such an encryption key can be made to sign.
+    // Of the encryption keys only an RSA key can sign.
     let cert = generate(
         builder()
             .set_cipher_suite(CipherSuite::RSA2k)
@@ -132,26 +146,28 @@ fn a_key_for_something_else() {
     ] {
         let mut sign = Sign::by(&cert);
         sign.key = key_for(&cert, &flags);
-        let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
         let expected = sign.key.to_hex();
         assert!(
-            matches!(&reason, Reason::WrongKeyUsage(key) if *key == expected),
-            "{flags:?}: {reason:?}"
+            matches!(verify_error(&error), VerifyError::WrongKeyUsage(key) if *key == expected),
+            "{flags:?}: {error}"
         );
     }
 }
 
 #[test]
-fn an_expired_certificate_also_for_what_was_signed_before() {
+fn expired_certificate_even_if_signed_before() {
     let (bench, tar) = (Bench::new(), tar(8));
     let cert = generate(builder().set_validity_period(690 * DAY));
-    // Ten days ago it expired. Before that it was good; what is after could be backdated.
+    // It expired ten days ago; a signature from before may be backdated.
     for made in [days_ago(7), days_ago(100)] {
         let mut sign = Sign::by(&cert);
         sign.made = made;
-        let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
-        let Reason::Expired(Subject::Certificate(fingerprint), Some(when)) = &reason else {
-            panic!("{reason:?}");
+        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        let VerifyError::Expired(Subject::Certificate(fingerprint), Some(when)) =
+            verify_error(&error)
+        else {
+            panic!("{error}");
         };
         assert_eq!(*fingerprint, cert.fingerprint().to_hex());
         assert_eq!(*when, days_ago(10));
@@ -159,7 +175,7 @@ fn an_expired_certificate_also_for_what_was_signed_before() {
 }
 
 #[test]
-fn an_expired_subkey() {
+fn expired_subkey() {
     let (bench, tar) = (Bench::new(), tar(9));
     let cert = generate(
         openpgp::cert::CertBuilder::new()
@@ -171,40 +187,40 @@ fn an_expired_subkey() {
     let mut sign = Sign::by(&cert);
     sign.key = cert.keys().subkeys().next().unwrap().key().fingerprint();
     sign.made = days_ago(100);
-    let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     let expected = sign.key.to_hex();
     assert!(
-        matches!(&reason, Reason::Expired(Subject::Key(key), Some(when))
+        matches!(verify_error(&error), VerifyError::Expired(Subject::Key(key), Some(when))
             if *key == expected && *when == days_ago(10)),
-        "{reason:?}"
+        "{error}"
     );
 }
 
 #[test]
-fn signed_before_the_key_was_made() {
+fn signature_before_key_creation() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(16));
     let mut sign = Sign::by(&cert);
     sign.made = days_ago(701);
-    let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(reason, Reason::BeforeItsKey { made, .. } if made == days_ago(701)),
-        "{reason:?}"
+        matches!(verify_error(&error), VerifyError::SignatureBeforeKey { made, .. } if *made == days_ago(701)),
+        "{error}"
     );
 }
 
 #[test]
-fn an_expired_signature() {
+fn expired_signature() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(10));
     let mut sign = Sign::by(&cert);
     sign.valid_for = Some(3 * DAY);
-    let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(reason, Reason::Expired(Subject::Signature, Some(when)) if when == days_ago(4)),
-        "{reason:?}"
+        matches!(verify_error(&error), VerifyError::Expired(Subject::Signature, Some(when)) if *when == days_ago(4)),
+        "{error}"
     );
 }
 
-/// The certificate with its own revocation, of ten days ago.
+/// The certificate with a revocation from ten days ago.
 fn revoked(cert: &Cert, code: ReasonForRevocation, subkey: bool) -> Cert {
     let mut primary = cert
         .primary_key()
@@ -214,13 +230,13 @@ fn revoked(cert: &Cert, code: ReasonForRevocation, subkey: bool) -> Cert {
         .unwrap()
         .into_keypair()
         .unwrap();
-    let words = b"a word from\nits owner";
+    let text = b"a text by\nits owner";
     let signature = if subkey {
         let key = cert.keys().subkeys().next().unwrap();
         SubkeyRevocationBuilder::new()
             .set_signature_creation_time(days_ago(10))
             .unwrap()
-            .set_reason_for_revocation(code, words)
+            .set_reason_for_revocation(code, text)
             .unwrap()
             .build(&mut primary, cert, key.key(), None)
             .unwrap()
@@ -228,7 +244,7 @@ fn revoked(cert: &Cert, code: ReasonForRevocation, subkey: bool) -> Cert {
         CertRevocationBuilder::new()
             .set_signature_creation_time(days_ago(10))
             .unwrap()
-            .set_reason_for_revocation(code, words)
+            .set_reason_for_revocation(code, text)
             .unwrap()
             .build(&mut primary, cert, None)
             .unwrap()
@@ -237,7 +253,7 @@ fn revoked(cert: &Cert, code: ReasonForRevocation, subkey: bool) -> Cert {
 }
 
 #[test]
-fn revoked_hard_and_soft_certificate_and_subkey_whenever_it_signed() {
+fn revoked_certificate_or_subkey_for_any_reason_and_time() {
     let (bench, tar) = (Bench::new(), tar(11));
     let good = cert();
     for code in [
@@ -250,9 +266,9 @@ fn revoked_hard_and_soft_certificate_and_subkey_whenever_it_signed() {
             for made in [days_ago(7), days_ago(100)] {
                 let mut sign = Sign::by(&good);
                 sign.made = made;
-                let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
-                let Reason::Revoked(subject, words) = &reason else {
-                    panic!("{code}, subkey {subkey}: {reason:?}");
+                let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+                let VerifyError::Revoked(subject, reason) = verify_error(&error) else {
+                    panic!("{code}, subkey {subkey}: {error}");
                 };
                 let expected = if subkey {
                     Subject::Key(sign.key.to_hex())
@@ -260,37 +276,40 @@ fn revoked_hard_and_soft_certificate_and_subkey_whenever_it_signed() {
                     Subject::Certificate(cert.fingerprint().to_hex())
                 };
                 assert_eq!(*subject, expected);
-                assert!(words.contains("a word from its owner"), "{words}");
+                assert!(reason.contains("a text by its owner"), "{reason}");
             }
         }
     }
 }
 
 #[test]
-fn from_the_future() {
+fn signature_from_the_future() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(12));
     let mut sign = Sign::by(&cert);
     sign.made = now() + DAY;
-    let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(reason, Reason::FromTheFuture { made, now: then }
-            if made == now() + DAY && then == now()),
-        "{reason:?}"
+        matches!(verify_error(&error), VerifyError::FutureSignature { made, now: then }
+            if *made == now() + DAY && *then == now()),
+        "{error}"
     );
 }
 
-/// A host without a clock stands at 1970: everything is from the future, and no old policy counts.
+/// Everything is from the future, and the policy of 1970 is not used.
 #[test]
-fn a_clock_that_was_never_set() {
+fn clock_at_1970() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(13));
     let signature = Sign::by(&cert).armored(&tar);
     let keyring = bench.keyring(&[&cert]);
-    let acquired = bench.acquired(&tar, Some(&signature));
-    let refused = ecs_init::verify::signature(acquired, &keyring, SystemTime::UNIX_EPOCH)
-        .expect_err("must be refused");
-    assert!(refused.to_string().contains("set the clock"), "{refused}");
+    let unverified = bench.unverified(&tar, Some(&signature));
+    let error = verify_signature(unverified, &keyring, SystemTime::UNIX_EPOCH)
+        .expect_err("must be rejected");
+    assert!(
+        matches!(verify_error(&error), VerifyError::FutureSignature { .. }),
+        "{error}"
+    );
 
-    // A key and a signature of 1975, when by the calendar SHA-1 was still good.
+    // A key and a signature of 1975, when Sequoia's policy accepts SHA-1.
     let made = SystemTime::UNIX_EPOCH + 5 * 365 * DAY;
     let old = generate(builder().set_creation_time(SystemTime::UNIX_EPOCH + 365 * DAY));
     let sign = Sign {
@@ -301,17 +320,16 @@ fn a_clock_that_was_never_set() {
     };
     let sign = Sign { cert: &old, ..sign };
     let keyring = bench.keyring(&[&old]);
-    let acquired = bench.acquired(&tar, Some(&sign.armored(&tar)));
-    let refused =
-        ecs_init::verify::signature(acquired, &keyring, made + DAY).expect_err("must be refused");
+    let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+    let error = verify_signature(unverified, &keyring, made + DAY).expect_err("must be rejected");
     assert!(
-        matches!(refused.reason(), Reason::WeakDigest(_)),
-        "{refused}"
+        matches!(verify_error(&error), VerifyError::WeakDigest(_)),
+        "{error}"
     );
 }
 
 #[test]
-fn only_a_weak_digest() {
+fn weak_digest() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(14));
     for hash in [
         HashAlgorithm::SHA1,
@@ -320,21 +338,27 @@ fn only_a_weak_digest() {
     ] {
         let mut sign = Sign::by(&cert);
         sign.hash = hash;
-        let reason = bench.refusal(&[&cert], &tar, &sign.armored(&tar));
+        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
         assert!(
-            matches!(reason, Reason::WeakDigest(_)),
-            "{hash}: {reason:?}"
+            matches!(verify_error(&error), VerifyError::WeakDigest(_)),
+            "{hash}: {error}"
         );
     }
 }
 
 #[test]
-fn of_several_the_one_that_got_furthest_is_told() {
+fn error_of_signature_that_got_furthest() {
     let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(15));
-    let strange = Sign::by(&unknown).over(&tar);
-    let wrong = Sign::by(&trusted).over(b"something else");
-    for order in [[strange.clone(), wrong.clone()], [wrong, strange]] {
-        let reason = bench.refusal(&[&trusted], &tar, &armored(&order));
-        assert!(matches!(reason, Reason::Altered), "{reason:?}");
+    let by_unknown = Sign::by(&unknown).over(&tar);
+    let by_other_content = Sign::by(&trusted).over(b"something else");
+    for order in [
+        [by_unknown.clone(), by_other_content.clone()],
+        [by_other_content, by_unknown],
+    ] {
+        let error = bench.verify_error(&[&trusted], &tar, &armored(&order));
+        assert!(
+            matches!(verify_error(&error), VerifyError::ContentMismatch),
+            "{error}"
+        );
     }
 }

@@ -1,40 +1,40 @@
-//! Every bit of a signature and of a keyring, one after the other: never a panic, never a wrong yes.
+//! Each bit of a signature and of a keyring flipped: no panic, no false acceptance.
 
 use ecs_init::types::{TarSource, UnverifiedTar};
-use ecs_init::verify::{Keyring, signature};
+use ecs_init::verify::{Keyring, verify_signature};
 use std::fs::File;
 
-use crate::make::{Bench, Sign, binary, cert, now, public};
+use crate::fixtures::{Bench, Sign, binary, cert, now, public};
 
 #[test]
-fn a_flipped_bit_in_a_signature_changes_nothing_or_refuses() {
+fn bit_flip_in_signature_is_rejected_or_without_effect() {
     let (bench, cert, tar) = (Bench::new(), cert(), vec![7; 2048]);
     let keyring = bench.keyring(&[&cert]);
     let good = binary(&Sign::by(&cert).over(&tar));
     let path = bench.file("agent.tar", &tar);
-    let judge = |bytes: &[u8]| {
+    let verify = |bytes: &[u8]| {
         let file = File::open(&path).unwrap();
-        let acquired =
+        let unverified =
             UnverifiedTar::new(file, Some(bytes.to_vec()), TarSource::File(path.clone()));
-        signature(acquired, &keyring, now())
+        verify_signature(unverified, &keyring, now())
     };
-    let expected = judge(&good).expect("accepted").provenance().clone();
-    let mut refused = 0;
+    let expected = verify(&good).expect("accepted").provenance().clone();
+    let mut rejected = 0;
     for bit in 0..good.len() * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        match judge(&bytes) {
-            // The unhashed area is not signed: RFC 9580, section 5.2.3.
+        match verify(&bytes) {
+            // The unhashed area (RFC 9580, section 5.2.3) is not signed.
             Ok(verified) => assert_eq!(*verified.provenance(), expected, "bit {bit}"),
-            Err(_) => refused += 1,
+            Err(_) => rejected += 1,
         }
     }
-    // What is signed and the signature proper are far more than half of it.
-    assert!(refused > good.len() * 8 / 2, "{refused}");
+    // The signed area and the signature itself are more than half of the packet.
+    assert!(rejected > good.len() * 8 / 2, "{rejected}");
 }
 
 #[test]
-fn a_flipped_bit_in_a_keyring_is_an_error_or_another_certificate() {
+fn bit_flip_in_keyring_adds_no_key() {
     let (bench, cert) = (Bench::new(), cert());
     let good = public(&cert);
     let expected = Keyring::load(Some(&bench.file("ring", &good))).unwrap();
@@ -44,7 +44,7 @@ fn a_flipped_bit_in_a_keyring_is_an_error_or_another_certificate() {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         if let Ok(keyring) = Keyring::load(Some(&bench.file("ring", &bytes))) {
-            // No key comes in by an accident: nobody signed for it.
+            // A new key would need a valid self-signature.
             for key in keyring.signing_keys(now()) {
                 assert!(keys.contains(&key), "bit {bit}: {key}");
             }
