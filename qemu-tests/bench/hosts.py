@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from harness import bucket
 from harness.archives import AGENT
 from harness.case import Scene
 from harness.errors import HarnessError, equal
@@ -249,10 +250,10 @@ class Bench:
         """A download over TLS by the server's clock, compared with http.client; and the cipher."""
         artifacts = self.scene.artifacts
         path = REGIONAL + artifacts.name()
-        store = Store({path: artifacts.tar, f"{path}.asc": artifacts.signature},
-                      artifacts.world.authority.server)
+        store = Store({path: artifacts.tar, f"{path}.asc": artifacts.signature})
+        server = bucket.serve(store, artifacts.world.authority.server)
         mine, whole, floor = [], [], []
-        settings = self.settings | {"AWS_ENDPOINT_URL_S3": f"https://{ADDRESS}:{store.port}"}
+        settings = self.settings | {"AWS_ENDPOINT_URL_S3": f"https://{ADDRESS}:{server.port}"}
         authority = self.log / "ca.pem"
         authority.write_bytes(artifacts.world.authority.certificate)
         copy = self.cache / "floor"
@@ -271,7 +272,7 @@ class Bench:
             self.empty()
             peak = measure({"get": [ecs_init(BINARY, "reload-cache", settings)]}, 0, self.pid)
         finally:
-            store.close()
+            server.close()
         return [
             Row("download over TLS, wall", median(mine), "ms", "Python, OpenSSL", median(floor)),
             Row("reload-cache: download, verify, load, wall", median(whole), "ms"),

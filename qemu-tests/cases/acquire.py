@@ -201,7 +201,7 @@ def no_region(t: Scene) -> None:
     equal(t.bucket.journal, [], "requests without a region")
 
 
-@case("full", "bare", engines=ALL)
+@case("full", "bare")
 def offline_with_cache(t: Scene) -> None:
     """With a cached tar a host starts without S3 and IMDS, even if Docker has no image."""
     t.artifacts.publish(t.bucket)
@@ -232,7 +232,7 @@ def tampered_cache(t: Scene) -> None:
     expect(not loaded(t), "a tampered cache was loaded")
 
 
-@case(engines=ALL)
+@case()
 def cache_state_2_reloads(t: Scene) -> None:
     """Cache state 2 loads the cached tar even if Docker has an image."""
     t.artifacts.publish(t.bucket)

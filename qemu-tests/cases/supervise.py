@@ -16,7 +16,7 @@ def prepared(t: Scene, *actions: str) -> None:
     t.script(*actions)
 
 
-@case(engines=ALL)
+@case()
 def exit_0_ends(t: Scene) -> None:
     """After the agent's exit 0 `start` exits 0."""
     prepared(t, "exit 0")
@@ -109,7 +109,7 @@ def agent_ignoring_sigterm_is_killed(t: Scene) -> None:
     equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
 
 
-@case(engines=ALL, guests=VERB)
+@case(guests=VERB)
 def stop_verbs(t: Scene) -> None:
     """`stop` and `pre-stop` stop the agent; without an agent they exit 0."""
     prepared(t)
@@ -122,7 +122,7 @@ def stop_verbs(t: Scene) -> None:
     equal(process.wait().code, 0, "start after pre-stop")
 
 
-@case(engines=ALL)
+@case()
 def leftover_container(t: Scene) -> None:
     """A foreign container named ecs-agent is replaced."""
     prepared(t)

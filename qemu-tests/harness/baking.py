@@ -108,12 +108,21 @@ FORMS: dict[str, Form] = {
 }
 
 
+#: The architecture on which a tree with the package is booted. On the other one only the tree is
+#: checked: the package installs the same service file there, and that architecture's binary is
+#: booted in the baked trees.
+BOOTED = {"deb": "x86_64", "rpm": "aarch64"}
+
+
 @dataclass(frozen=True)
 class Boot:
     """One tree to boot: its init, and how ecs-init is installed."""
 
     init: str
     form: str = "bake"
+
+    def is_booted(self, arch: str) -> bool:
+        return BOOTED.get(self.form, arch) == arch
 
     @property
     def name(self) -> str:

@@ -44,7 +44,8 @@ class Cell:
     unreached: int
 
     def __str__(self) -> str:
-        times = ", ".join(f"{s:.0f} s" for s in self.seconds) or "never up"
+        times = ", ".join(f"{s:.0f} s" for s in self.seconds) or (
+            "never up" if self.boot.is_booted(self.arch) else "not booted")
         total = self.passed + len(self.failed) + self.unreached
         return f"{times}; {self.passed} of {total}" + "".join(f", not {f}" for f in self.failed)
 
@@ -116,7 +117,7 @@ class BootStage:
 
     def _steps(self, story: Story, image: Path, log: Path) -> Cell:
         """Runs all steps of one tree: it is baked, then booted."""
-        todo = steps(story.boot)
+        todo = steps(story.boot, self.arch)
         on_tree = [step for step in todo if step.on_tree]
         booted = [step for step in todo if not step.on_tree]
         failed: list[str] = []
@@ -135,7 +136,7 @@ class BootStage:
             return True
 
         rootfs.inits.copy(rootfs.inits.tree(story.arch, story.boot.init), story.tree)
-        if run(on_tree):
+        if run(on_tree) and booted:
             rootfs.inits.disk(story.tree, image)
             try:
                 with BootHost(story.arch, self.kernel.kernel, self.kernel.initramfs, image,
@@ -149,7 +150,7 @@ class BootStage:
         unreached = [*on_tree, *booted]
         for step in unreached:
             self._say(story, step, "not reached: an earlier step failed", "")
-        passed = len(steps(story.boot)) - len(failed) - len(unreached)
+        passed = len(steps(story.boot, self.arch)) - len(failed) - len(unreached)
         return Cell(story.boot, story.arch, story.seconds, passed, failed, len(unreached))
 
     def _say(self, story: Story, step: Step, problem: str | None, took: str) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import re
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
@@ -45,6 +46,9 @@ class Bucket:
         """The next requests for `path` have these faults, in order."""
         self.faults.setdefault(path, []).extend(faults)
 
+    def transferred(self, size: int, seconds: float, connection: ssl.SSLSocket) -> None:
+        """Called after each body; for subclasses."""
+
     def requests(self, path: str) -> list[Request]:
         return [request for request in self.journal if request.path == path]
 
@@ -62,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(body=False)
 
     def _serve(self, body: bool) -> None:
+        started = time.perf_counter()
         path = unquote(self.path.split("?")[0])
         queue = self.bucket.faults.get(path, [])
         fault = queue.pop(0) if queue else None
@@ -100,6 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._record(status, len(part))
         self.end_headers()
         self.wfile.write(part)
+        self.bucket.transferred(len(part), time.perf_counter() - started, self.connection)
         if isinstance(fault, Stall) and body:
             self.wfile.flush()
             self.rfile.read(1)

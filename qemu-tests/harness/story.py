@@ -127,7 +127,8 @@ def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[
     return register
 
 
-def steps(boot: Boot) -> list[Step]:
-    """The steps that apply to a boot."""
+def steps(boot: Boot, arch: str | None = None) -> list[Step]:
+    """The steps that apply to a boot, on one architecture or on any."""
     return [s for s in STEPS if boot.init in (s.inits or [boot.init])
-            and boot.form in (s.forms or [boot.form])]
+            and boot.form in (s.forms or [boot.form])
+            and (s.on_tree or arch is None or boot.is_booted(arch))]
