@@ -142,7 +142,7 @@ def killed_during_download(t: Scene) -> None:
     equal(names, t.host.list("/var/cache/ecs"), "the cache's files, compared with an uninterrupted download")
 
 
-@case("full", "bare")
+@case()
 def tampered_tar(t: Scene) -> None:
     """A tar with one flipped bit is rejected, not loaded and not cached."""
     tar = bytearray(t.artifacts.tar)

@@ -119,7 +119,7 @@ def changed_agent_is_replaced(t: Scene) -> None:
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
-@case("full", "bare", guests=KERNEL)
+@case(guests=KERNEL)
 def second_start_is_refused(t: Scene) -> None:
     """A second `start` or `run` exits 255 and names the first's process; nothing changes."""
     prepared(t)
@@ -149,7 +149,7 @@ def lock_file_not_writable(t: Scene) -> None:
     equal(process.wait().code, 0, "start after stop")
 
 
-@case("full", "bare")
+@case()
 def stop_before_container_exists(t: Scene) -> None:
     """`stop` before `start` has created a container: `start` exits 0 and no agent runs."""
     prepared(t)
@@ -202,7 +202,7 @@ def stop_without_dockerd(t: Scene) -> None:
            f"socket or timeout not named: {result}")
 
 
-@case("full", "bare")
+@case()
 def pruned_image_is_reloaded(t: Scene) -> None:
     """An image removed between pre-start and start is loaded from the cache, not from S3."""
     prepared(t)
@@ -217,7 +217,7 @@ def pruned_image_is_reloaded(t: Scene) -> None:
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
-@case("full", "bare")
+@case()
 def upgrade_failed_twice_falls_back(t: Scene) -> None:
     """An upgraded agent that exits 42 twice: the cached image runs again, logged as an error."""
     prepared(t, "exit 42", "exit 42", "exit 42")
@@ -246,7 +246,7 @@ def unloadable_upgrade_falls_back(t: Scene) -> None:
     equal(process.wait().code, 0, "start after SIGTERM")
 
 
-@case("full", "bare")
+@case()
 def old_images_are_removed(t: Scene) -> None:
     """After an upgrade and after a reload the untagged old image is removed."""
     prepared(t, "exit 42 500")

@@ -22,7 +22,7 @@ def mounted(t: Scene) -> dict[str, str]:
     return {m["Destination"]: m["Source"] for m in t.docker.inspect("ecs-agent")["Mounts"]}
 
 
-@case("full", "bare")
+@case()
 def go_booleans(t: Scene) -> None:
     """A boolean is what Go accepts: 1 t T TRUE true True and their opposites; else a warning."""
     rule = "-m conntrack"

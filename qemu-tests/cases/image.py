@@ -23,7 +23,7 @@ def errors_about_state(run) -> list[str]:
     return found
 
 
-@case("full", "bare")
+@case()
 def agent_state_of_other_instance(t: Scene) -> None:
     """Agent state of another instance: one error names both; of this instance: none."""
     t.artifacts.publish(t.bucket)

@@ -10,7 +10,7 @@ from .supervise import TERMINAL, prepared
 CONFIG = "/etc/ecs/ecs.config"
 
 
-@case("full", "bare")
+@case()
 def wait_for_user_data(t: Scene) -> None:
     """ECS_INIT_WAIT_FOR: the agent starts with the configuration that user data writes later."""
     t.artifacts.publish(t.bucket)
@@ -45,7 +45,7 @@ def wait_for_timeout(t: Scene) -> None:
     equal(process.wait().code, 0, "run after SIGTERM")
 
 
-@case("full", "bare", guests=KERNEL)
+@case(guests=KERNEL)
 def sd_notify_messages(t: Scene) -> None:
     """READY=1 when the agent's container runs, again after a restart; STOPPING=1 after SIGTERM."""
     prepared(t, "exit 1")

@@ -32,7 +32,7 @@ def exit_5_is_terminal(t: Scene) -> None:
     equal(t.events(), ["start exit 5"], "the agents' events")
 
 
-@case("full", "bare")
+@case()
 def other_exit_restarts_agent(t: Scene) -> None:
     """After any other exit code the agent is restarted in a new container."""
     prepared(t, "exit 1", "exit 7")
@@ -87,7 +87,7 @@ def unsigned_upgrade_rejected(t: Scene) -> None:
     process.wait()
 
 
-@case("full", "bare", engines=ALL, guests=KERNEL)
+@case(engines=ALL, guests=KERNEL)
 def sigterm_stops_agent(t: Scene) -> None:
     """SIGTERM to `start` stops the agent with SIGTERM; `start` exits 0."""
     prepared(t)
@@ -136,7 +136,7 @@ def leftover_container(t: Scene) -> None:
     process.wait()
 
 
-@case("full", "bare", engines=ALL, guests=KERNEL)
+@case(engines=ALL, guests=KERNEL)
 def dockerd_restarted(t: Scene) -> None:
     """A dockerd restart does not end `start`; the agent runs again afterwards."""
     prepared(t)

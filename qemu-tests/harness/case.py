@@ -54,15 +54,18 @@ CASES: list[Case] = []
 
 def case(*sorts: str, engines: str | None = None, guests: str | None = None):
     """Registers a function as a case on hosts of these sorts. Its name with dashes is the case's
-    name, its docstring's first line the requirement. In guests a case of two sorts runs on the
-    first only, unless that is about what the sorts differ in: see `in_guests`."""
+    name, its docstring's first line the requirement. In guests only ARCHITECTURE runs on all
+    sorts, KERNEL and VERB on the first."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
+        sorts_in_guests = sorts if guests == ARCHITECTURE else sorts[:1]
         for sort in sorts or ("full",):
+            in_guests = not sorts or sort in sorts_in_guests
             suffix = "" if sort == "full" else f"@{sort}"
             CASES.append(Case(name + suffix, sort, what, body,
-                              engines == ALL and sort == "full", guests))
+                              engines == ALL and sort == "full",
+                              guests if in_guests else None))
         return body
     return register
 
