@@ -17,7 +17,7 @@ def loaded(t: Scene) -> bool:
     return AGENT in t.docker.images()
 
 
-@case("full", "bare", engines=ALL, guests=ARCHITECTURE)
+@case("full", "bare", engines=ALL, guests=ARCHITECTURE, bare_guests=True)
 def cold_start(t: Scene) -> None:
     """An empty host: region from IMDSv2, tar from S3 verified and loaded, agent running."""
     path = t.artifacts.publish(t.bucket)

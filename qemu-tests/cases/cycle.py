@@ -1,7 +1,7 @@
 """`run` from a fresh host to a clean one; settings from files; the command line."""
 
 from harness.archives import AGENT
-from harness.case import ARCHITECTURE, KERNEL, VERB, Scene, case
+from harness.case import ARCHITECTURE, VERB, Scene, case
 from harness.errors import equal, expect
 
 from .rules import ROUTE_LOCALNET
@@ -40,7 +40,7 @@ def settings_from_files(t: Scene) -> None:
     process.wait()
 
 
-@case("full", "bare", guests=ARCHITECTURE)
+@case("full", "bare", guests=ARCHITECTURE, bare_guests=True)
 def version_and_usage(t: Scene) -> None:
     """`version` and the usage need no other program: PATH names no directory."""
     result = t.init("version")
@@ -49,7 +49,7 @@ def version_and_usage(t: Scene) -> None:
     expect("pre-start" in usage.stderr + usage.stdout, f"no usage in {usage}")
 
 
-@case(guests=KERNEL)
+@case()
 def start_has_no_children(t: Scene) -> None:
     """While it supervises, `start` has no child process."""
     t.artifacts.publish(t.bucket)

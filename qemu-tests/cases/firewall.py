@@ -11,7 +11,7 @@ INPUT_ACCEPT = ("-A INPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 "
 NFT = "/usr/sbin/nft"
 
 
-@case("full", "bare", guests=ARCHITECTURE)
+@case("full", "bare", guests=ARCHITECTURE, bare_guests=True)
 def nftables_variant_serves_tasks(t: Scene) -> None:
     """With ECS_INIT_FIREWALL=nftables tasks get credentials; iptables' tables are unchanged."""
     t.settings["ECS_INIT_FIREWALL"] = "nftables"

@@ -56,7 +56,7 @@ def rules_match_reference(t: Scene) -> None:
     expect("incompatible" not in listed.stderr + listed.stdout, str(listed))
 
 
-@case(guests=VERB)
+@case()
 def rules_verb(t: Scene) -> None:
     """`rules` prints the rules of pre-start and changes nothing."""
     before = t.rules()

@@ -8,7 +8,7 @@ from harness.case import ARCHITECTURE, Scene, case
 from harness.errors import equal, expect
 
 
-@case("full", "bare", guests=ARCHITECTURE)
+@case("full", "bare", guests=ARCHITECTURE, bare_guests=True)
 def stage_runs_containers(t: Scene) -> None:
     """A container runs on the host's network and on the bridge."""
     t.load_task()
@@ -47,7 +47,7 @@ def stage_runs_stand_in_agent(t: Scene) -> None:
     equal(t.events(), ["start serve", "sigterm", "start exit 42"], "the agent's events")
 
 
-@case("full", "bare", guests=ARCHITECTURE)
+@case("full", "bare", guests=ARCHITECTURE, bare_guests=True)
 def stage_tools(t: Scene) -> None:
     """A full host has iptables, nft and ip; a bare one has none; neither has a shell."""
     programs = set(t.host.list("/usr/bin")) | set(t.host.list("/usr/sbin"))

@@ -57,7 +57,7 @@ def exit_2_logs_container_output(t: Scene) -> None:
            f"the container's output is not logged:\n{result}")
 
 
-@case("full", "bare", engines=ALL, guests=VERB)
+@case("full", "bare", engines=ALL)
 def exit_42_upgrades(t: Scene) -> None:
     """After exit 42 the image that desired-image names is loaded and started."""
     prepared(t, "exit 42 500")
@@ -136,7 +136,7 @@ def leftover_container(t: Scene) -> None:
     process.wait()
 
 
-@case(engines=ALL, guests=KERNEL)
+@case(engines=ALL)
 def dockerd_restarted(t: Scene) -> None:
     """A dockerd restart does not end `start`; the agent runs again afterwards."""
     prepared(t)

@@ -52,16 +52,16 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(*sorts: str, engines: str | None = None, guests: str | None = None):
+def case(*sorts: str, engines: str | None = None, guests: str | None = None,
+         bare_guests: bool = False):
     """Registers a function as a case on hosts of these sorts. Its name with dashes is the case's
-    name, its docstring's first line the requirement. In guests only ARCHITECTURE runs on all
-    sorts, KERNEL and VERB on the first."""
+    name, its docstring's first line the requirement. In guests it runs on the
+    first sort only, unless `bare_guests`."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
-        sorts_in_guests = sorts if guests == ARCHITECTURE else sorts[:1]
         for sort in sorts or ("full",):
-            in_guests = not sorts or sort in sorts_in_guests
+            in_guests = bare_guests or sort in (sorts[:1] or ("full",))
             suffix = "" if sort == "full" else f"@{sort}"
             CASES.append(Case(name + suffix, sort, what, body,
                               engines == ALL and sort == "full",
