@@ -53,7 +53,7 @@ def deb(work: Path, arch: str, version: str) -> Path:
     write(root / "DEBIAN/control", f"""Package: amazon-ecs-init
 Version: {version}
 Architecture: {arch}
-Maintainer: test <nobody@test.example>
+Maintainer: test <maintainer@test.example>
 Depends: systemd
 Description: Starts the Amazon ECS Agent
 """.replace("Depends: systemd\n", "Depends: systemd\n" if arch == "amd64" else ""))

@@ -1,7 +1,7 @@
 """Builds a guest's minimal root directory from files of Debian packages.
 
-There is no package database and no script runs: only the programs listed here and the libraries
-they need are copied. Two sorts:
+It copies only the programs listed here and the libraries they need, without a package database, and
+runs no maintainer scripts. Two sorts:
 
 - `full`: dockerd and its helper programs, iptables-nft, iptables-legacy, nft and ip
 - `bare`: dockerd and its helper programs only: no shell, no iptables
