@@ -82,6 +82,7 @@ pub mod http;
 pub mod image;
 pub mod logging;
 pub mod network;
+pub mod retry;
 mod startup;
 pub mod supervise;
 #[allow(unsafe_code)]

@@ -1,55 +1,42 @@
-//! The agent's image from a registry: what Docker has already, or what dockerd pulls.
+//! The agent's image from a registry: dockerd pulls it.
 
 use std::fs;
 use std::io;
 use std::time::Instant;
 
-use super::remove_old;
-use crate::cache::Cache;
-use crate::cache::State;
+use super::{ImageSource, remove_old};
+use crate::cache::{Cache, State};
 use crate::config::Config;
 use crate::docker::credentials::{self, Credentials};
 use crate::docker::{ApiError, Docker};
 use crate::error::{Context, Error, Kind, Result};
-use crate::fetch::Reporter;
-use crate::fetch::retry::{Budget, Patience};
+use crate::fetch::ProgressLog;
+use crate::image::IMAGE;
 use crate::image::registry::{self, PullRequest, Pulled};
-use crate::image::{self, IMAGE};
-use crate::sys::random::random;
-use crate::sys::signal::{Stop, WaitResult};
+use crate::retry::{self, Retry, RetryPolicy};
+use crate::sys::signal::Stop;
 use crate::types::Architecture;
 
-/// What it takes to bring the image from a registry to Docker.
-pub struct Registry<'a> {
+/// The agent's image from a registry.
+pub(super) struct RegistrySource<'a> {
     config: &'a Config,
     stop: &'a Stop,
     request: PullRequest,
-    /// Of the other source, the tar.
+    /// The cache of the tar source: its state must not claim that Docker has the cached tar.
     cache: Cache,
 }
 
-impl<'a> Registry<'a> {
-    /// Reads the order; nothing else is touched yet.
-    pub fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
-        let request = PullRequest::from_config(config)?;
-        Ok(Registry {
-            config,
-            stop,
-            request,
-            cache: Cache::new(&config.root),
-        })
-    }
-
-    /// Sees to it that Docker has the agent's image; the registry is asked only for what is not
-    /// there. A digest is what runs, whatever ran before. By a tag, an update that the agent made
-    /// of itself stays; an image of the tar's, or of another order, does not.
-    pub fn ready(&self, docker: &Docker) -> Result<()> {
+impl ImageSource for RegistrySource<'_> {
+    /// Pulls only if Docker does not have the image. With a digest, that image runs. With a tag,
+    /// an update that the agent made of itself is kept, but not an image of a tar or of another
+    /// reference.
+    fn ensure(&self, docker: &Docker) -> Result<()> {
         let current = docker.image(IMAGE)?;
         let is_ready = match &current {
             Some(image) if self.request.has_digest_of(image) => true,
-            // By its state, the cache says that Docker has the tar's image.
             Some(image)
                 if self.request.tag_permission().is_some()
+                    // The cached state means that Docker has the tar's image.
                     && self.cache.state() != State::Cached =>
             {
                 registry::find(docker, &self.request)?
@@ -59,28 +46,26 @@ impl<'a> Registry<'a> {
         };
         match current {
             Some(image) if is_ready => {
-                log::info!("the agent's image is in Docker: {}", image.id);
+                log::info!("Docker has the agent's image {}", image.id);
                 Ok(())
             }
             _ => self.restore(docker),
         }
     }
 
-    /// What was pulled before, whatever has the agent's name now; pulled anew if it is gone.
-    pub fn restore(&self, docker: &Docker) -> Result<()> {
+    fn restore(&self, docker: &Docker) -> Result<()> {
         match registry::find(docker, &self.request)? {
-            Some(pulled) => self.adopt(docker, pulled),
+            Some(pulled) => self.tag(docker, pulled),
             None => self.reload(docker),
         }
     }
 
-    /// Pulls, whatever Docker has.
-    pub fn reload(&self, docker: &Docker) -> Result<()> {
+    fn reload(&self, docker: &Docker) -> Result<()> {
         let name = self.request.name();
         if let Some(permission) = self.request.tag_permission() {
             log::warn!(
-                "{name} has no digest: whatever the registry has by that name is started, as {} \
-                 allows (ECS_INIT_ALLOW_UNSIGNED)",
+                "{name} has no digest: starting whatever image the registry has under this name, \
+                 as ECS_INIT_ALLOW_UNSIGNED allows ({})",
                 permission.origin()
             );
         }
@@ -88,15 +73,23 @@ impl<'a> Registry<'a> {
         self.pull(docker)
             .context(|| format!("pull {name} for linux/{here}"))?;
         let pulled = registry::find(docker, &self.request)?.ok_or_else(|| {
-            Error::new(
-                Kind::InvalidInput,
-                format!("dockerd pulled {name} and does not have it"),
-            )
+            let message = format!("dockerd pulled {name} but does not have it");
+            Error::new(Kind::Unavailable, message)
         })?;
-        self.adopt(docker, pulled)
+        self.tag(docker, pulled)
+    }
+}
+
+impl<'a> RegistrySource<'a> {
+    pub(super) fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
+        Ok(RegistrySource {
+            config,
+            stop,
+            request: PullRequest::from_config(config)?,
+            cache: Cache::new(&config.root),
+        })
     }
 
-    /// As often as it takes, while it fails in passing.
     fn pull(&self, docker: &Docker) -> Result<()> {
         let (repository, which) = (
             self.request.reference().repository(),
@@ -108,49 +101,40 @@ impl<'a> Registry<'a> {
             Credentials::None => (None, None),
         };
         log::info!("pulling {repository} {which}");
-        let patience = Patience::new(self.config.source.retry_time);
-        let mut budget = Budget::new(patience, Instant::now());
-        loop {
-            let mut reporter = Reporter::new(0, Instant::now());
+        let attempt = |retry: &mut Retry| {
+            let mut log = ProgressLog::new(0, Instant::now());
             let mut most = 0;
-            let mut progress = |got, total| {
+            let mut progress = |received, total| {
                 let now = Instant::now();
-                if got > most {
-                    most = got;
-                    budget.progressed(now);
+                if received > most {
+                    most = received;
+                    retry.progressed(now);
                 }
-                reporter.at(got, Some(total), now);
+                log.update(received, Some(total), now);
             };
-            let pulled = docker.pull_image(repository, which, auth.as_ref(), &mut progress);
-            drop(reporter);
-            let Err(error) = pulled else {
-                return Ok(());
-            };
-            let said = error.find::<ApiError>().map(|e| e.message.as_str());
-            // Without chance the pauses are only less spread.
-            let pause = said
-                .filter(|_| error.kind() == Kind::Transient)
-                .and_then(|_| budget.pause(Instant::now(), random().unwrap_or(0)));
-            let Some(pause) = pause else {
-                return Err(match helper {
-                    Some(helper) if said.is_some_and(wants_credentials) => {
-                        Error::with_source(Kind::InvalidInput, helped(&helper), error)
+            docker
+                .pull_image(repository, which, auth.as_ref(), &mut progress)
+                .map_err(|error| match error.find::<ApiError>() {
+                    // The supervisor waits for dockerd, not this loop.
+                    None if error.kind() == Kind::Transient => error.with_kind(Kind::Unavailable),
+                    _ => error,
+                })
+        };
+        let policy = RetryPolicy::network(self.config.source.retry_time);
+        policy
+            .run(self.stop, attempt, retry::warn)
+            .map_err(|error| {
+                let message = error.find::<ApiError>().map(|e| e.message.as_str());
+                match helper {
+                    Some(helper) if message.is_some_and(wants_credentials) => {
+                        Error::with_source(error.kind(), helper_advice(&helper), error)
                     }
                     _ => error,
-                });
-            };
-            log::warn!(
-                "{repository}: {error}; again in {:.1} s",
-                pause.as_secs_f32()
-            );
-            let woken = self.stop.sleep(pause);
-            if woken.context(|| "wait before the next pull")? == WaitResult::Interrupted {
-                return Err(Error::interrupted());
-            }
-        }
+                }
+            })
     }
 
-    /// Those of Docker's own configuration, if it is there.
+    /// The registry's credentials in Docker's configuration.
     fn credentials(&self) -> Result<Credentials> {
         let path = self.config.source.docker_config.join(credentials::FILE);
         let path = self.config.root.at(path);
@@ -162,9 +146,9 @@ impl<'a> Registry<'a> {
             .context(|| format!("read {}", path.display()))
     }
 
-    /// Gives it the agent's name. The names that the image before it has in this repository go:
-    /// they would keep it for ever.
-    fn adopt(&self, docker: &Docker, pulled: Pulled) -> Result<()> {
+    /// Tags the image with the agent's name. The old image loses its names in this repository,
+    /// which would keep it in Docker.
+    fn tag(&self, docker: &Docker, pulled: Pulled) -> Result<()> {
         let before = docker.image(IMAGE)?.filter(|old| old.id != pulled.id());
         for name in before
             .iter()
@@ -174,36 +158,30 @@ impl<'a> Registry<'a> {
                 docker.untag_image(name)?;
             }
         }
-        // Before the name moves: by its state the tar's source would take the name for the tar's
-        // image when it is the source again, and start what no signature vouches for.
+        // Before the tag moves: with this state the tar source, when it is configured again, would
+        // take the tagged image for that of the cached tar and start it without a signature.
         if self.cache.state() == State::Cached {
             self.cache.set_state(State::ReloadNeeded)?;
         }
         let loaded = registry::tag(docker, pulled)?;
-        log::info!(
-            "{} is {}: {}",
-            image::IMAGE,
-            self.request.name(),
-            loaded.id()
-        );
+        log::info!("tagged {} as {IMAGE}: {}", self.request.name(), loaded.id());
         remove_old(docker, before, &loaded)
     }
 }
 
-/// Whether a pull that failed with these words lacked credentials (distribution-spec, "Error
-/// Codes"; dockerd's own words where it has none to send).
-fn wants_credentials(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
+/// Whether dockerd's message means that the pull needs credentials (distribution-spec, "Error
+/// Codes"; dockerd's own text if it has none to send).
+fn wants_credentials(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
     ["unauthorized", "denied", "no basic auth", "authentication"]
         .iter()
-        .any(|words| said.contains(words))
+        .any(|words| message.contains(words))
 }
 
-fn helped(helper: &str) -> String {
+fn helper_advice(helper: &str) -> String {
     format!(
-        "without credentials, as they are docker-credential-{helper}'s to tell and ecs-init runs \
-         no programs: put them under auths in Docker's config.json (docker login does where no \
-         helper is set)"
+        "no credentials: ecs-init does not run docker-credential-{helper}; store them under auths \
+         in Docker's config.json (docker login does if no helper is configured)"
     )
 }
 
@@ -212,16 +190,16 @@ mod tests {
     use super::wants_credentials;
 
     #[test]
-    fn only_some_failures_are_for_want_of_credentials() {
-        for said in [
+    fn messages_that_need_credentials() {
+        for message in [
             "Head \"https://r/v2/a/manifests/b\": no basic auth credentials",
             "pull access denied for r/a, repository does not exist or may require 'docker login'",
             "unauthorized: authentication required",
         ] {
-            assert!(wants_credentials(said), "{said}");
+            assert!(wants_credentials(message), "{message}");
         }
-        for said in ["manifest unknown", "no space left on device"] {
-            assert!(!wants_credentials(said), "{said}");
+        for message in ["manifest unknown", "no space left on device"] {
+            assert!(!wants_credentials(message), "{message}");
         }
     }
 }

@@ -10,8 +10,7 @@ use super::options::{AgentTar, Options};
 use crate::cache;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::fetch::search::Manners;
-use crate::fetch::{Found, Search, imds};
+use crate::fetch::{FetchOptions, Found, Search, imds};
 use crate::fs::TempFile;
 use crate::image::{self, Archive};
 use crate::sys::file::open_regular;
@@ -159,7 +158,7 @@ pub fn acquire(
 
 fn found(config: &Config, wanted: Architecture, dir: &Path, stop: &Stop) -> Result<Found> {
     let region = || imds::region(config, stop);
-    Search::new(config, wanted, Manners::new(config), stop, region).next(dir)
+    Search::new(config, wanted, FetchOptions::new(config), stop, region).next(dir)
 }
 
 /// Verifies a tar. The file that was verified is returned by its owner.

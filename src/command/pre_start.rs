@@ -35,5 +35,5 @@ pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let bridge = docker.default_bridge()?;
     let _applied = network::apply(&config.root, &config.network, bridge.as_ref())?;
-    AgentImage::new(config, stop)?.ready(&docker)
+    AgentImage::new(config, stop)?.ensure(&docker)
 }

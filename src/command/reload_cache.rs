@@ -10,7 +10,7 @@ use crate::agent_image::AgentImage;
 
 /// Downloads it first if there is none.
 pub fn run(config: &Config) -> Result<()> {
-    s3_config::held(config)?;
+    s3_config::require_stored(config)?;
     for missing in crate::host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }

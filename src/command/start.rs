@@ -16,7 +16,7 @@ use crate::supervise::watch_rules::watch_rules;
 
 /// Until the agent is done, can never work here, or SIGTERM or SIGINT comes.
 pub fn run(config: &Config) -> Result<()> {
-    s3_config::held(config)?;
+    s3_config::require_stored(config)?;
     let stop = Stop::install().context(|| "take SIGTERM and SIGINT")?;
     let _lock = Lock::take(&config.root)?;
     supervise(config, &stop)
@@ -34,7 +34,7 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     }
     let image = AgentImage::new(config, stop)?;
     let load = |docker: &Docker, which| match which {
-        Load::Desired => image.desired(docker),
+        Load::Desired => image.update(docker),
         Load::Cached => image.restore(docker),
     };
     let notify = Notify::new(config.notify_socket.as_deref());

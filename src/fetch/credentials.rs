@@ -1,158 +1,130 @@
-//! The credentials with which S3 is asked: those of the process's environment, else those that the
-//! SSM agent keeps on a host outside EC2, else those of the instance's role.
+//! The AWS credentials for requests to S3: from the process's environment, otherwise from the SSM
+//! agent's file on a host outside EC2, otherwise those of the instance's role.
 
 use serde_json::Value;
 
 use super::imds;
-use super::retry::{Verdict, verdict};
-use super::trouble::Trouble;
 use crate::config::{AwsCredentials, Config, S3Layer};
 use crate::error::{Error, Kind, Result};
 use crate::host::ROTATING_CREDENTIALS;
+use crate::http::HttpError;
 use crate::http::url::redact;
 use crate::sys::signal::Stop;
 
-/// Below `latest/meta-data/`: the role's name, and with it at the end the role's credentials
+/// Below `/latest/meta-data/`: returns the role's name, and with the name appended its credentials
 /// ("Retrieve security credentials from instance metadata" in the EC2 User Guide).
 const ROLE: &str = "iam/security-credentials/";
 
-/// Why something was not had.
-#[derive(Debug)]
-pub enum Missed {
-    /// Nobody could be asked; what was had before may still be right.
-    Unreached(Error),
-    /// The answer was no, or is of no use.
-    Refused(Error),
-}
-
-impl Missed {
-    /// Sorts the trouble with a request; `doing` is what was asked for.
-    pub fn new(trouble: Trouble, doing: impl Into<String>) -> Missed {
-        let refused = match &trouble {
-            Trouble::Web(_) => verdict(&trouble) == Verdict::Fatal,
-            other => verdict(other) != Verdict::Retry,
-        };
-        let error = Error::from(trouble);
-        let error = Error::with_source(error.kind(), doing, error);
-        if refused {
-            Missed::Refused(error)
-        } else {
-            Missed::Unreached(error)
-        }
-    }
-
-    fn refused(why: impl Into<String>) -> Missed {
-        Missed::Refused(Error::new(Kind::InvalidInput, why))
-    }
-}
-
-impl From<Missed> for Error {
-    fn from(missed: Missed) -> Error {
-        let (Missed::Unreached(error) | Missed::Refused(error)) = missed;
-        error
-    }
-}
-
-/// Credentials, from the first place that should have them.
+/// The credentials of the first place that applies.
 ///
 /// # Errors
-/// That it has none, and how it could have.
-pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<AwsCredentials, Missed> {
+/// There are none, and how to provide them. [`Kind::Unavailable`] if IMDS did not answer.
+pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<AwsCredentials> {
     let config = &*layer.base;
     if let Some(keys) = &layer.credentials {
-        log::debug!("credentials: those of the environment");
+        log::debug!("credentials: from the environment");
         return Ok(keys.clone());
     }
     if config.external {
-        return of_file(config);
+        return from_file(config);
     }
     if config.web.imds_disabled {
-        return Err(Missed::refused(
-            "no credentials: AWS_EC2_METADATA_DISABLED=true forbids to ask for the role's, and \
-             AWS_ACCESS_KEY_ID is not in the environment",
+        return Err(rejected(
+            "no credentials: AWS_EC2_METADATA_DISABLED=true disables IMDS, and AWS_ACCESS_KEY_ID \
+             is not in the environment",
         ));
     }
-    of_role(config, stop)
+    from_role(config, stop)
 }
 
-fn of_role(config: &Config, stop: &Stop) -> Result<AwsCredentials, Missed> {
-    let ask = |item: &str, what: &str| {
-        imds::read(config, item, imds::TRIES, stop).map_err(|trouble| match trouble {
-            Trouble::Status(404) => Missed::refused(
-                "no credentials: the instance has no role; attach an instance profile whose role \
-                 allows s3:GetObject on the object",
-            ),
-            other => Missed::new(
-                other,
-                format!(
-                    "ask the instance metadata service at {} for {what} (outside EC2 set \
-                     ECS_EXTERNAL=true, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the \
-                     environment)",
-                    redact(&imds::endpoint(&config.web))
-                ),
-            ),
+fn rejected(message: impl Into<String>) -> Error {
+    Error::new(Kind::Rejected, message)
+}
+
+fn from_role(config: &Config, stop: &Stop) -> Result<AwsCredentials> {
+    let get = |item: &str, what: &str| {
+        imds::get(config, item, imds::ATTEMPTS, stop).map_err(|error| {
+            let kind = match (error.kind(), error.find::<HttpError>()) {
+                (Kind::Interrupted, _) => return error,
+                (_, Some(HttpError::Status(404))) => {
+                    return rejected(
+                        "no credentials: the instance has no role; attach an instance profile \
+                         whose role allows s3:GetObject on the object",
+                    );
+                }
+                (Kind::Transient, _) => Kind::Unavailable,
+                (_, Some(HttpError::Status(_)) | None) => Kind::Rejected,
+                _ => Kind::Unavailable,
+            };
+            let message = format!(
+                "cannot get {what} from IMDS at {} (outside EC2, set ECS_EXTERNAL=true, or \
+                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment)",
+                redact(&imds::endpoint(&config.web))
+            );
+            Error::with_source(kind, message, error)
         })
     };
-    let role = ask(ROLE, "the instance's role")?;
+    let role = get(ROLE, "the instance's role")?;
     let role = role.lines().next().unwrap_or_default().trim();
-    let answer = ask(&format!("{ROLE}{role}"), "the role's credentials")?;
-    let keys = read_answer(&answer)
-        .map_err(|why| Missed::refused(format!("no credentials of the role {role}: {why}")))?;
-    log::debug!("credentials: those of the role {role}");
+    let response = get(&format!("{ROLE}{role}"), "the role's credentials")?;
+    let keys = parse_response(&response).map_err(|error| {
+        let message = format!("no credentials of the role {role}");
+        Error::with_source(Kind::Rejected, message, error)
+    })?;
+    log::debug!("credentials: of the role {role}");
     Ok(keys)
 }
 
-/// IMDS's answer. What is in it is never repeated.
-fn read_answer(text: &str) -> Result<AwsCredentials, String> {
-    let answer: Value =
-        serde_json::from_str(text).map_err(|_| "the answer of IMDS is no JSON".to_owned())?;
-    let get = |name: &str| answer[name].as_str().filter(|v| !v.is_empty());
+/// Parses IMDS's response. Errors never repeat its values.
+fn parse_response(text: &str) -> Result<AwsCredentials> {
+    let response: Value =
+        serde_json::from_str(text).map_err(|_| rejected("the response of IMDS is not JSON"))?;
+    let get = |name: &str| response[name].as_str().filter(|v| !v.is_empty());
     if let Some(code) = get("Code").filter(|code| *code != "Success") {
-        return Err(format!(
-            "IMDS says {}; is the role still there, and does it trust ec2.amazonaws.com?",
+        return Err(rejected(format!(
+            "IMDS returned the code {}: check that the role exists and trusts ec2.amazonaws.com",
             code.escape_debug()
-        ));
+        )));
     }
-    let need = |name: &str| {
-        get(name)
-            .map(str::to_owned)
-            .ok_or_else(|| format!("the answer of IMDS has no {name}"))
+    let require = |name: &str| {
+        let value = get(name).map(str::to_owned);
+        value.ok_or_else(|| rejected(format!("the response of IMDS has no {name}")))
     };
     Ok(AwsCredentials {
-        id: need("AccessKeyId")?,
-        secret: need("SecretAccessKey")?,
-        token: Some(need("Token")?),
+        id: require("AccessKeyId")?,
+        secret: require("SecretAccessKey")?,
+        token: Some(require("Token")?),
     })
 }
 
-fn of_file(config: &Config) -> Result<AwsCredentials, Missed> {
+fn from_file(config: &Config) -> Result<AwsCredentials> {
     let path = config.root.at(ROTATING_CREDENTIALS).join("credentials");
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        let doing = format!(
-            "read the credentials that ECS_EXTERNAL=true says are in {} (the SSM agent makes it)",
+        let message = format!(
+            "cannot read the credentials in {}, which the SSM agent creates (ECS_EXTERNAL=true)",
             path.display()
         );
-        Missed::Refused(Error::with_source(Kind::InvalidInput, doing, e))
+        Error::with_source(Kind::Rejected, message, e)
     })?;
-    let keys = read_profile(&text).ok_or_else(|| {
-        Missed::refused(format!(
-            "{}: no aws_access_key_id and aws_secret_access_key below [default]",
+    let keys = default_profile(&text).ok_or_else(|| {
+        rejected(format!(
+            "{}: no aws_access_key_id and aws_secret_access_key in the section [default]",
             path.display()
         ))
     })?;
-    log::debug!("credentials: those of {}", path.display());
+    log::debug!("credentials: from {}", path.display());
     Ok(keys)
 }
 
 /// The profile `default` of a shared credentials file ("Shared config and credentials files" in
 /// the AWS SDKs and Tools Reference Guide).
-fn read_profile(text: &str) -> Option<AwsCredentials> {
-    let mut ours = false;
+fn default_profile(text: &str) -> Option<AwsCredentials> {
+    let mut is_default = false;
     let (mut id, mut secret, mut token) = (None, None, None);
     for line in text.lines().map(str::trim) {
         if line.starts_with('[') {
-            ours = line.trim_matches(['[', ']']).trim() == "default";
-        } else if let Some((name, value)) = line.split_once('=').filter(|_| ours) {
+            is_default = line.trim_matches(['[', ']']).trim() == "default";
+        } else if let Some((name, value)) = line.split_once('=').filter(|_| is_default) {
             let value = Some(value.trim().to_owned()).filter(|v| !v.is_empty());
             match name.trim() {
                 "aws_access_key_id" => id = value,
@@ -174,35 +146,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_roles_answer_is_read_and_never_repeated() {
-        let answer = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA1",
+    fn role_credentials_are_parsed_and_never_repeated() {
+        let response = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA1",
             "SecretAccessKey":"geheim","Token":"t//=","Expiration":"2026-11-23T02:00:00Z"}"#;
-        let keys = read_answer(answer).unwrap();
+        let keys = parse_response(response).unwrap();
         let got = (&*keys.id, &*keys.secret, keys.token.as_deref());
         assert_eq!(got, ("ASIA1", "geheim", Some("t//=")));
         for (bad, what) in [
             (
-                answer.replace("Success", "AssumeRoleUnauthorizedAccess"),
+                response.replace("Success", "AssumeRoleUnauthorizedAccess"),
                 "AssumeRoleUnauthorized",
             ),
-            (answer.replace("\"Token\"", "\"x\""), "no Token"),
-            (answer.replace('{', ""), "no JSON"),
-            (answer.replace("\"geheim\"", "7"), "no SecretAccessKey"),
+            (response.replace("\"Token\"", "\"x\""), "no Token"),
+            (response.replace('{', ""), "not JSON"),
+            (response.replace("\"geheim\"", "7"), "no SecretAccessKey"),
         ] {
-            let why = read_answer(&bad).unwrap_err();
-            assert!(why.contains(what) && !why.contains("geheim"), "{why}");
+            let error = parse_response(&bad).unwrap_err().to_string();
+            assert!(error.contains(what) && !error.contains("geheim"), "{error}");
         }
     }
 
     #[test]
-    fn the_default_profile_is_read() {
+    fn default_profile_is_parsed() {
         let file = "# made by SSM\r\n[other]\naws_access_key_id = NO\naws_secret_access_key=NO\n\
                     [ default ]\r\naws_access_key_id = ASIA2\r\naws_secret_access_key=a/b+c=\n\
                     aws_session_token = T=\n[third]\naws_session_token = NO\n";
-        let keys = read_profile(file).unwrap();
+        let keys = default_profile(file).unwrap();
         let got = (&*keys.id, &*keys.secret, keys.token.as_deref());
         assert_eq!(got, ("ASIA2", "a/b+c=", Some("T=")));
-        assert!(read_profile(&file.replace("ASIA2", "")).is_none());
-        assert!(read_profile("aws_access_key_id=x\naws_secret_access_key=y").is_none());
+        assert!(default_profile(&file.replace("ASIA2", "")).is_none());
+        assert!(default_profile("aws_access_key_id=x\naws_secret_access_key=y").is_none());
     }
 }

@@ -1,238 +1,200 @@
-//! A tar and its signature from the web to a file of ours, that nobody else sees before it is
-//! verified. A cut transfer is resumed; memory is one buffer.
+//! Downloads a tar and its signature to a temporary file. An interrupted transfer is resumed;
+//! memory use is one buffer.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::time::{Duration, Instant};
+use std::io::{Seek, SeekFrom, Write};
+use std::time::Instant;
 
-use super::progress::{Floor, Least, Reporter};
-use super::resume::{Head, Held, Next, judge};
-use super::retry::{Budget, Patience, Verdict, verdict};
-use super::trouble::Trouble;
+use super::options::{FetchOptions, Throughput};
+use super::progress::ProgressLog;
+use super::resume::{Head, Next, ResumeState, classify_response};
 use super::urls::Candidate;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::TempFile;
-use crate::http::failure::Failure;
 use crate::http::url::redact;
-use crate::http::web::{Answer, Web};
-use crate::sys::random::random;
-use crate::sys::signal::{Stop, WaitResult};
+use crate::http::{Client, Response};
+use crate::retry::{self, Retry};
+use crate::sys::signal::Stop;
 use crate::types::{SIGNATURE_LIMIT, TarSource, UnverifiedTar};
 
-/// As often may a file change, or a resumed transfer not fit, before its source is given up.
-pub(super) const RESTARTS: u32 = 3;
-/// So many bytes further than ever renew the patience with a source.
+/// How often a file may change, or a resumed transfer not match, before its source is given up.
+pub(super) const MAX_RESTARTS: u32 = 3;
+/// This many bytes more than any attempt before count as progress.
 const PROGRESS: u64 = 1 << 20;
 
-/// How files are fetched.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
-    /// The largest tar, in bytes.
-    pub limit: u64,
-    /// How long one source may fail.
-    pub patience: Patience,
-    /// The least progress of a transfer.
-    pub least: Least,
-    /// What ends the pauses.
-    pub stop: &'a Stop,
-}
-
-/// A download and its signature, not verified. Dropping it removes the file, unless the cache keeps
-/// it.
+/// A download and its signature, not verified. Dropping it removes the file, unless the cache
+/// stored it.
 pub type Download = UnverifiedTar<TempFile>;
 
-/// Fetches the signature and then the tar into `part`.
+/// Downloads the signature and then the tar into `temp`.
 ///
 /// # Errors
-/// Why this source does not have it. No signature is as good as no tar.
+/// This source does not have both. [`Kind::Io`] and [`Kind::Interrupted`] are not the source's
+/// fault: no other source will do either.
 pub fn tar(
-    web: &Web,
-    terms: &Terms,
+    client: &Client,
+    options: &FetchOptions,
+    stop: &Stop,
     from: &Candidate,
-    part: TempFile,
-) -> Result<Download, Trouble> {
-    let mut signature = signature(web, terms, from)?;
+    temp: TempFile,
+) -> Result<Download> {
+    let mut signature = signature(client, options, stop, from)?;
     let shown = redact(&from.url);
     log::info!("downloading {shown}");
     let mut transfer = Transfer {
-        web,
-        terms,
+        client,
+        options,
         url: &from.url,
-        file: part.file(),
-        held: Held::default(),
+        file: temp.file(),
+        state: ResumeState::default(),
         furthest: 0,
         restarts: 0,
     };
-    let mut budget = Budget::new(terms.patience, Instant::now());
-    while let Err(trouble) = transfer.attempt(&mut budget) {
-        pause(terms, &mut budget, &shown, trouble)?;
-    }
+    let attempt = |retry: &mut Retry| transfer.attempt(retry);
+    options.retry.run(stop, attempt, retry::warn)?;
     if transfer.restarts > 0 {
-        // `latest` has moved on meanwhile; the signature that we have is the old tar's.
-        signature = self::signature(web, terms, from)?;
+        // `latest` is a new version now; the signature is the old version's.
+        signature = self::signature(client, options, stop, from)?;
     }
-    log::info!("downloaded {shown}: {} bytes", transfer.held.got);
-    Ok(UnverifiedTar::new(
-        part,
-        Some(signature),
-        TarSource::Url(shown),
-    ))
+    log::info!("downloaded {shown}: {} bytes", transfer.state.received);
+    let source = TarSource::Url(shown);
+    Ok(UnverifiedTar::new(temp, Some(signature), source))
 }
 
-/// Fetches the detached signature of a tar.
+/// Downloads the detached signature of a tar.
 ///
 /// # Errors
-/// Why this source does not have it.
-pub fn signature(web: &Web, terms: &Terms, of: &Candidate) -> Result<Vec<u8>, Trouble> {
+/// This source does not have it.
+pub fn signature(
+    client: &Client,
+    options: &FetchOptions,
+    stop: &Stop,
+    of: &Candidate,
+) -> Result<Vec<u8>> {
     let url = of.signature_url();
-    let mut budget = Budget::new(terms.patience, Instant::now());
-    loop {
-        let answer = web.get(&url, &[]).map_err(Trouble::from);
-        let body = answer.and_then(|answer| match answer.status() {
-            200 => Ok(answer.read_all(SIGNATURE_LIMIT)?),
-            status => Err(Trouble::Status(status)),
-        });
-        match body {
-            Ok(signature) => return Ok(signature),
-            Err(trouble) => pause(terms, &mut budget, &redact(&url), trouble)?,
-        }
-    }
-}
-
-/// Sleeps before the next try, or gives the trouble back if there shall be none.
-fn pause(terms: &Terms, budget: &mut Budget, url: &str, trouble: Trouble) -> Result<(), Trouble> {
-    if verdict(&trouble) != Verdict::Retry {
-        return Err(trouble);
-    }
-    // Without chance the pauses are only less spread.
-    let Some(pause) = budget.pause(Instant::now(), random().unwrap_or(0)) else {
-        return Err(trouble);
+    let attempt = |_: &mut Retry| {
+        let response = client.get(&url, &[])?.require_ok()?;
+        response.read_all(SIGNATURE_LIMIT)
     };
-    log::warn!("{url}: {trouble}; again in {:.1} s", pause.as_secs_f32());
-    pause_or_stop(terms.stop, pause)
+    options.retry.run(stop, attempt, retry::warn)
 }
 
-/// A pause that the order to stop ends.
-///
-/// # Errors
-/// The order to stop.
-pub fn pause_or_stop(stop: &Stop, time: Duration) -> Result<(), Trouble> {
-    match stop.sleep(time) {
-        Ok(WaitResult::Interrupted) => Err(Failure::Interrupted.into()),
-        Ok(_) => Ok(()),
-        Err(e) => Err(Trouble::Local(Error::with_source(
-            Kind::InvalidInput,
-            "wait",
-            e,
-        ))),
-    }
-}
-
-/// A file under way.
+/// A tar in transfer.
 struct Transfer<'a> {
-    web: &'a Web,
-    terms: &'a Terms<'a>,
+    client: &'a Client,
+    options: &'a FetchOptions,
     url: &'a str,
     file: &'a File,
-    held: Held,
-    /// The most bytes that any attempt had: going over the same ground again is no progress.
+    state: ResumeState,
+    /// The most bytes that any attempt received: receiving them again is not progress.
     furthest: u64,
     restarts: u32,
 }
 
 impl Transfer<'_> {
-    /// One go at what is missing.
-    fn attempt(&mut self, budget: &mut Budget) -> Result<(), Trouble> {
-        let (mut answer, mut held) = self.ask()?;
-        let doing = || "write the download to the cache's directory";
-        let begin = |mut file: &File| {
-            file.set_len(held.got)?;
-            file.seek(SeekFrom::Start(held.got))
-        };
-        begin(self.file).context(doing).map_err(Trouble::Local)?;
-        self.held = held.clone();
+    /// One request for the missing bytes.
+    fn attempt(&mut self, retry: &mut Retry) -> Result<()> {
+        let (response, mut state) = self.request()?;
+        let context = || "write the download to the cache's directory";
+        let mut file = self.file;
+        file.set_len(state.received)
+            .and_then(|()| file.seek(SeekFrom::Start(state.received)))
+            .context(context)?;
+        self.state = state.clone();
 
-        let mut reporter = Reporter::new(held.got, Instant::now());
-        let mut floor = Floor::new(self.terms.least, Instant::now());
+        let mut progress = ProgressLog::new(state.received, Instant::now());
+        let mut throughput = Throughput::new(self.options.min_throughput, Instant::now());
         let mut buffer = vec![0; 64 * 1024];
-        let mut body = answer.reader();
-        let ended = loop {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => break None,
-                Ok(read) => read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => break Some(Failure::from(e)),
+        let mut body = response.into_body();
+        loop {
+            let read = match (body.read(&mut buffer), state.total) {
+                (Ok(0), _) => break,
+                (Err(e), Some(total)) if e.kind() == Kind::Transient && state.received < total => {
+                    let (received, kind) = (state.received, e.kind());
+                    let message = format!("the transfer ended after {received} of {total} bytes");
+                    return Err(Error::with_source(kind, message, e));
+                }
+                (read, _) => read?,
             };
-            held.got += read as u64;
-            if held.got > self.terms.limit {
-                let limit = self.terms.limit;
-                return Err(Trouble::TooLarge { limit });
+            state.received += read as u64;
+            if state.received > self.options.size_limit {
+                return Err(body.error(Kind::InvalidInput, &too_large(self.options.size_limit)));
             }
-            let mut file = self.file;
-            file.write_all(&buffer[..read])
-                .context(doing)
-                .map_err(Trouble::Local)?;
-            self.held.got = held.got;
+            file.write_all(&buffer[..read]).context(context)?;
+            self.state.received = state.received;
             let now = Instant::now();
-            if held.got >= self.furthest + PROGRESS {
-                self.furthest = held.got;
-                budget.progressed(now);
+            if state.received >= self.furthest + PROGRESS {
+                self.furthest = state.received;
+                retry.progressed(now);
             }
-            reporter.at(held.got, held.total, now);
-            if !floor.add(read as u64, now) {
-                return Err(Trouble::TooSlow(self.terms.least));
+            progress.update(state.received, state.total, now);
+            if !throughput.add(read as u64, now) {
+                let min = self.options.min_throughput;
+                let (bytes, seconds) = (min.bytes, min.interval.as_secs());
+                let message = format!("received less than {bytes} bytes in {seconds} s");
+                return Err(body.error(Kind::Transient, &message));
             }
-        };
-        match (ended, held.total) {
-            (Some(Failure::Network(_)) | None, Some(of)) if held.got < of => {
-                Err(Trouble::CutShort { got: held.got, of })
+        }
+        match state.total {
+            Some(total) if state.received < total => Err(body.cut_short(state.received, total)),
+            // A chunked body has no length that ends it.
+            Some(total) if state.received > total => {
+                let message = format!("the server sent more than the {total} bytes it announced");
+                Err(body.error(Kind::InvalidInput, &message))
             }
-            (Some(failure), _) => Err(failure.into()),
-            // A part in chunks has no length of its own to end it.
-            (None, Some(of)) if held.got > of => Err(Trouble::Web(Failure::Protocol(format!(
-                "the server sent more than the {of} bytes that it said"
-            )))),
-            (None, _) => Ok(()),
+            _ => Ok(()),
         }
     }
 
-    /// Asks for the rest if there is a rest to ask for, else for all of it.
-    fn ask(&mut self) -> Result<(Answer, Held), Trouble> {
+    /// Requests the rest if it can be resumed, otherwise the whole file.
+    fn request(&mut self) -> Result<(Response, ResumeState)> {
         loop {
-            let request = self.held.request();
-            let headers: Vec<(&str, &str)> = match &request {
+            let range = self.state.range_headers();
+            let headers: Vec<(&str, &str)> = match &range {
                 Some((range, validator)) => vec![("Range", range), ("If-Range", validator)],
                 None => Vec::new(),
             };
-            let answer = self.web.get(self.url, &headers)?;
+            let response = self.client.get(self.url, &headers)?;
             let head = Head {
-                status: answer.status(),
-                length: answer.header("content-length"),
-                range: answer.header("content-range"),
-                encoding: answer.header("content-encoding"),
-                etag: answer.header("etag"),
-                modified: answer.header("last-modified"),
+                status: response.status(),
+                content_length: response.content_length(),
+                content_range: response.header("content-range"),
+                content_encoding: response.header("content-encoding"),
+                etag: response.header("etag"),
+                last_modified: response.header("last-modified"),
             };
-            match judge(&head, &self.held, self.terms.limit)? {
+            let next = classify_response(&head, &self.state, self.options.size_limit)
+                .map_err(|error| response.error(error))?;
+            match next {
                 Next::Write(next) => {
-                    // A server that knows no ranges sends the same file again: no restart to count.
-                    if next.got == 0 && self.held.got > 0 && next.validator != self.held.validator {
+                    // A server without range support sends the same file again: not a restart.
+                    if next.received == 0
+                        && self.state.received > 0
+                        && next.validator != self.state.validator
+                    {
                         self.restart("the file has changed")?;
                     }
-                    return Ok((answer, next));
+                    return Ok((response, next));
                 }
                 Next::StartOver(why) => self.restart(why)?,
             }
         }
     }
 
-    fn restart(&mut self, why: &str) -> Result<(), Trouble> {
+    fn restart(&mut self, why: &str) -> Result<()> {
+        let url = redact(self.url);
         self.restarts += 1;
-        if self.restarts > RESTARTS {
-            return Err(Trouble::Restless);
+        if self.restarts > MAX_RESTARTS {
+            let message = format!("{url} changed {MAX_RESTARTS} times during the download");
+            return Err(Error::new(Kind::Unavailable, message));
         }
-        log::warn!("{}: {why}; from the beginning", redact(self.url));
-        self.held = Held::default();
+        log::warn!("{url}: {why}; restarting the download");
+        self.state = ResumeState::default();
         Ok(())
     }
+}
+
+/// Why a file is too large; ends with what to do.
+pub(super) fn too_large(limit: u64) -> String {
+    format!("larger than {limit} bytes; to allow more, set ECS_INIT_DOWNLOAD_LIMIT")
 }

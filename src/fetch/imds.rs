@@ -1,30 +1,25 @@
-//! What the EC2 instance metadata service knows, version 2 ("Use the Instance Metadata Service" in
-//! the EC2 User Guide): a token by PUT, then the value by GET. Above all, which region the instance
-//! is in. The service is link-local: never through a proxy, and the time-outs are short because it
-//! is near or not there at all.
+//! The EC2 instance metadata service, version 2 ("Use the Instance Metadata Service" in the EC2
+//! User Guide): a PUT request returns a token, GET requests with it return the values. The address
+//! is link-local, therefore no proxy is used and the time limits are short.
 
 use std::time::Duration;
 
-use super::download::pause_or_stop;
-use super::retry::{Verdict, verdict};
-use super::trouble::Trouble;
 use crate::config::{Config, WebConfig, value};
 use crate::error::{Error, Kind, Result};
 use crate::http::url::redact;
-use crate::http::web::{Limits, Web};
+use crate::http::{Client, Response, Timeouts};
+use crate::retry::{RetryLimit, RetryPolicy};
 use crate::sys::signal::Stop;
 
-/// How the region can be given instead.
-const SET: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
-/// So often is it asked; it may come up a moment after us.
-pub(crate) const TRIES: u32 = 4;
-/// The pause before the second try; it doubles.
-const PAUSE: Duration = Duration::from_millis(250);
-/// The longest answer are a role's credentials, of two kilobytes or so.
-const ANSWER_LIMIT: u64 = 16 * 1024;
+/// What to do if the region is unknown.
+const SET_REGION: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
+/// How often a request is tried: the service may start a moment after this program.
+pub(super) const ATTEMPTS: u32 = 4;
+/// The largest response, in bytes. The longest one, a role's credentials, has about 2000.
+const SIZE_LIMIT: u64 = 16 * 1024;
 
-/// One try: 1 s to connect, 2 s in all.
-const LIMITS: Limits = Limits {
+/// The time limits of one attempt.
+const TIMEOUTS: Timeouts = Timeouts {
     resolve: Duration::from_secs(1),
     connect: Duration::from_secs(1),
     send: Duration::from_secs(1),
@@ -33,67 +28,64 @@ const LIMITS: Limits = Limits {
     total: Some(Duration::from_secs(2)),
 };
 
-/// The region: as it was set, else as IMDS says. There is no default: a wrong region would work
-/// until the day when it does not.
+/// The configured region, otherwise the region in IMDS. There is no default: a wrong region would
+/// fail later, with a worse message.
 ///
 /// # Errors
-/// If it is not set and cannot be asked for; says how to set it.
+/// The region is not configured, and IMDS is disabled or did not return it.
 pub fn region(config: &Config, stop: &Stop) -> Result<String> {
     if let Some(region) = &config.region {
         return Ok((**region).clone());
     }
+    let unknown = |why: &str| {
+        let message = format!("the region is unknown: {why}; {SET_REGION}");
+        Error::new(Kind::InvalidInput, message)
+    };
     if config.external {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "the region is not known: ECS_EXTERNAL=true says that the host is outside EC2; {SET}"
-            ),
-        ));
+        return Err(unknown("ECS_EXTERNAL=true: the host is outside EC2"));
     }
     if config.web.imds_disabled {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "the region is not known: AWS_EC2_METADATA_DISABLED=true forbids to ask; {SET}"
-            ),
-        ));
+        return Err(unknown("AWS_EC2_METADATA_DISABLED=true disables IMDS"));
     }
-    let base = endpoint(&config.web);
-    let unknown = |why: &str| {
-        Error::new(
-            Kind::InvalidInput,
-            format!(
-                "the region is not known: the instance metadata service at {} did not tell: {why}; \
-             {SET}",
-                redact(&base)
-            ),
-        )
+    let region = match get(config, "placement/region", ATTEMPTS, stop) {
+        Err(error) if error.is_interrupted() => return Err(error),
+        Err(error) => return Err(unknown(&error.to_string()).with_kind(error.kind())),
+        Ok(region) => region,
     };
-    let region = read(config, "placement/region", TRIES, stop);
-    let region = region.map_err(|trouble| match Error::from(trouble) {
-        stopped if stopped.is_interrupted() => stopped,
-        why => unknown(&why.to_string()),
-    })?;
+    let invalid = |why: &str| {
+        let base = endpoint(&config.web);
+        unknown(&format!("the response of IMDS at {} {why}", redact(&base)))
+    };
     let region = match region.trim() {
-        "" => return Err(unknown("its answer is empty")),
-        text => value::region(text).map_err(|why| unknown(&format!("its answer is {why}")))?,
+        "" => return Err(invalid("is empty")),
+        text => value::region(text).map_err(|why| invalid(&format!("is {why}")))?,
     };
-    log::info!("the region is {region}, says the instance metadata service");
+    log::info!("region {region}, from IMDS");
     Ok(region)
 }
 
-/// One item by its path below `/latest/meta-data/`; asked for `tries` times as long as that may
-/// help, each of which may take 4 s. Whether the service may be asked at all is the caller's to
-/// know.
+/// The value of an item, given by its path below `/latest/meta-data/`. Makes at most `attempts`
+/// attempts of up to 4 s each. The caller checks whether IMDS is disabled.
 ///
 /// # Errors
-/// Why there is no answer; an item that the instance does not have is [`Trouble::Status`] 404.
-pub fn read(config: &Config, item: &str, tries: u32, stop: &Stop) -> Result<String, Trouble> {
-    let web = Web::direct(LIMITS, stop.clone()).map_err(Trouble::Local)?;
-    persist(&web, &endpoint(&config.web), item, tries, stop)
+/// IMDS did not return the item; [`Kind::Unavailable`] if the instance does not have it.
+pub fn get(config: &Config, item: &str, attempts: u32, stop: &Stop) -> Result<String> {
+    let policy = RetryPolicy {
+        first_pause: Duration::from_millis(250),
+        max_pause: Duration::from_secs(15),
+        jitter: (1.0, 1.0),
+        limit: RetryLimit::Attempts(attempts),
+    };
+    let client = Client::direct(TIMEOUTS, stop)?;
+    let base = endpoint(&config.web);
+    policy.run(
+        stop,
+        |_| request(&client, &base, item),
+        |error, pause| log::debug!("{error}; retrying in {} ms", pause.as_millis()),
+    )
 }
 
-/// Where IMDS is. An endpoint that was set wins over the mode.
+/// The base URL of IMDS. A configured endpoint overrides the configured mode.
 #[must_use]
 pub fn endpoint(web: &WebConfig) -> String {
     match &web.imds_endpoint {
@@ -103,46 +95,22 @@ pub fn endpoint(web: &WebConfig) -> String {
     }
 }
 
-/// Asks, and asks again as long as that may help.
-fn persist(web: &Web, base: &str, path: &str, tries: u32, stop: &Stop) -> Result<String, Trouble> {
-    let mut wait = PAUSE;
-    for _ in 1..tries {
-        match ask(web, base, path) {
-            Err(trouble) if verdict(&trouble) == Verdict::Retry => {
-                log::debug!(
-                    "instance metadata: {trouble}; again in {} ms",
-                    wait.as_millis()
-                );
-                pause_or_stop(stop, wait)?;
-                wait *= 2;
-            }
-            done => return done,
-        }
-    }
-    ask(web, base, path)
-}
-
-fn ask(web: &Web, base: &str, path: &str) -> Result<String, Trouble> {
-    let token = web.put(
+fn request(client: &Client, base: &str, item: &str) -> Result<String> {
+    let token = client.put(
         &format!("{base}/latest/api/token"),
         &[("X-aws-ec2-metadata-token-ttl-seconds", "60")],
     )?;
     let token = text(token)?;
-    let value = web.get(
-        &format!("{base}/latest/meta-data/{path}"),
+    let value = client.get(
+        &format!("{base}/latest/meta-data/{item}"),
         &[("X-aws-ec2-metadata-token", token.trim())],
     )?;
     text(value)
 }
 
-fn text(answer: crate::http::web::Answer) -> Result<String, Trouble> {
-    match answer.status() {
-        200 => {
-            let body = answer.read_all(ANSWER_LIMIT)?;
-            Ok(String::from_utf8_lossy(&body).into_owned())
-        }
-        status => Err(Trouble::Status(status)),
-    }
+fn text(response: Response) -> Result<String> {
+    let body = response.require_ok()?.read_all(SIZE_LIMIT)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 #[cfg(test)]
@@ -155,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is() {
+    fn imds_endpoint_by_setting_and_mode() {
         for (environment, expected) in [
             (&[][..], "http://169.254.169.254"),
             (
@@ -175,15 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_not_asked_for() {
+    fn configured_region_needs_no_imds() {
         let set = config(&[("ECS_EXTERNAL", "true"), ("AWS_REGION", "eu-west-1")]);
         assert_eq!(region(&set, &Stop::never()).unwrap(), "eu-west-1");
     }
 
     #[test]
-    fn without_a_way_to_ask_the_error_says_how_to_set_it() {
+    fn unknown_region_error_names_the_settings() {
         for name in ["ECS_EXTERNAL", "AWS_EC2_METADATA_DISABLED"] {
             let error = region(&config(&[(name, "true")]), &Stop::never()).unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidInput);
             let error = error.to_string();
             assert!(error.contains(name), "{error}");
             assert!(error.contains("set AWS_REGION"), "{error}");

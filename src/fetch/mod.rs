@@ -1,22 +1,21 @@
-//! Which tar, from where. Everything that it finds is unverified: [`UnverifiedTar`] for the verifier,
-//! [`Download`] for the cache once the verifier is content.
+//! Downloads: the agent's tar and its signature, and the configuration from S3.
 //!
-//! The order: the cache by its state ([`cache::Cache::state`]; the caller decides), then a
-//! [`Search`]: the tar that the configuration names, the mirror, the region's bucket, the
-//! partition's bucket. The region is asked for only when a bucket's turn comes.
+//! [`Search`] tries the sources of the tar in this order: the file that the configuration names,
+//! the mirror, the region's bucket, the partition's bucket. It asks IMDS for the region only when
+//! it comes to the buckets. What it finds is not verified: [`crate::types::UnverifiedTar`].
 
 pub mod credentials;
 pub mod download;
 pub mod imds;
+mod options;
+pub mod partition;
 mod progress;
-pub mod region;
 mod resume;
-pub mod retry;
 pub mod s3_config;
-pub mod search;
-pub mod trouble;
+mod search;
 pub mod urls;
 
 pub use download::Download;
-pub use progress::{Least, Reporter};
+pub use options::{FetchOptions, MinThroughput};
+pub use progress::ProgressLog;
 pub use search::{Found, LocalTar, Search};

@@ -1,131 +1,132 @@
-//! What to do with an answer to a GET that may resume a cut transfer (RFC 9110 sections 13.1.5,
-//! 14 and 15.3.7). Pure.
+//! How a response to a request for the rest of a file continues the download (RFC 9110, sections
+//! 13.1.5, 14 and 15.3.7). Pure.
 
-use super::trouble::Trouble;
+use super::download::too_large;
+use crate::http::HttpError;
 
-/// What we have of a file so far.
+/// What is known about a file that is being downloaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
-    /// How many of its bytes, from the first on.
-    pub got: u64,
-    /// How many it has, as far as the server said.
+pub struct ResumeState {
+    /// How many bytes were received, from the first on.
+    pub received: u64,
+    /// The size of the file, if the server announced it.
     pub total: Option<u64>,
-    /// What tells its version: a strong `ETag`, else its `Last-Modified`.
+    /// Identifies the version of the file: a strong `ETag`, otherwise `Last-Modified`.
     pub validator: Option<String>,
 }
 
-/// The headers of an answer that matter here.
+/// The parts of a response's head that matter here.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head<'a> {
-    /// The status.
+    /// The status code.
     pub status: u16,
     /// `Content-Length`.
-    pub length: Option<&'a str>,
+    pub content_length: Option<u64>,
     /// `Content-Range`.
-    pub range: Option<&'a str>,
+    pub content_range: Option<&'a str>,
     /// `Content-Encoding`.
-    pub encoding: Option<&'a str>,
+    pub content_encoding: Option<&'a str>,
     /// `ETag`.
     pub etag: Option<&'a str>,
     /// `Last-Modified`.
-    pub modified: Option<&'a str>,
+    pub last_modified: Option<&'a str>,
 }
 
-/// What the body is.
+/// How the download continues.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It goes to this place of the file: after what we have, or to the beginning.
-    Write(Held),
-    /// It does not fit what we have: ask for the whole file. Why.
+    /// Write the body at [`ResumeState::received`]: after the received bytes, or at the start.
+    Write(ResumeState),
+    /// The body does not continue the received bytes: request the whole file. Why.
     StartOver(&'static str),
 }
 
-impl Held {
-    /// The headers that ask for the rest: `Range` and `If-Range`. None if we have nothing, or
-    /// nothing tells whether the file is still the same.
+impl ResumeState {
+    /// The values of `Range` and `If-Range` for a request for the rest. `None` if nothing was
+    /// received, or nothing identifies the version of the file.
     #[must_use]
-    pub fn request(&self) -> Option<(String, &str)> {
+    pub fn range_headers(&self) -> Option<(String, &str)> {
         let validator = self.validator.as_deref()?;
-        (self.got > 0).then(|| (format!("bytes={}-", self.got), validator))
+        (self.received > 0).then(|| (format!("bytes={}-", self.received), validator))
     }
 }
 
-/// Judges an answer; `known` is what [`Held::request`] was made of, and `limit` the most bytes
-/// that a file may have.
+/// Decides how a response continues a download. `state` made the request's headers; `limit` is
+/// the size of the largest accepted file, in bytes.
 ///
 /// # Errors
-/// An answer that is no file, or too large a one.
-pub fn judge(head: &Head, known: &Held, limit: u64) -> Result<Next, Trouble> {
-    let asked = known.request().is_some();
+/// The response is not the file, or the file is too large.
+pub fn classify_response(head: &Head, state: &ResumeState, limit: u64) -> Result<Next, HttpError> {
+    let is_range_request = state.range_headers().is_some();
     match head.status {
         200 => {}
-        206 if asked => {}
-        416 if asked => return Ok(Next::StartOver("the server has no such range")),
-        status => return Err(Trouble::Status(status)),
+        206 if is_range_request => {}
+        416 if is_range_request => return Ok(Next::StartOver("the server has no such range")),
+        status => return Err(HttpError::Status(status)),
     }
-    if let Some(encoding) = head.encoding
+    if let Some(encoding) = head.content_encoding
         && !encoding.trim().eq_ignore_ascii_case("identity")
     {
-        return Err(Trouble::Encoded(encoding.to_owned()));
+        let message = format!("the server encoded the file ({encoding}), which was not requested");
+        return Err(HttpError::Protocol(message));
     }
-    let length = head.length.and_then(|l| l.trim().parse::<u64>().ok());
     let next = if head.status == 206 {
-        match rest(head, known, length) {
-            Ok(known) => known,
+        match resume(head, state) {
+            Ok(next) => next,
             Err(why) => return Ok(Next::StartOver(why)),
         }
     } else {
-        Held {
-            got: 0,
-            total: length,
+        ResumeState {
+            received: 0,
+            total: head.content_length,
             validator: validator(head),
         }
     };
     if next.total.is_some_and(|total| total > limit) {
-        return Err(Trouble::TooLarge { limit });
+        return Err(HttpError::Protocol(too_large(limit)));
     }
     Ok(Next::Write(next))
 }
 
-/// What a 206 adds to what we have, or why it does not fit.
-fn rest(head: &Head, known: &Held, length: Option<u64>) -> Result<Held, &'static str> {
+/// The state with which a 206 response continues, or why it does not match.
+fn resume(head: &Head, state: &ResumeState) -> Result<ResumeState, &'static str> {
     let (first, last, total) = head
-        .range
+        .content_range
         .and_then(content_range)
-        .ok_or("the server sent a part without saying which")?;
-    if first != known.got {
-        return Err("the server sent another part than was asked for");
+        .ok_or("the server sent a part without a valid Content-Range")?;
+    if first != state.received {
+        return Err("the server sent another part than requested");
     }
-    if length.is_some_and(|l| l != last - first + 1) {
-        return Err("the server's Content-Range and Content-Length do not fit");
+    if head.content_length.is_some_and(|l| l != last - first + 1) {
+        return Err("the server's Content-Range and Content-Length do not match");
     }
-    let total = total.or(known.total);
-    if total.is_some_and(|t| last >= t) || (known.total.is_some() && total != known.total) {
-        return Err("the file's size has changed");
+    let total = total.or(state.total);
+    if total.is_some_and(|t| last >= t) || (state.total.is_some() && total != state.total) {
+        return Err("the size of the file has changed");
     }
-    // If-Range should have seen to it; a proxy's cache may not.
+    // If-Range should prevent this; a caching proxy may ignore it.
     let now = validator(head);
-    if now.is_some() && known.validator.is_some() && now != known.validator {
+    if now.is_some() && state.validator.is_some() && now != state.validator {
         return Err("the file has changed");
     }
-    Ok(Held {
-        got: known.got,
+    Ok(ResumeState {
+        received: state.received,
         total,
-        validator: known.validator.clone(),
+        validator: state.validator.clone(),
     })
 }
 
-/// A strong `ETag`, else `Last-Modified`: what `If-Range` may carry. A weak tag says "as good as
-/// the same", which is no base for joining two halves.
+/// A strong `ETag`, otherwise `Last-Modified`: the valid values of `If-Range`. A weak tag allows
+/// different bytes.
 fn validator(head: &Head) -> Option<String> {
     let strong = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
     let tag = head.etag.map(str::trim).filter(strong);
-    tag.or(head.modified.map(str::trim))
+    tag.or(head.last_modified.map(str::trim))
         .filter(|v| !v.is_empty())
         .map(str::to_owned)
 }
 
-/// `bytes 0-99/200`: first, last, and the whole size unless it is `*`.
+/// `bytes 0-99/200`: first, last, and the size of the file unless it is `*`.
 fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -134,7 +135,7 @@ fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
         "*" => None,
         number => Some(number.parse().ok()?),
     };
-    // `last` of u64::MAX would overflow in "how many".
+    // With a `last` of u64::MAX, the length would overflow.
     (first <= last && last < u64::MAX).then_some((first, last, total))
 }
 
@@ -144,60 +145,60 @@ mod tests {
 
     const LIMIT: u64 = 1000;
 
-    fn held() -> Held {
-        Held {
-            got: 40,
+    fn state() -> ResumeState {
+        ResumeState {
+            received: 40,
             total: Some(100),
             validator: Some("\"a\"".into()),
         }
     }
 
-    fn part<'a>(range: &'a str, length: &'a str, etag: &'a str) -> Head<'a> {
+    fn part<'a>(range: &'a str, length: u64, etag: &'a str) -> Head<'a> {
         Head {
             status: 206,
-            range: Some(range),
-            length: Some(length),
+            content_range: Some(range),
+            content_length: Some(length),
             etag: Some(etag),
             ..Head::default()
         }
     }
 
-    fn whole<'a>(length: &'a str, etag: &'a str) -> Head<'a> {
+    fn whole(length: u64, etag: &str) -> Head<'_> {
         Head {
             status: 200,
-            length: Some(length),
+            content_length: Some(length),
             etag: Some(etag),
             ..Head::default()
         }
     }
 
     #[test]
-    fn a_part_that_fits_is_appended() {
+    fn matching_part_is_appended() {
         for head in [
-            part("bytes 40-99/100", "60", "\"a\""),
-            part("bytes 40-99/*", "60", "\"a\""),
-            part("bytes 40-79/100", "40", "\"a\""),
+            part("bytes 40-99/100", 60, "\"a\""),
+            part("bytes 40-99/*", 60, "\"a\""),
+            part("bytes 40-79/100", 40, "\"a\""),
         ] {
-            let Next::Write(next) = judge(&head, &held(), LIMIT).unwrap() else {
+            let Next::Write(next) = classify_response(&head, &state(), LIMIT).unwrap() else {
                 panic!("{head:?}");
             };
-            assert_eq!(next, held());
+            assert_eq!(next, state());
         }
     }
 
     #[test]
-    fn a_part_that_does_not_fit_starts_over() {
+    fn mismatching_part_starts_over() {
         for head in [
-            part("bytes 0-99/100", "100", "\"a\""),
-            part("bytes 41-99/100", "59", "\"a\""),
-            part("bytes 40-99/101", "60", "\"a\""),
-            part("bytes 40-100/100", "61", "\"a\""),
-            part("bytes 40-99/100", "59", "\"a\""),
-            part("bytes 40-99/100", "60", "\"b\""),
-            part("bytes 99-40/100", "60", "\"a\""),
-            part("bytes 40-18446744073709551615/*", "60", "\"a\""),
-            part("items 40-99/100", "60", "\"a\""),
-            part("nonsense", "60", "\"a\""),
+            part("bytes 0-99/100", 100, "\"a\""),
+            part("bytes 41-99/100", 59, "\"a\""),
+            part("bytes 40-99/101", 60, "\"a\""),
+            part("bytes 40-100/100", 61, "\"a\""),
+            part("bytes 40-99/100", 59, "\"a\""),
+            part("bytes 40-99/100", 60, "\"b\""),
+            part("bytes 99-40/100", 60, "\"a\""),
+            part("bytes 40-18446744073709551615/*", 60, "\"a\""),
+            part("items 40-99/100", 60, "\"a\""),
+            part("nonsense", 60, "\"a\""),
             Head {
                 status: 206,
                 ..Head::default()
@@ -207,16 +208,16 @@ mod tests {
                 ..Head::default()
             },
         ] {
-            let next = judge(&head, &held(), LIMIT).unwrap();
+            let next = classify_response(&head, &state(), LIMIT).unwrap();
             assert!(matches!(next, Next::StartOver(_)), "{head:?}");
         }
     }
 
     #[test]
-    fn a_whole_file_begins_at_the_beginning() {
-        let next = judge(&whole("70", "\"b\""), &held(), LIMIT).unwrap();
-        let fresh = Held {
-            got: 0,
+    fn whole_file_is_written_at_start() {
+        let next = classify_response(&whole(70, "\"b\""), &state(), LIMIT).unwrap();
+        let fresh = ResumeState {
+            received: 0,
             total: Some(70),
             validator: Some("\"b\"".into()),
         };
@@ -224,52 +225,56 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
-        let nothing = Held::default();
-        let refused = |head: Head| judge(&head, &nothing, LIMIT).unwrap_err();
+    fn unusable_response_is_an_error() {
+        let nothing = ResumeState::default();
+        let refused = |head: Head| classify_response(&head, &nothing, LIMIT).unwrap_err();
         for status in [206, 204, 304, 403, 404, 416, 503] {
             let head = Head {
                 status,
                 ..Head::default()
             };
-            assert!(matches!(refused(head), Trouble::Status(s) if s == status));
+            assert!(matches!(refused(head), HttpError::Status(s) if s == status));
         }
         assert!(matches!(
-            refused(whole("1001", "\"a\"")),
-            Trouble::TooLarge { limit: LIMIT }
+            refused(whole(1001, "\"a\"")),
+            HttpError::Protocol(_)
         ));
         let gzip = Head {
-            encoding: Some("gzip"),
-            ..whole("10", "\"a\"")
+            content_encoding: Some("gzip"),
+            ..whole(10, "\"a\"")
         };
-        assert!(matches!(refused(gzip), Trouble::Encoded(_)));
-        // A part of a file that is too large is as well.
-        let open = Held {
+        assert!(matches!(refused(gzip), HttpError::Protocol(_)));
+        // So is a part of a file that is too large.
+        let open = ResumeState {
             total: None,
-            ..held()
+            ..state()
         };
-        let big = part("bytes 40-99/2000", "60", "\"a\"");
+        let big = part("bytes 40-99/2000", 60, "\"a\"");
         assert!(matches!(
-            judge(&big, &open, LIMIT),
-            Err(Trouble::TooLarge { .. })
+            classify_response(&big, &open, LIMIT),
+            Err(HttpError::Protocol(_))
         ));
     }
 
     #[test]
-    fn only_what_tells_versions_apart_resumes() {
-        let request = |etag, modified| {
+    fn only_strong_validator_resumes() {
+        let request = |etag, last_modified| {
             let head = Head {
                 status: 200,
                 etag,
-                modified,
+                last_modified,
                 ..Head::default()
             };
-            let Ok(Next::Write(mut known)) = judge(&head, &Held::default(), LIMIT) else {
+            let Ok(Next::Write(mut known)) =
+                classify_response(&head, &ResumeState::default(), LIMIT)
+            else {
                 panic!();
             };
-            assert_eq!(known.request(), None, "nothing held, nothing to resume");
-            known.got = 7;
-            known.request().map(|(range, v)| (range, v.to_owned()))
+            assert_eq!(known.range_headers(), None, "nothing was received");
+            known.received = 7;
+            known
+                .range_headers()
+                .map(|(range, v)| (range, v.to_owned()))
         };
         let date = "Sat, 21 Nov 2026 10:00:00 GMT";
         let resumes = |v: &str| Some(("bytes=7-".to_owned(), v.to_owned()));

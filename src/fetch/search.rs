@@ -1,49 +1,23 @@
-//! From place to place, until one has the tar.
+//! The search for the tar: one source after the other, until one has it.
 
 use std::borrow::Borrow;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::download::{self, Download, Terms};
-use super::progress::Least;
-use super::retry::{Patience, Verdict, verdict};
-use super::trouble::Trouble;
+use super::download::{self, Download};
+use super::options::FetchOptions;
 use super::urls::{Candidate, buckets, key, mirror};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::{TempFile, remove_stale};
-use crate::http::failure::Failure;
+use crate::http::Client;
 use crate::http::url::redact;
-use crate::http::web::{Limits, Web};
 use crate::sys::file::open_regular;
 use crate::sys::signal::Stop;
 use crate::types::{
     AgentVersion, Architecture, TarSource, UnverifiedTar, read_signature, signature_path,
 };
-
-/// How the web is used. The defaults are what the program runs with.
-#[derive(Debug, Clone, Copy)]
-pub struct Manners {
-    /// The limits of each request.
-    pub limits: Limits,
-    /// How long one source may fail.
-    pub patience: Patience,
-    /// The least progress of a transfer.
-    pub least: Least,
-}
-
-impl Manners {
-    /// As the configuration wants it.
-    #[must_use]
-    pub fn new(config: &Config) -> Manners {
-        Manners {
-            limits: Limits::default(),
-            patience: Patience::new(config.source.retry_time),
-            least: Least::default(),
-        }
-    }
-}
 
 /// The tar that the configuration names.
 #[derive(Debug)]
@@ -71,69 +45,70 @@ impl Borrow<File> for LocalTar {
 pub enum Found {
     /// A file on this host.
     Local(UnverifiedTar<LocalTar>),
-    /// Fetched; the cache may keep it once it is verified.
+    /// A download in a temporary file.
     Downloaded(Download),
 }
 
-/// Where the search stands.
+/// The next source to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Step {
     File,
     Mirror,
     Buckets,
-    Over,
+    Done,
 }
 
-/// A search for the tar. Each place is asked only when its turn comes.
+/// A search for the tar.
 pub struct Search<'a, R> {
     config: &'a Config,
-    manners: Manners,
+    options: FetchOptions,
     architecture: Architecture,
     stop: &'a Stop,
-    /// Asks for the region; gone once it was asked.
+    /// Returns the region; `None` after it was called.
     region: Option<R>,
-    turn: Turn,
+    step: Step,
     buckets: std::vec::IntoIter<Candidate>,
-    web: Option<Web>,
-    /// What each place answered, for the last error.
+    client: Option<Client>,
+    /// Why each source tried so far does not have the tar.
     failures: Vec<String>,
 }
 
 impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
-    /// A search from the beginning. `region` is called at most once.
+    /// A search that starts with the first source. `region` is called at most once, when the
+    /// search comes to the buckets.
     pub fn new(
         config: &'a Config,
         architecture: Architecture,
-        manners: Manners,
+        options: FetchOptions,
         stop: &'a Stop,
         region: R,
     ) -> Self {
         Search {
             config,
-            manners,
+            options,
             architecture,
             stop,
             region: Some(region),
-            turn: Turn::File,
+            step: Step::File,
             buckets: Vec::new().into_iter(),
-            web: None,
+            client: None,
             failures: Vec::new(),
         }
     }
 
-    /// The next place's tar, unverified. Called again, it goes on after the place that had the
-    /// last one.
+    /// The tar of the next source that has it. A download goes to a temporary file in `dir`, which
+    /// is created if needed.
     ///
     /// # Errors
-    /// No place has it: what each of them answered. Or nothing could have it: our own disk, a
-    /// configuration that cannot be used, the order to stop.
+    /// [`Kind::Unavailable`]: no source has it, with the reason of each. Other kinds: no source
+    /// can be used, because of this host, the configuration or SIGTERM.
     pub fn next(&mut self, dir: &Path) -> Result<Found> {
-        if self.turn == Turn::File {
-            self.turn = Turn::Mirror;
+        if self.step == Step::File {
+            self.step = Step::Mirror;
             let config = self.config;
             if let Some(tar) = &config.source.tar {
                 let path = config.root.at(&**tar);
-                if let Some(found) = local(path.clone())? {
+                if let Some(found) = open_local(&path)? {
                     return Ok(Found::Local(found));
                 }
                 self.failed(format!("{}: no such file ({})", path.display(), tar.origin));
@@ -141,46 +116,45 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
         }
         let key = key(&self.config.source.version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
-            let part = temp_file_in(dir)?;
-            let terms = self.terms();
-            let tar = download::tar(self.web()?, &terms, &candidate, part);
-            if let Some(download) = self.judge(&candidate, tar)? {
+            let temp = temp_file_in(dir)?;
+            let (options, stop) = (self.options, self.stop);
+            let tar = download::tar(self.client()?, &options, stop, &candidate, temp);
+            if let Some(download) = self.found(&candidate, tar)? {
                 return Ok(Found::Downloaded(download));
             }
         }
-        Err(self.over("no source has the agent's tar"))
+        Err(self.exhausted("no source has the agent's tar"))
     }
 
-    /// The signature of a tar of this version, for a cached tar that came without one. Asks the
-    /// mirror and the buckets.
+    /// The signature of this version's tar, from the mirror or a bucket.
     ///
     /// # Errors
     /// As [`Search::next`].
     pub fn signature(mut self, version: &AgentVersion) -> Result<Vec<u8>> {
-        self.turn = Turn::Mirror;
+        self.step = Step::Mirror;
         let key = key(version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
-            let terms = self.terms();
-            let signature = download::signature(self.web()?, &terms, &candidate);
-            if let Some(signature) = self.judge(&candidate, signature)? {
-                log::info!("fetched {}", redact(&candidate.signature_url()));
+            let (options, stop) = (self.options, self.stop);
+            let signature = download::signature(self.client()?, &options, stop, &candidate);
+            if let Some(signature) = self.found(&candidate, signature)? {
+                log::info!("downloaded {}", redact(&candidate.signature_url()));
                 return Ok(signature);
             }
         }
-        Err(self.over(&format!("no source has the signature of {key}")))
+        Err(self.exhausted(&format!("no source has the signature of {key}")))
     }
 
-    /// The next URL to ask.
+    /// The next URL to try.
     fn candidate(&mut self, key: &str) -> Result<Option<Candidate>> {
         loop {
-            match self.turn {
-                Turn::File | Turn::Mirror => {
-                    self.turn = Turn::Buckets;
+            match self.step {
+                Step::File | Step::Mirror => {
+                    self.step = Step::Buckets;
                     if let Some(base) = &self.config.source.mirror {
                         return Ok(Some(mirror(base, key)));
                     }
                 }
-                Turn::Buckets => {
+                Step::Buckets => {
                     if let Some(region) = self.region.take() {
                         match region() {
                             Ok(region) => {
@@ -193,73 +167,58 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
                     }
                     match self.buckets.next() {
                         Some(candidate) => return Ok(Some(candidate)),
-                        None => self.turn = Turn::Over,
+                        None => self.step = Step::Done,
                     }
                 }
-                Turn::Over => return Ok(None),
+                Step::Done => return Ok(None),
             }
         }
     }
 
-    /// What a source gave; `None` to go on to the next.
-    fn judge<T>(&mut self, from: &Candidate, got: Result<T, Trouble>) -> Result<Option<T>> {
-        let trouble = match got {
-            Ok(got) => return Ok(Some(got)),
-            Err(trouble) => trouble,
+    /// What a source returned; `None` to try the next one.
+    fn found<T>(&mut self, from: &Candidate, result: Result<T>) -> Result<Option<T>> {
+        let error = match result {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) => error,
         };
-        if verdict(&trouble) == Verdict::Fatal {
-            return Err(trouble.into());
-        }
-        let why = format!("{} ({}): {trouble}", from.place, redact(&from.url));
-        if matches!(trouble, Trouble::Web(Failure::Tls(_))) {
-            // Somebody may be listening in between.
-            log::error!("{why}");
-            self.failures.push(why);
-        } else {
-            self.failed(why);
+        let message = format!("{}: {error}", from.place);
+        match error.kind() {
+            Kind::Interrupted | Kind::Io => return Err(error),
+            Kind::Untrusted => {
+                // The connection may be intercepted.
+                log::error!("{message}");
+                self.failures.push(message);
+            }
+            _ => self.failed(message),
         }
         Ok(None)
     }
 
-    fn failed(&mut self, why: String) {
-        log::warn!("{why}");
-        self.failures.push(why);
+    fn failed(&mut self, message: String) {
+        log::warn!("{message}");
+        self.failures.push(message);
     }
 
-    fn over(&self, what: &str) -> Error {
-        if self.failures.is_empty() {
-            return Error::new(
-                Kind::InvalidInput,
-                format!("{what}: every source has been tried"),
-            );
-        }
-        Error::new(
-            Kind::InvalidInput,
-            format!("{what}: {}", self.failures.join("; ")),
-        )
-    }
-
-    fn terms(&self) -> Terms<'a> {
-        Terms {
-            limit: self.config.source.download_limit,
-            patience: self.manners.patience,
-            least: self.manners.least,
-            stop: self.stop,
-        }
-    }
-
-    /// The client, made when it is first needed: a CA bundle that is broken does not matter to a
-    /// local tar.
-    fn web(&mut self) -> Result<&Web> {
-        let web = match self.web.take() {
-            Some(web) => web,
-            None => Web::new(self.config, self.manners.limits, self.stop.clone())?,
+    fn exhausted(&self, message: &str) -> Error {
+        let reasons = match &*self.failures {
+            [] => "every source was tried".to_owned(),
+            failures => failures.join("; "),
         };
-        Ok(self.web.insert(web))
+        Error::new(Kind::Unavailable, format!("{message}: {reasons}"))
+    }
+
+    /// The client. It is created when it is first needed: an invalid CA bundle does not matter for
+    /// a local tar.
+    fn client(&mut self) -> Result<&Client> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::new(self.config, self.options.timeouts, self.stop)?,
+        };
+        Ok(self.client.insert(client))
     }
 }
 
-/// A file in `dir` for a download. Creates the directory, and removes what killed downloads left.
+/// A temporary file in `dir`. Creates the directory, and removes the files of killed downloads.
 fn temp_file_in(dir: &Path) -> Result<TempFile> {
     fs::create_dir_all(dir)
         .and_then(|()| remove_stale(dir))
@@ -267,14 +226,15 @@ fn temp_file_in(dir: &Path) -> Result<TempFile> {
         .context(|| format!("create a file in {}", dir.display()))
 }
 
-/// A tar on this host with its signature beside it; `None` if it is not there.
-fn local(path: PathBuf) -> Result<Option<UnverifiedTar<LocalTar>>> {
-    let file = match open_regular(&path) {
+/// A tar on this host and its signature, if there is one; `None` if the tar does not exist.
+fn open_local(path: &Path) -> Result<Option<UnverifiedTar<LocalTar>>> {
+    let file = match open_regular(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.context(|| format!("open the tar {}", path.display()))?,
     };
-    let signature = read_signature(&signature_path(&path))?;
+    let signature = read_signature(&signature_path(path))?;
+    let path = path.to_owned();
     let source = TarSource::File(path.clone());
-    let file = LocalTar { file, path };
-    Ok(Some(UnverifiedTar::new(file, signature, source)))
+    let local = LocalTar { file, path };
+    Ok(Some(UnverifiedTar::new(local, signature, source)))
 }

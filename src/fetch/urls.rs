@@ -1,22 +1,21 @@
-//! Where the tar may lie on the web: the mirror, the region's bucket, the partition's bucket, in
-//! this order. The regional one goes first because it is the one that a gateway endpoint in a VPC
-//! without internet reaches. Pure.
+//! The URLs of the tar: at the mirror, in the region's bucket, in the partition's bucket. The
+//! region's comes first: a VPC without internet reaches only that one, through a gateway endpoint.
+//! Pure.
 
 use std::fmt;
 
-use super::region::partition;
+use super::partition::partition;
 use crate::config::WebConfig;
-use crate::types::AgentVersion;
-use crate::types::Architecture;
+use crate::types::{AgentVersion, Architecture};
 
-/// What kind of place a URL is; printed in the log.
+/// The kind of a source, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// `ECS_INIT_MIRROR`.
     Mirror,
-    /// The bucket of the region.
+    /// The region's bucket.
     Regional,
-    /// The bucket of the partition, in its home region.
+    /// The partition's bucket, in its home region.
     Partition,
 }
 
@@ -30,10 +29,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// A URL of the tar. Its signature lies at the same URL with `.asc` after it.
+/// A URL of the tar. The URL of its signature has `.asc` appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What kind of place it is.
+    /// The kind of source.
     pub place: Place,
     /// The tar's URL.
     pub url: String,
@@ -47,7 +46,7 @@ impl Candidate {
     }
 }
 
-/// The tar's name in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
+/// The tar's key in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
 #[must_use]
 pub fn key(version: &AgentVersion, architecture: Architecture) -> String {
     match architecture {
@@ -69,37 +68,32 @@ pub fn mirror(base: &str, key: &str) -> Candidate {
 #[must_use]
 pub fn buckets(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
     let partition = partition(region);
-    let host = |region: &str| service(region, web);
+    let base = |region: &str| s3_base_url(region, web);
     let regional = Candidate {
         place: Place::Regional,
-        url: format!("{}/amazon-ecs-agent-{region}/{key}", host(region)),
+        url: format!("{}/amazon-ecs-agent-{region}/{key}", base(region)),
     };
     let shared = partition.home.map(|home| Candidate {
         place: Place::Partition,
-        url: format!("{}/amazon-ecs-agent/{key}", host(home)),
+        url: format!("{}/amazon-ecs-agent/{key}", base(home)),
     });
     std::iter::once(regional).chain(shared).collect()
 }
 
-/// S3 in a region, or what stands for it everywhere.
+/// The base URL of S3 in a region, or the configured endpoint.
 #[must_use]
-pub fn service(region: &str, web: &WebConfig) -> String {
-    match &web.s3_endpoint {
-        Some(endpoint) => (**endpoint).clone(),
-        None => endpoint(region, partition(region).suffix, web),
+pub fn s3_base_url(region: &str, web: &WebConfig) -> String {
+    if let Some(endpoint) = &web.s3_endpoint {
+        return (**endpoint).clone();
     }
-}
-
-/// S3's endpoint of a region, path-style ("Amazon S3 endpoints and quotas" in the AWS General
-/// Reference).
-fn endpoint(region: &str, suffix: &str, web: &WebConfig) -> String {
+    // Path-style ("Amazon S3 endpoints and quotas" in the AWS General Reference).
     let service = match (web.fips, web.dualstack) {
         (false, false) => "s3",
         (false, true) => "s3.dualstack",
         (true, false) => "s3-fips",
         (true, true) => "s3-fips.dualstack",
     };
-    format!("https://{service}.{region}.{suffix}")
+    format!("https://{service}.{region}.{}", partition(region).suffix)
 }
 
 #[cfg(test)]
@@ -119,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_region_comes_before_the_partition() {
+    fn region_bucket_comes_before_partition_bucket() {
         assert_eq!(
             urls("eu-west-1", &web()),
             [
@@ -137,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_known_home_there_is_one_bucket() {
+    fn partition_without_home_has_one_bucket() {
         assert_eq!(
             urls("eusc-de-east-1", &web()),
             ["https://s3.eusc-de-east-1.amazonaws.eu/amazon-ecs-agent-eusc-de-east-1/K"]
@@ -145,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn dualstack_and_fips() {
+    fn dualstack_and_fips_hosts() {
         for (fips, dualstack, host) in [
             (true, false, "https://s3-fips.us-gov-east-1.amazonaws.com/"),
             (
@@ -171,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_ones_own_replaces_every_other() {
+    fn configured_s3_endpoint_replaces_all_hosts() {
         let web = WebConfig {
             s3_endpoint: Some(Setting::new("http://minio:9000".into(), Origin::Default)),
             fips: true,
@@ -187,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn keys() {
+    fn keys_by_version_and_architecture() {
         let release = AgentVersion::Release("v1.99.0".into());
         assert_eq!(
             key(&AgentVersion::Latest, Architecture::Amd64),

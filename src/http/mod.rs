@@ -1,20 +1,22 @@
-//! HTTP/1.1, spoken by `ureq` over transports of our own: every wait on a socket is a wait for
-//! the order to stop as well, so that a SIGTERM never has to sit out a time-out.
+//! HTTP/1.1 with `ureq`, over transports that end every wait on SIGTERM or SIGINT.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`transport`] | Unix and TCP streams under `ureq` |
-//! | [`tls`] | TLS over them |
-//! | [`resolve`] | names to addresses |
-//! | [`proxy`] | whether and through which proxy (pure) |
-//! | [`url`] | what we need to know of a URL (pure) |
-//! | [`failure`] | what kind of failure it was (pure) |
-//! | [`web`] | the client for all that is not Docker |
+//! | [`client`] | the client for all servers except dockerd |
+//! | [`error`] | kinds of failures |
+//! | [`proxy`] | which proxy a URL is requested through (pure) |
+//! | [`resolve`] | host names to addresses |
+//! | [`tls`] | TLS over the transports |
+//! | [`transport`] | Unix and TCP streams |
+//! | [`url`] | parsing, redirects and redaction of URLs (pure) |
 
-pub mod failure;
+pub mod client;
+pub mod error;
 pub mod proxy;
 pub mod resolve;
 pub mod tls;
 pub mod transport;
 pub mod url;
-pub mod web;
+
+pub use client::{Client, Response, Timeouts};
+pub use error::HttpError;

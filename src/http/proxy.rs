@@ -1,6 +1,6 @@
-//! Which proxy a URL is asked through: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` as Go's
-//! `httpproxy` package reads them, since the reference and the agent do so. `http` URLs go by
-//! `CONNECT` too.
+//! Which proxy a URL is requested through: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` as Go's
+//! `httpproxy` package reads them, because Amazon's ecs-init and the agent use that. `http` URLs
+//! use `CONNECT`, too.
 
 use std::net::IpAddr;
 
@@ -10,72 +10,73 @@ use ureq::{Proxy, ProxyProtocol};
 use crate::config::{Setting, WebConfig};
 use crate::error::{Error, Kind, Result};
 
-/// The proxies in force.
+/// The configured proxies.
 #[derive(Debug, Default)]
 pub struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
-    direct: Vec<Direct>,
+    bypass: Vec<Bypass>,
 }
 
-/// One entry of `NO_PROXY`.
+/// An entry of `NO_PROXY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Direct {
+enum Bypass {
     /// `*`
     All,
-    /// Addresses: one, or a network of so many bits.
+    /// An address, or a network with this prefix length.
     Network(IpAddr, u8),
-    /// A name: with `itself` also the name, not only what is below it; a port, if one was given.
+    /// The subdomains of a name, with `itself` also the name; only for `port` if it is given.
     Name {
         name: String,
         itself: bool,
         port: Option<u16>,
     },
-    /// One address and port.
+    /// An address and port.
     Address(IpAddr, u16),
 }
 
 impl Proxies {
-    /// Reads the configuration.
+    /// The proxies of this configuration.
     ///
     /// # Errors
-    /// A proxy URL that cannot be used, by its place; never by its text, which may hold a password.
+    /// A proxy URL is invalid. The message names where it is set, but not the URL, which may
+    /// contain a password.
     pub fn new(config: &WebConfig) -> Result<Proxies> {
         Ok(Proxies {
             http: parse("HTTP_PROXY", config.http_proxy.as_ref())?,
             https: parse("HTTPS_PROXY", config.https_proxy.as_ref())?,
-            direct: config
+            bypass: config
                 .no_proxy
                 .as_ref()
-                .map_or_else(Vec::new, |list| entries(list)),
+                .map_or_else(Vec::new, |list| parse_no_proxy(list)),
         })
     }
 
-    /// The proxy for this URL; `None` to ask the host itself.
+    /// The proxy for this URL; `None` for a direct connection.
     #[must_use]
-    pub fn of(&self, uri: &Uri) -> Option<&Proxy> {
+    pub fn for_uri(&self, uri: &Uri) -> Option<&Proxy> {
         let https = uri.scheme_str() == Some("https");
         let proxy = if https { &self.https } else { &self.http };
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let host = uri.host().unwrap_or_default();
-        proxy.as_ref().filter(|_| !self.is_direct(host, port))
+        proxy.as_ref().filter(|_| !self.is_bypassed(host, port))
     }
 
-    fn is_direct(&self, host: &str, port: u16) -> bool {
+    fn is_bypassed(&self, host: &str, port: u16) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();
-        // No proxy can mean *our* loopback.
+        // A proxy would connect to its own loopback.
         if host == "localhost" || address.is_some_and(|a| a.is_loopback()) {
             return true;
         }
-        self.direct.iter().any(|entry| match entry {
-            Direct::All => true,
-            Direct::Network(network, bits) => {
+        self.bypass.iter().any(|entry| match entry {
+            Bypass::All => true,
+            Bypass::Network(network, bits) => {
                 address.is_some_and(|a| in_network(a, *network, *bits))
             }
-            Direct::Address(a, p) => address == Some(*a) && *p == port,
-            Direct::Name {
+            Bypass::Address(a, p) => address == Some(*a) && *p == port,
+            Bypass::Name {
                 name,
                 itself,
                 port: wanted,
@@ -93,48 +94,48 @@ fn parse(name: &str, setting: Option<&Setting<String>>) -> Result<Option<Proxy>>
     let Some(setting) = setting else {
         return Ok(None);
     };
-    let wrong = |why: &str| {
+    let invalid = |why: &str| {
         Error::new(
             Kind::InvalidInput,
-            format!("{}: {name} {why}", setting.origin),
+            format!("{}: {name}: {why}", setting.origin),
         )
     };
-    // `host:port` reads as a scheme and its rest; Go takes it for an `http` proxy.
+    // Like Go, take `host:port` for an `http` proxy.
     let url = if setting.contains("://") {
         (**setting).clone()
     } else {
         format!("http://{}", **setting)
     };
-    let proxy = Proxy::new(&url).map_err(|_| wrong("is no proxy URL (http://host:port)"))?;
+    let proxy = Proxy::new(&url).map_err(|_| invalid("not a proxy URL (http://host:port)"))?;
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
-        _ => Err(wrong(
-            "names a SOCKS proxy; only http:// and https:// will do",
+        _ => Err(invalid(
+            "SOCKS is not supported; use an http:// or https:// proxy",
         )),
     }
 }
 
-fn entries(list: &str) -> Vec<Direct> {
+fn parse_no_proxy(list: &str) -> Vec<Bypass> {
     list.split([',', ' ', '\t'])
-        .filter_map(|entry| read(&entry.trim().to_ascii_lowercase()))
+        .filter_map(|entry| parse_entry(&entry.trim().to_ascii_lowercase()))
         .collect()
 }
 
-fn read(entry: &str) -> Option<Direct> {
+fn parse_entry(entry: &str) -> Option<Bypass> {
     if entry.is_empty() {
         return None;
     }
     if entry == "*" {
-        return Some(Direct::All);
+        return Some(Bypass::All);
     }
     if let Some((network, bits)) = entry.split_once('/') {
         let network: IpAddr = network.parse().ok()?;
-        let bits = bits.parse().ok().filter(|b| *b <= width(network))?;
-        return Some(Direct::Network(network, bits));
+        let bits = bits.parse().ok().filter(|b| *b <= address_bits(network))?;
+        return Some(Bypass::Network(network, bits));
     }
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse::<IpAddr>() {
-        return Some(Direct::Network(address, width(address)));
+        return Some(Bypass::Network(address, address_bits(address)));
     }
     let (host, port) = match entry.rsplit_once(':') {
         Some((host, port)) => (host, Some(port.parse().ok()?)),
@@ -142,23 +143,23 @@ fn read(entry: &str) -> Option<Direct> {
     };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if let (Ok(address), Some(port)) = (bare.parse(), port) {
-        return Some(Direct::Address(address, port));
+        return Some(Bypass::Address(address, port));
     }
-    // `.name` and `*.name` are what is below the name; `name` is that and the name.
+    // `.name` and `*.name` are the subdomains; `name` is the subdomains and the name.
     let below = host.strip_prefix("*.").or_else(|| host.strip_prefix('.'));
-    Some(Direct::Name {
+    Some(Bypass::Name {
         name: below.unwrap_or(host).trim_end_matches('.').to_owned(),
         itself: below.is_none(),
         port,
     })
-    .filter(|d| !matches!(d, Direct::Name { name, .. } if name.is_empty()))
+    .filter(|d| !matches!(d, Bypass::Name { name, .. } if name.is_empty()))
 }
 
-fn width(address: IpAddr) -> u8 {
+fn address_bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// Whether the first `bits` bits are the same.
+/// Whether the first `bits` bits are equal.
 fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {
     match (address, network) {
         (IpAddr::V4(a), IpAddr::V4(n)) => {
@@ -181,16 +182,16 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn direct(list: &str, host: &str, port: u16) -> bool {
+    fn bypassed(list: &str, host: &str, port: u16) -> bool {
         let proxies = Proxies {
-            direct: entries(list),
+            bypass: parse_no_proxy(list),
             ..Proxies::default()
         };
-        proxies.is_direct(host, port)
+        proxies.is_bypassed(host, port)
     }
 
     #[test]
-    fn no_proxy_as_go_reads_it() {
+    fn no_proxy_entries_like_go() {
         for (list, host, port, expected) in [
             ("", "s3.eu-west-1.amazonaws.com", 443, false),
             ("*", "anything", 443, true),
@@ -218,7 +219,11 @@ mod tests {
             ("", "[::1]", 80, true),
             (",,", "x", 80, false),
         ] {
-            assert_eq!(direct(list, host, port), expected, "{list:?} {host} {port}");
+            assert_eq!(
+                bypassed(list, host, port),
+                expected,
+                "{list:?} {host} {port}"
+            );
         }
     }
 
@@ -232,15 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_decides_which() {
+    fn proxy_is_chosen_by_scheme() {
         let proxies = Proxies::new(&config("p.test:3128")).unwrap();
-        let of = |url: &str| proxies.of(&url.parse().unwrap()).map(Proxy::port);
+        let of = |url: &str| proxies.for_uri(&url.parse().unwrap()).map(Proxy::port);
         assert_eq!(of("https://a.test/x"), Some(3128));
         assert_eq!(of("http://a.test/x"), None);
     }
 
     #[test]
-    fn a_bad_proxy_is_named_without_its_password() {
+    fn invalid_proxy_error_has_no_password() {
         for bad in [
             "socks5://u:geheim@p:1",
             "ftp://u:geheim@p",

@@ -1,6 +1,5 @@
-//! The name resolver under `ureq`: getaddrinfo(3) in a thread, so that a time limit and the
-//! order to stop end the wait. A thread whose answer nobody waits for any more ends by itself
-//! when the C library gives up.
+//! The name resolver for `ureq`: getaddrinfo(3) in a thread, so that a time limit or a stop signal
+//! ends the wait. An abandoned thread ends when the C library gives up.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +18,8 @@ use crate::error::Interrupted;
 use crate::sys::resolve::{LookupError, lookup};
 use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 
-/// How many addresses of a name are tried at most; `ureq` takes no more.
-const MOST: usize = 16;
+/// How many addresses of a name are tried; `ureq` accepts no more.
+const MAX_ADDRESSES: usize = 16;
 
 /// Resolves host names; the order to stop interrupts it.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ impl StoppableResolver {
             .name("resolve".into())
             .spawn(move || {
                 let _ = send.send(lookup(&name));
-                // Nobody may be waiting any more; then there is nobody to tell.
+                // Fails if the waiting side has given up.
                 let _ = done.write_all(&[1]);
             })?;
         let time = (!limit.after.is_not_happening()).then(|| *limit.after);
@@ -70,7 +69,7 @@ impl Resolver for StoppableResolver {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or_else(|| Error::BadUri(uri.to_string()))?;
-        // A URI writes an IPv6 address in brackets (RFC 3986 section 3.2.2).
+        // IPv6 addresses are in brackets (RFC 3986, section 3.2.2).
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
             Some("https") => 443,
@@ -79,7 +78,7 @@ impl Resolver for StoppableResolver {
         let found = self.addresses(host, timeout)?;
         let found = found.into_iter().map(|ip| SocketAddr::new(ip, port));
         let mut wanted = self.empty();
-        for address in config.ip_family().keep_wanted(found).take(MOST) {
+        for address in config.ip_family().keep_wanted(found).take(MAX_ADDRESSES) {
             wanted.push(address);
         }
         if wanted.is_empty() {
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_with_their_ports() {
+    fn literal_addresses_get_default_ports() {
         let config = ureq::Agent::config_builder().build();
         for (url, expected) in [
             ("http://127.0.0.1/x", "127.0.0.1:80"),
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_asked_for_in_a_thread() {
+    fn names_are_looked_up_in_a_thread() {
         let config = ureq::Agent::config_builder().build();
         let uri = "http://localhost:8080".parse().unwrap();
         let found = StoppableResolver::new(Stop::never())

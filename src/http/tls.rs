@@ -1,5 +1,5 @@
-//! TLS under `ureq`, by rustls: the last link of a connector chain. The roots are the compiled-in
-//! Mozilla set, and beside them the PEM certificates of a file that the configuration names.
+//! TLS for `ureq` with rustls: the last link of a connector chain. The roots are Mozilla's,
+//! compiled in, and the PEM certificates of the configured CA bundle.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -20,26 +20,26 @@ use crate::config::Setting;
 use crate::error::{Context, Error, Kind, Result};
 use crate::types::Root;
 
-/// The certificate bundle is read whole; no real one comes near this.
+/// How many bytes of the CA bundle are read. Real ones are much smaller.
 const BUNDLE_LIMIT: u64 = 16 << 20;
 
-/// Builds the TLS configuration: TLS 1.2 and 1.3, ALPN `http/1.1`, Mozilla's roots and those of
-/// `bundle`, which lies below `root` like all that is configured.
+/// The TLS configuration: TLS 1.2 and 1.3, ALPN `http/1.1`, Mozilla's roots and those of `bundle`,
+/// a path below `root`.
 ///
 /// # Errors
-/// Names the bundle if it cannot be read, or holds no certificate, or one that is none.
+/// The bundle cannot be read, has no certificate, or has invalid PEM.
 pub fn client_config(root: &Root, bundle: Option<&Setting<PathBuf>>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     if let Some(bundle) = bundle {
         add_bundle(&mut roots, &root.at(bundle.as_path()))
-            .context(|| format!("the CA bundle of {} cannot be used", bundle.origin))?;
+            .context(|| format!("read the CA bundle ({})", bundle.origin))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .context(|| "set TLS up")?
+        .context(|| "set up TLS")?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -59,21 +59,20 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
         let certificate = certificate.map_err(|e| {
             Error::new(
                 Kind::InvalidInput,
-                format!("{}: its PEM part {number}: {e}", here()),
+                format!("{}: invalid PEM block {number}: {e}", here()),
             )
         })?;
-        // Distributions' bundles hold the odd certificate that webpki cannot parse; the others
-        // are as good without it.
+        // Bundles of distributions may contain certificates that webpki cannot parse.
         match roots.add(certificate) {
             Ok(()) => added += 1,
-            Err(e) => log::debug!("{}: certificate {number} is left out: {e}", here()),
+            Err(e) => log::debug!("{}: skipping certificate {number}: {e}", here()),
         }
     }
     if added == 0 {
         return Err(Error::new(
             Kind::InvalidInput,
             format!(
-                "{}: no certificate in it; it must hold PEM blocks 'BEGIN CERTIFICATE'",
+                "{}: no certificate; expected PEM blocks 'BEGIN CERTIFICATE'",
                 here()
             ),
         ));
@@ -115,7 +114,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let host = details.uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| ureq::Error::BadUri(format!("{host} is no host name")))?;
+            .map_err(|_| ureq::Error::BadUri(format!("not a host name: {host}")))?;
         let mut connection = ClientConnection::new(Arc::clone(&self.0), name)
             .map_err(|e| ureq::Error::Other(Box::new(e)))?;
         let mut socket =
@@ -133,21 +132,21 @@ impl<In: Transport> Connector<In> for TlsConnector {
     }
 }
 
-/// What the connect limit leaves for the handshake, after what TCP and the proxy took.
+/// The time left for the handshake, after TCP and the proxy used a part of the connect timeout.
 fn remaining(details: &ConnectionDetails) -> NextTimeout {
     let mut limit = details.timeout;
     if let (Limit::Exact(after), Instant::Exact(start), Instant::Exact(now)) =
         (limit.after, details.now, (details.current_time)())
     {
         let spent = now.saturating_duration_since(start);
-        // Zero would be taken for a second by some transports.
+        // Some transports take zero for a second.
         let left = after.saturating_sub(spent).max(Duration::from_millis(1));
         limit.after = Limit::Exact(left);
     }
     limit
 }
 
-/// A TLS session as `ureq` wants it.
+/// A TLS session as a transport of `ureq`.
 pub struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
@@ -209,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_that_cannot_be_used_is_named() {
+    fn unusable_bundle_is_named() {
         assert!(refused("absent.pem", None).contains("No such file"));
-        assert!(refused("empty.pem", Some("")).contains("no certificate in it"));
+        assert!(refused("empty.pem", Some("")).contains("no certificate"));
         let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        assert!(refused("key.pem", Some(key)).contains("no certificate in it"));
+        assert!(refused("key.pem", Some(key)).contains("no certificate"));
         let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
-        assert!(refused("cut.pem", Some(cut)).contains("PEM part 1"));
+        assert!(refused("cut.pem", Some(cut)).contains("PEM block 1"));
     }
 
     #[test]
-    fn without_a_bundle_there_are_mozillas_roots() {
+    fn mozilla_roots_without_bundle() {
         assert!(client_config(&Root::default(), None).is_ok());
     }
 }

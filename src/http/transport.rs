@@ -1,5 +1,5 @@
-//! The transports under `ureq`: a non-blocking stream whose every wait also waits for the order
-//! to stop. A wait that the order ends returns [`ureq::Error::Io`] with [`Stopped`] in it.
+//! The transports for `ureq`: non-blocking streams whose every wait ends on a stop signal, with
+//! [`ureq::Error::Io`] that contains [`Interrupted`].
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -21,13 +21,13 @@ use crate::error::Interrupted;
 use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 use crate::sys::socket;
 
-/// HTTP over a stream. The stream must be non-blocking.
+/// HTTP over a non-blocking stream.
 pub struct StreamTransport<S> {
     stream: S,
     buffers: LazyBuffers,
     stop: Stop,
-    /// The peer takes no more of the request. It may have answered before it hung up.
-    deaf: bool,
+    /// The peer closed its reading side. It may have sent a response before.
+    write_closed: bool,
 }
 
 impl<S> StreamTransport<S> {
@@ -37,7 +37,7 @@ impl<S> StreamTransport<S> {
             stream,
             buffers,
             stop,
-            deaf: false,
+            write_closed: false,
         }
     }
 }
@@ -56,16 +56,16 @@ impl<S: Read + Write + AsFd + Send + Sync + 'static> Transport for StreamTranspo
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let start = Instant::now();
         let mut sent = 0;
-        while sent < amount && !self.deaf {
+        while sent < amount && !self.write_closed {
             let limit = remaining(timeout, start).for_write();
-            until_ready(&self.stream, Interest::Write, &self.stop, limit)?;
+            wait_ready(&self.stream, Interest::Write, &self.stop, limit)?;
             match self.stream.write(&self.buffers.output()[sent..amount]) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
                 Ok(n) => sent += n,
-                Err(e) if again(&e) => {}
-                // A server may refuse a body half-way, answer and hang up (RFC 9112, 9.3). What
-                // is left of the request is thrown away, and reading tells whether it did.
-                Err(e) if hung_up(&e) => self.deaf = true,
+                Err(e) if is_retryable(&e) => {}
+                // A server may respond and close before it read the whole body (RFC 9112, section
+                // 9.3). The rest of the request is dropped; reading shows whether it responded.
+                Err(e) if is_closed(&e) => self.write_closed = true,
                 Err(e) => return Err(e.into()),
             }
         }
@@ -76,35 +76,34 @@ impl<S: Read + Write + AsFd + Send + Sync + 'static> Transport for StreamTranspo
         let start = Instant::now();
         loop {
             let limit = remaining(timeout, start).for_read();
-            until_ready(&self.stream, Interest::Read, &self.stop, limit)?;
+            wait_ready(&self.stream, Interest::Read, &self.stop, limit)?;
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(n) => {
                     self.buffers.input_appended(n);
                     return Ok(n > 0);
                 }
-                Err(e) if again(&e) => {}
+                Err(e) if is_retryable(&e) => {}
                 Err(e) => return Err(e.into()),
             }
         }
     }
 
     fn is_open(&mut self) -> bool {
-        // Between two requests nothing may be there to read: a byte is a stray one, and none
-        // means that the peer has closed.
-        !self.deaf
+        // Between two requests there is nothing to read, unless the peer has closed.
+        !self.write_closed
             && matches!(self.stream.read(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock)
     }
 }
 
-fn again(e: &io::Error) -> bool {
+fn is_retryable(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-fn hung_up(e: &io::Error) -> bool {
+fn is_closed(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
-/// What is left of a time-out that began at `start`.
+/// The rest of a timeout that started at `start`.
 fn remaining(mut timeout: NextTimeout, start: Instant) -> NextTimeout {
     if let Limit::Exact(after) = timeout.after {
         timeout.after = Limit::Exact(after.saturating_sub(start.elapsed()));
@@ -112,8 +111,8 @@ fn remaining(mut timeout: NextTimeout, start: Instant) -> NextTimeout {
     timeout
 }
 
-/// Waits until the stream is ready; the order to stop and the time-out are errors.
-fn until_ready(
+/// Waits until the stream is ready; a stop signal and the timeout are errors.
+fn wait_ready(
     stream: &impl AsFd,
     interest: Interest,
     stop: &Stop,
@@ -127,16 +126,16 @@ fn until_ready(
     match wait(Some((stream.as_fd(), interest)), stop, time)? {
         WaitResult::Ready => Ok(()),
         WaitResult::TimedOut => Err(Error::Timeout(timeout.reason)),
-        WaitResult::Interrupted => Err(stopped()),
+        WaitResult::Interrupted => Err(interrupted()),
     }
 }
 
-fn stopped() -> Error {
+fn interrupted() -> Error {
     io::Error::other(Interrupted).into()
 }
 
-/// Whether it was the order to stop that ended an exchange. `ureq::Error` hides its cause from
-/// `source()`; [`ureq::Error::into_io`] brings it out.
+/// Whether a stop signal ended an exchange. `ureq::Error::source` does not return the
+/// [`Interrupted`]; convert it with [`ureq::Error::into_io`] first.
 #[must_use]
 pub fn was_stopped(e: &io::Error) -> bool {
     (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Interrupted>)
@@ -152,9 +151,9 @@ fn buffers(details: &ConnectionDetails) -> LazyBuffers {
 /// Connects to one Unix socket, whatever host the URL names.
 #[derive(Debug)]
 pub struct UnixConnector {
-    /// The socket.
+    /// The path of the socket.
     pub path: PathBuf,
-    /// What interrupts every wait; `None`: nothing does.
+    /// Interrupts every wait.
     pub stop: Stop,
 }
 
@@ -166,7 +165,7 @@ impl<In: Transport> Connector<In> for UnixConnector {
         details: &ConnectionDetails,
         _chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        /// How often a full queue is tried again: the kernel has no event for it.
+        /// The pause if the socket's queue is full: the kernel has no event for that.
         const RETRY: Duration = Duration::from_millis(50);
         let start = Instant::now();
         loop {
@@ -182,7 +181,7 @@ impl<In: Transport> Connector<In> for UnixConnector {
                     }
                     let pause = (*left.after).min(RETRY);
                     if wait(None, &self.stop, Some(pause))? == WaitResult::Interrupted {
-                        return Err(stopped());
+                        return Err(interrupted());
                     }
                 }
                 Err(e) => return Err(e.into()),
@@ -191,7 +190,7 @@ impl<In: Transport> Connector<In> for UnixConnector {
     }
 }
 
-/// The resolver of a client that only ever talks to one socket.
+/// The resolver of a client for a Unix socket: it returns no address.
 #[derive(Debug)]
 pub struct NoResolver;
 
@@ -206,11 +205,11 @@ impl Resolver for NoResolver {
     }
 }
 
-/// Connects to the resolved addresses, one after the other, unless a connector before it in the
-/// chain (a proxy's) has connected already.
+/// Connects to the resolved addresses, one after the other, unless the proxy connector before it
+/// in the chain is connected.
 #[derive(Debug)]
 pub struct TcpConnector {
-    /// What interrupts every wait; `None`: nothing does.
+    /// Interrupts every wait.
     pub stop: Stop,
 }
 
@@ -230,7 +229,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
         for (index, addr) in details.addrs.iter().enumerate() {
             let mut left = remaining(details.timeout, start);
             if let Limit::Exact(time) = left.after {
-                // A silent address must not eat the time of those behind it.
+                // A silent address must leave time for the next ones.
                 let share = u32::try_from(details.addrs.len() - index).unwrap_or(1);
                 left.after = Limit::Exact(time / share);
             }
@@ -259,7 +258,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
 impl TcpConnector {
     fn connect_one(&self, addr: SocketAddr, timeout: NextTimeout) -> Result<TcpStream, Error> {
         let stream = socket::start_connect(addr)?;
-        until_ready(&stream, Interest::Write, &self.stop, timeout)?;
+        wait_ready(&stream, Interest::Write, &self.stop, timeout)?;
         match stream.take_error()? {
             Some(e) => Err(e.into()),
             None => Ok(stream),

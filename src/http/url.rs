@@ -1,39 +1,40 @@
-//! URLs: what we read, where a redirect leads, what of one may be logged. Pure.
+//! Parsing, redirects and redaction of URLs. Pure.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::uri::{Scheme, Uri};
 
-use super::failure::Failure;
+use super::error::HttpError;
 
-/// Reads an `http` or `https` URL.
+/// Parses an `http` or `https` URL.
 ///
 /// # Errors
-/// [`Failure::Protocol`] for anything else, without its secrets.
-pub fn parse(url: &str) -> Result<Uri, Failure> {
+/// [`HttpError::Protocol`] for anything else, with the URL redacted.
+pub fn parse(url: &str) -> Result<Uri, HttpError> {
     let uri: Uri = url
         .parse()
-        .map_err(|e| Failure::Protocol(format!("{} is no URL: {e}", redact(url))))?;
+        .map_err(|e| HttpError::Protocol(format!("not a URL: {}: {e}", redact(url))))?;
     let known = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
     if known && uri.host().is_some_and(|h| !h.is_empty()) {
         Ok(uri)
     } else {
-        Err(Failure::Protocol(format!(
-            "{} is no http:// or https:// URL",
+        Err(HttpError::Protocol(format!(
+            "not an http:// or https:// URL: {}",
             redact(url)
         )))
     }
 }
 
-/// Where a redirect leads (RFC 9110 section 15.4), `None` if the answer is none.
+/// The target of a redirect (RFC 9110, section 15.4); `None` for a response that is not one.
 ///
 /// # Errors
-/// A redirect to nowhere, out of HTTP, or from `https` to `http`.
-pub fn redirect(from: &Uri, status: u16, location: Option<&str>) -> Result<Option<Uri>, Failure> {
+/// There is no `Location`, or the redirect leads out of HTTP or from `https` to `http`.
+pub fn redirect(from: &Uri, status: u16, location: Option<&str>) -> Result<Option<Uri>, HttpError> {
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let Some(location) = location else {
-        return Err(Failure::Protocol(format!(
-            "redirected ({status}) to nowhere: no Location"
+        return Err(HttpError::Protocol(format!(
+            "HTTP status {status} without a Location"
         )));
     };
     let scheme = from.scheme_str().unwrap_or_default();
@@ -54,16 +55,36 @@ pub fn redirect(from: &Uri, status: u16, location: Option<&str>) -> Result<Optio
     };
     let next = parse(&next)?;
     if from.scheme() == Some(&Scheme::HTTPS) && next.scheme() != Some(&Scheme::HTTPS) {
-        return Err(Failure::Protocol(format!(
-            "redirected from https to {}; refused",
+        return Err(HttpError::Protocol(format!(
+            "redirected from https to {}: refused",
             redact(&next.to_string())
         )));
     }
     Ok(Some(next))
 }
 
-/// A URL as it may be logged: without user and password, and without the query, which may be a
-/// signature that gives access.
+/// All characters but the unreserved ones (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Percent-encodes a path segment or a query value (RFC 3986, section 2.1).
+#[must_use]
+pub fn percent_encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Percent-encodes a path and keeps its slashes.
+#[must_use]
+pub fn percent_encode_path(path: &str) -> String {
+    const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
+    utf8_percent_encode(path, RESERVED_IN_PATH).to_string()
+}
+
+/// The URL without user, password, query and fragment, for logs: a query may be a signature that
+/// grants access.
 #[must_use]
 pub fn redact(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
@@ -90,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_lead_where_they_say() {
+    fn redirect_targets() {
         for (from, location, to) in [
             ("https://a/x/y", "https://b/z", "https://b/z"),
             ("http://a/x/y", "https://b/z", "https://b/z"),
@@ -108,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_never_leave_tls_nor_http() {
+    fn redirect_out_of_tls_or_http_is_refused() {
         for (from, location) in [
             ("https://a/x", "http://a/x"),
             ("https://a/x", "HTTP://u:geheim@a/x?sig"),
@@ -126,7 +147,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_logged_holds_no_secret() {
+    fn percent_encoding_keeps_unreserved_characters_only() {
+        assert_eq!(percent_encode_path("a/B-._~9"), "a/B-._~9");
+        let encoded = "%C3%A9%20%2B%252F%3F%23%26%2A";
+        assert_eq!(percent_encode_path("é +%2F?#&*"), encoded);
+        assert_eq!(percent_encode("a/é"), "a%2F%C3%A9");
+    }
+
+    #[test]
+    fn redact_removes_secrets() {
         assert_eq!(redact("https://u:p@h:1/a/b?X-Sig=1"), "https://h:1/a/b");
         assert_eq!(redact("https://h"), "https://h");
         assert_eq!(redact("h/a?x"), "h/a");

@@ -34,8 +34,7 @@ fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
     let Some(theirs) = state::instance_id(&directory)? else {
         return Ok(None);
     };
-    let ours = imds::read(config, "instance-id", TRIES, stop)
-        .map_err(Error::from)
+    let ours = imds::get(config, "instance-id", TRIES, stop)
         .context(|| "ask the instance metadata service for this instance's ID")?;
     let ours = ours.trim();
     if !state::is_id(ours) {

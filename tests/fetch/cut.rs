@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ecs_init::fetch::Least;
+use ecs_init::fetch::MinThroughput;
+use ecs_init::retry::RetryLimit;
 
 use super::server::{Body, Object, Reply, Request, Server};
 use super::{Host, refused};
@@ -175,7 +176,7 @@ fn a_length_that_is_a_lie_is_not_believed() {
             .with("ETag", "\"lie\"")
     });
     let mut host = Host::mirror(&server.url(), &[]);
-    host.manners.patience.total = Duration::from_millis(50);
+    host.options.retry.limit = RetryLimit::Time(Duration::from_millis(50));
     let error = refused(&host);
     assert!(error.contains("ended after 5000 of 9000 bytes"), "{error}");
     assert!(host.names().is_empty());
@@ -195,7 +196,7 @@ fn a_transfer_that_stands_still_is_resumed() {
         }
     });
     let mut host = Host::mirror(&server.url(), &[]);
-    host.manners.limits.read = Duration::from_millis(300);
+    host.options.timeouts.read = Duration::from_millis(300);
     assert!(host.content().unwrap().0 == whole);
     let ranges = ranges(&server);
     assert!(ranges.iter().any(Option::is_some), "{ranges:?}");
@@ -215,9 +216,9 @@ fn a_server_that_drips_is_left() {
     });
     let mut host = Host::mirror(&server.url(), &[]);
     // A drop every 10 ms never lets the read time out.
-    host.manners.least = Least {
+    host.options.min_throughput = MinThroughput {
         bytes: 10_000,
-        time: Duration::from_millis(500),
+        interval: Duration::from_millis(500),
     };
     assert!(host.content().unwrap().0 == whole);
     let ranges = ranges(&server);
@@ -242,7 +243,7 @@ fn a_head_that_never_comes_is_waited_for_in_vain_only_so_long() {
         }
     });
     let mut host = Host::mirror(&server.url(), &[]);
-    host.manners.limits.head = Duration::from_millis(200);
+    host.options.timeouts.head = Duration::from_millis(200);
     assert_eq!(host.content().unwrap().0.len(), 1000);
     assert!(server.tars().len() >= 2);
 }

@@ -19,9 +19,8 @@ use std::time::Duration;
 use ecs_init::cache::Cache;
 use ecs_init::config::Config;
 use ecs_init::error::{Error, Kind, Result};
-use ecs_init::fetch::retry::Patience;
-use ecs_init::fetch::search::Manners;
-use ecs_init::fetch::{Download, Found, Search};
+use ecs_init::fetch::{Download, FetchOptions, Found, Search};
+use ecs_init::retry::RetryLimit;
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 use ecs_init::types::Architecture;
@@ -31,7 +30,7 @@ struct Host {
     dir: TempDir,
     config: Config,
     cache: Cache,
-    manners: Manners,
+    options: FetchOptions,
 }
 
 static NEVER: Stop = Stop::never();
@@ -46,17 +45,15 @@ impl Host {
         let (config, warnings) = Config::load(all);
         assert!(warnings.is_empty(), "{warnings:?}");
         let cache = Cache::new(&config.root);
-        let mut manners = Manners::new(&config);
-        manners.patience = Patience {
-            first: Duration::from_millis(1),
-            longest: Duration::from_millis(10),
-            total: Duration::from_secs(600),
-        };
+        let mut options = FetchOptions::new(&config);
+        options.retry.first_pause = Duration::from_millis(1);
+        options.retry.max_pause = Duration::from_millis(10);
+        options.retry.limit = RetryLimit::Time(Duration::from_secs(600));
         Host {
             dir,
             config,
             cache,
-            manners,
+            options,
         }
     }
 
@@ -75,7 +72,7 @@ impl Host {
         Search::new(
             &self.config,
             Architecture::Amd64,
-            self.manners,
+            self.options,
             &NEVER,
             region,
         )
@@ -98,7 +95,7 @@ impl Host {
     /// two requests, however slow the machine.
     fn asks_again(&mut self, asked: impl Fn() -> usize, says: impl Fn(&str) -> bool) -> bool {
         (0..11).any(|n| {
-            self.manners.patience.total = Duration::from_millis(50 << n);
+            self.options.retry.limit = RetryLimit::Time(Duration::from_millis(50 << n));
             let before = asked();
             let error = refused(self);
             assert!(says(&error), "{error}");

@@ -90,7 +90,7 @@ fn without_an_answer_there_is_no_region() {
         let (region, asked) = asked(pauses, move |_, _| Reply::new(status, "no"));
         let error = region.unwrap_err();
         for part in [
-            "the region is not known",
+            "the region is unknown",
             &status.to_string(),
             "set AWS_REGION",
         ] {

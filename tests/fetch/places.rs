@@ -77,7 +77,7 @@ fn file_then_mirror_then_region_then_partition() {
             "the mirror",
             "the region's bucket",
             "the partition's bucket",
-            &format!("answered {status}"),
+            &format!("HTTP status {status}"),
         ] {
             assert!(error.contains(part), "{part}: {error}");
         }
@@ -121,7 +121,7 @@ fn without_a_signature_there_is_no_tar() {
 fn a_signature_is_short() {
     let server = Server::http(|_, _| Reply::new(200, vec![b'x'; 70_000]));
     let error = refused(&Host::mirror(&server.url(), &[]));
-    assert!(error.contains("longer than 65536 bytes"), "{error}");
+    assert!(error.contains("larger than 65536 bytes"), "{error}");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn patience_has_an_end() {
     let mut host = Host::mirror(&server.url(), &[]);
     let again = host.asks_again(
         || server.asked().len(),
-        |error| error.contains("answered 503"),
+        |error| error.contains("HTTP status 503"),
     );
     assert!(again, "a 503 may pass");
 }
@@ -162,7 +162,7 @@ fn a_refused_connection_is_tried_again() {
     drop(listener);
     let host = Host::mirror(&format!("http://{address}"), &[]);
     let server = std::thread::spawn(move || {
-        logs::wait_for(&[&address.to_string(), "refused", "again in"]);
+        logs::wait_for(&[&address.to_string(), "refused", "retrying in"]);
         let listener = std::net::TcpListener::bind(address).unwrap();
         Server::on(listener, None, |request, _| {
             if request.is_tar() {
@@ -223,7 +223,7 @@ fn what_comes_encoded_is_not_taken() {
         }
     });
     let error = refused(&Host::mirror(&server.url(), &[]));
-    assert!(error.contains("encoded (gzip)"), "{error}");
+    assert!(error.contains("encoded the file (gzip)"), "{error}");
     assert_eq!(server.tars().len(), 1);
 }
 

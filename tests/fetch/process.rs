@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ecs_init::fetch::Search;
+use ecs_init::retry::RetryLimit;
 use ecs_init::sys::signal::Stop;
 use ecs_init::types::Architecture;
 
@@ -48,7 +49,7 @@ fn killed_in_the_middle_of_a_download() {
         let mut host = Host::mirror(&mirror, &[]);
         host.cache =
             ecs_init::cache::Cache::new(&ecs_init::types::Root::new(env::var(ROOT).unwrap()));
-        host.manners.limits.read = Duration::from_secs(3600);
+        host.options.timeouts.read = Duration::from_secs(3600);
         let error = host.fetch().unwrap_err();
         panic!("not killed in the middle: {error}");
     }
@@ -89,16 +90,16 @@ fn search_until_stopped(mirror: &str) {
     let mut host = Host::mirror(mirror, &[]);
     // Nothing but the signal may end it.
     let hour = Duration::from_secs(3600);
-    host.manners.patience.first = hour;
-    host.manners.patience.longest = hour;
-    host.manners.patience.total = 2 * hour;
-    host.manners.limits.head = hour;
-    host.manners.limits.read = hour;
-    host.manners.limits.connect = hour;
+    host.options.retry.first_pause = hour;
+    host.options.retry.max_pause = hour;
+    host.options.retry.limit = RetryLimit::Time(2 * hour);
+    host.options.timeouts.head = hour;
+    host.options.timeouts.read = hour;
+    host.options.timeouts.connect = hour;
     let mut search = Search::new(
         &host.config,
         Architecture::Amd64,
-        host.manners,
+        host.options,
         &stop,
         || panic!("no region is needed"),
     );

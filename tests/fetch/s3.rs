@@ -104,9 +104,9 @@ fn fetched_it_is_a_layer_between_the_images_and_the_users() {
     fetcher.write("var/lib/ecs/ecs.config", "ECS_CLUSTER=image\nY=image\n");
     // Of a process that was killed.
     fetcher.write("var/lib/ecs/.ecs-init-0123456789abcdef.part", CONTENT);
-    assert!(s3_config::held(&fetcher.config()).is_err());
+    assert!(s3_config::require_stored(&fetcher.config()).is_err());
     assert_eq!(fetcher.fetch(), Ok(true));
-    assert!(s3_config::held(&fetcher.config()).is_ok());
+    assert!(s3_config::require_stored(&fetcher.config()).is_ok());
     assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
     assert_eq!(fetcher.config().agent.environment["Y"], "image");
     fetcher.write("etc/ecs/ecs.config", "ECS_CLUSTER=user\n");
@@ -215,7 +215,7 @@ fn where_nobody_answers_the_earlier_fetch_will_do() {
     }
     fetcher.set("AWS_ENDPOINT_URL_S3", NOBODY);
     assert_eq!(fetcher.fetch(), Ok(false));
-    assert!(!super::logs::with("what was fetched earlier is used").is_empty());
+    assert!(!super::logs::with("using the stored copy").is_empty());
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_no_is_an_error_whatever_was_there_before() {
     let large = "A=1\n".repeat(20_000);
     for (reply, say) in [
         (error(403, "AccessDenied"), "s3:GetObject"),
-        (error(404, "NoSuchKey"), "no such object"),
+        (error(404, "NoSuchKey"), "does not exist"),
         (error(403, "RequestTimeTooSkewed"), "clock"),
         (error(400, "ExpiredToken"), "expired"),
         (error(301, "PermanentRedirect"), "set ECS_INIT_REGION"),
@@ -244,13 +244,13 @@ fn a_no_is_an_error_whatever_was_there_before() {
             Reply::new(200, "A=1\nB=said-in-private\u{fffd}\0"),
             "line 2: the value has a NUL",
         ),
-        (Reply::new(200, b"A=1\n\xff\n"), "line 2: it is no UTF-8"),
+        (Reply::new(200, b"A=1\n\xff\n"), "line 2: not UTF-8"),
         (
             Reply::new(200, b"\x1f\x8b\x08\0\0").with("Content-Encoding", "gzip"),
             "upload it uncompressed",
         ),
-        (Reply::new(200, ""), "it sets nothing"),
-        (Reply::new(200, "# comments only\n"), "it sets nothing"),
+        (Reply::new(200, ""), "sets no variable"),
+        (Reply::new(200, "# comments only\n"), "sets no variable"),
         (Reply::new(200, large.clone()), "larger than 65536"),
         (
             Reply::new(200, large).body(Body::Chunked),
@@ -359,7 +359,7 @@ fn a_roles_credentials_are_asked_for_from_imds() {
     assert!(error.contains("has no role"), "{error}");
     let error = at(NOBODY).fetch().unwrap_err();
     assert!(
-        error.contains("instance metadata service") && error.contains("ECS_EXTERNAL"),
+        error.contains("IMDS") && error.contains("ECS_EXTERNAL"),
         "{error}"
     );
     let mut off = at(NOBODY);

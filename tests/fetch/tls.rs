@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
+use ecs_init::retry::RetryLimit;
 use ecs_init::testing::TempDir;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -98,7 +99,10 @@ fn an_unknown_authority_is_refused_at_once_and_loudly() {
     assert!(server.asked().is_empty(), "nothing is asked of a stranger");
     let logged = logs::with(&server.url());
     assert_eq!(logged.iter().filter(|l| l.starts_with("ERROR")).count(), 1);
-    assert!(!logged.iter().any(|l| l.contains("again in")), "{logged:?}");
+    assert!(
+        !logged.iter().any(|l| l.contains("retrying in")),
+        "{logged:?}"
+    );
 }
 
 #[test]
@@ -147,9 +151,9 @@ fn what_speaks_no_tls_is_not_spoken_to() {
     let plain = Server::http(good);
     let url = plain.url().replace("http:", "https:");
     let mut host = Host::mirror(&url, &[]);
-    host.manners.patience.total = std::time::Duration::ZERO;
+    host.options.retry.limit = RetryLimit::Time(std::time::Duration::ZERO);
     // The server waits for a line that never ends in the client's hello, or closes.
-    host.manners.limits.connect = std::time::Duration::from_secs(2);
+    host.options.timeouts.connect = std::time::Duration::from_secs(2);
     let error = refused(&host);
     assert!(error.contains("the mirror"), "{error}");
 }

@@ -1,100 +1,96 @@
-//! The configuration from S3: fetched with the host's credentials, checked, and kept where
-//! [`Config`] finds it as a layer of its own.
+//! `ECS_INIT_CONFIG_S3`: downloads configuration from S3, checks it and stores it where [`Config`]
+//! reads it as a layer.
 //!
-//! What is in it may be secret. Nothing here logs it or puts it into an error, be it good or bad.
+//! The content may be secret: it is never logged and never part of an error.
 
-mod refusal;
+mod error_response;
 mod request;
 mod sign;
 
 use std::path::PathBuf;
 
-use super::credentials::Missed;
 use crate::config::{Config, S3Layer, S3Url, file, s3};
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::{atomic_write, remove_stale};
 use crate::host::make_directory;
 use crate::sys::signal::Stop;
 
-/// The largest object that is taken, in bytes. A real one has a few hundred.
-pub const LIMIT: usize = 64 * 1024;
+/// The largest accepted object, in bytes. Real ones have a few hundred.
+const SIZE_LIMIT: u64 = 64 * 1024;
 
-/// Fetches what `ECS_INIT_CONFIG_S3` names, if it names anything. True: the configuration is to
-/// be read again.
+/// Downloads and stores the object that `ECS_INIT_CONFIG_S3` names. Returns whether a new object
+/// was stored, so that the configuration must be read again; false if the variable is not set.
 ///
-/// Where nobody can be reached, an earlier fetch from the same URL will do. An answer counts: what
-/// is gone, forbidden or broken is an error, whatever was there before.
+/// If S3 or IMDS does not answer, the stored copy of the same URL is used. If S3 answers that the
+/// object is missing or forbidden, or the object is invalid, that is an error in any case.
 ///
 /// # Errors
-/// Why there is no such configuration, and what to check.
+/// There is no valid object, and what to check.
 pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
     let Some(layer) = &config.s3 else {
         return Ok(false);
     };
     let url = url(layer)?;
     let object = match request::object(layer, &url, stop) {
-        Ok(object) => object,
-        Err(Missed::Unreached(error)) if layer.fetched => {
-            log::warn!("{error}; what was fetched earlier is used");
+        Err(error) if layer.fetched && is_unreachable(&error) => {
+            log::warn!("{error}; using the stored copy");
             return Ok(false);
         }
-        Err(missed) => return Err(missed.into()),
+        object => object?,
     };
-    let (text, variables) =
-        check(&object).map_err(|why| Error::new(Kind::InvalidInput, format!("{url}: {why}")))?;
-    let path = keep(config, &url, text)?;
+    let (text, variables) = check(&object).context(|| url.to_string())?;
+    let path = store(config, &url, text)?;
     log::info!(
-        "fetched {url}: {variables} variables, now in {}",
+        "fetched {url}: {variables} variables, stored in {}",
         path.display()
     );
     Ok(true)
 }
 
-/// Sees that what `ECS_INIT_CONFIG_S3` names is a part of this configuration, for a verb that
-/// comes after the one that fetches: without it the agent would join another cluster.
+/// Whether nothing is known about the object, so that a stored copy may still be valid.
+fn is_unreachable(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Transient | Kind::Unavailable)
+}
+
+/// Checks that the object that `ECS_INIT_CONFIG_S3` names is stored, for commands that run after
+/// `pre-start`: without it the agent could join another cluster.
 ///
 /// # Errors
-/// It was not fetched yet.
-pub fn held(config: &Config) -> Result<()> {
+/// The object is not stored.
+pub fn require_stored(config: &Config) -> Result<()> {
     match &config.s3 {
         Some(layer) if !layer.fetched => {
             let url = url(layer)?;
-            Err(Error::new(
-                Kind::InvalidInput,
-                format!("{url} was not fetched yet: pre-start does, and must come before"),
-            ))
+            let message = format!("{url} was not fetched yet: run pre-start first");
+            Err(Error::new(Kind::Unavailable, message))
         }
         _ => Ok(()),
     }
 }
 
-/// What `ECS_INIT_CONFIG_S3` names.
+/// The URL in `ECS_INIT_CONFIG_S3`.
 ///
 /// # Errors
-/// It is no URL of an object in S3; named with its place.
+/// It is not the URL of an object in S3; names where it is set.
 pub fn url(layer: &S3Layer) -> Result<S3Url> {
-    S3Url::parse(&layer.url).map_err(|why| {
-        let origin = &layer.url.origin;
-        Error::new(
-            Kind::InvalidInput,
-            format!("{origin}: ECS_INIT_CONFIG_S3: {why}"),
-        )
-    })
+    S3Url::parse(&layer.url).context(|| format!("{}: ECS_INIT_CONFIG_S3", layer.url.origin))
 }
 
 /// The object as text, and how many variables it sets.
-fn check(object: &[u8]) -> Result<(&str, usize), String> {
-    // RFC 1952: no UTF-8 begins so.
+fn check(object: &[u8]) -> Result<(&str, usize)> {
+    let invalid = |message: &str| Error::new(Kind::InvalidInput, message);
+    // The magic number of RFC 1952, which is not valid UTF-8.
     if object.starts_with(b"\x1f\x8b") {
-        let why = "it is stored compressed (Content-Encoding: gzip): upload it uncompressed";
-        return Err(why.to_owned());
+        return Err(invalid(
+            "the object is compressed (Content-Encoding: gzip): upload it uncompressed",
+        ));
     }
     let text = std::str::from_utf8(object).map_err(|e| {
         let before = &object[..e.valid_up_to()];
         let line = before.split(|b| *b == b'\n').count();
-        format!("line {line}: it is no UTF-8; the object is not used")
+        invalid(&format!("line {line}: not UTF-8"))
     })?;
-    // It will not be the file's beginning any more.
+    // In the stored file it would not be at the start.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut variables = 0;
     for line in file::parse(text) {
@@ -102,22 +98,22 @@ fn check(object: &[u8]) -> Result<(&str, usize), String> {
             Ok(_) => variables += 1,
             Err(bad) => {
                 let (line, why) = (bad.line, bad.problem);
-                return Err(format!("line {line}: {why}; the object is not used"));
+                return Err(invalid(&format!("line {line}: {why}")));
             }
         }
     }
-    // As likely an upload that failed; and what was fetched before would be lost by it.
+    // Probably a failed upload, which must not replace the stored copy.
     if variables == 0 {
-        return Err("it sets nothing; the object is not used".to_owned());
+        return Err(invalid("the object sets no variable"));
     }
     Ok((text, variables))
 }
 
-/// Puts it where nobody but root reads it, in place of what was there, whole or not at all.
-fn keep(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
+/// Stores the object, readable by root only, in place of an earlier one.
+fn store(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
     make_directory(&config.root, "/var/lib/ecs", 0o755)?;
     let path = config.root.at(s3::FILE);
-    // What a fetch that was killed left may hold secrets.
+    // The temporary file of a killed fetch may contain secrets.
     if let Some(dir) = path.parent() {
         remove_stale(dir).context(|| format!("read {}", dir.display()))?;
     }
@@ -131,12 +127,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_reads_to_the_last_line_is_taken() {
-        for nothing in [&b""[..], b"\n", b"# a comment\n\n", "\u{feff}".as_bytes()] {
-            assert!(check(nothing).unwrap_err().starts_with("it sets nothing"));
+    fn object_must_be_valid_to_the_last_line() {
+        for empty in [&b""[..], b"\n", b"# a comment\n\n", "\u{feff}".as_bytes()] {
+            let error = check(empty).unwrap_err().to_string();
+            assert!(error.contains("no variable"), "{error}");
         }
         let good = "\u{feff}# c\r\nECS_CLUSTER=a\r\n\nX='m\nn'\n";
-        assert_eq!(check(good.as_bytes()), Ok((&good[3..], 2)));
+        assert_eq!(check(good.as_bytes()).unwrap(), (&good[3..], 2));
         for (bad, line) in [
             (&b"A=1\ngeheim"[..], 2),
             (b"A=1\nB=\"geheim", 2),
@@ -144,9 +141,9 @@ mod tests {
             (b"A=1\n\nB=geheim\xff\n", 3),
             (b"<?xml version=\"1.0\"?>\n<geheim/>", 1),
         ] {
-            let why = check(bad).unwrap_err();
-            assert!(why.starts_with(&format!("line {line}: ")), "{why}");
-            assert!(!why.contains("geheim"), "{why}");
+            let error = check(bad).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
+            assert!(!error.contains("geheim"), "{error}");
         }
     }
 }

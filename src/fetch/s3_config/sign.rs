@@ -1,7 +1,6 @@
-//! Signature Version 4 of a GET in S3 ("Authenticating Requests: Using the Authorization Header"
+//! Signature Version 4 of a GET request to S3 ("Authenticating Requests: Using the Authorization Header"
 //! in the S3 API Reference).
 
-use std::fmt::Write;
 use std::time::SystemTime;
 
 use aws_sigv4::http_request::{
@@ -11,36 +10,24 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 
 use crate::config::AwsCredentials;
+use crate::error::{Error, Kind, Result};
 
-/// The headers that make a request a signed one.
-pub type Signed = Vec<(String, String)>;
+/// The headers of a signed request: names and values.
+pub type SignedHeaders = Vec<(String, String)>;
 
-/// A key as a part of a URL's path: what is not unreserved (RFC 3986 section 2.3) is encoded once,
-/// and slashes are slashes.
-pub fn encode(key: &str) -> String {
-    let mut path = String::new();
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(path, "%{byte:02X}");
-        }
-    }
-    path
-}
-
-/// Signs a GET of this URL, which is encoded already.
+/// Signs a GET request for a percent-encoded URL.
 ///
 /// # Errors
-/// If it cannot be signed.
-pub fn get(
+/// The URL, the credentials or the region cannot be used.
+pub fn sign_get(
     url: &str,
     region: &str,
     keys: &AwsCredentials,
     now: SystemTime,
-) -> Result<Signed, String> {
-    let said = |e: &dyn std::fmt::Display| format!("the request cannot be signed: {e}");
+) -> Result<SignedHeaders> {
+    let invalid = |e: &dyn std::fmt::Display| {
+        Error::new(Kind::InvalidInput, format!("cannot sign the request: {e}"))
+    };
     let identity = aws_credential_types::Credentials::new(
         keys.id.clone(),
         keys.secret.clone(),
@@ -60,11 +47,13 @@ pub fn get(
         .time(now)
         .settings(settings)
         .build()
-        .map_err(|e| said(&e))?
+        .map_err(|e| invalid(&e))?
         .into();
     let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(b""))
-        .map_err(|e| said(&e))?;
-    let (instructions, _) = sign(request, &params).map_err(|e| said(&e))?.into_parts();
+        .map_err(|e| invalid(&e))?;
+    let (instructions, _) = sign(request, &params)
+        .map_err(|e| invalid(&e))?
+        .into_parts();
     let (headers, _) = instructions.into_parts();
     Ok(headers
         .iter()
@@ -75,12 +64,13 @@ pub fn get(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::url::percent_encode_path;
     use std::time::{Duration, UNIX_EPOCH};
 
-    /// The signatures are those of botocore 1.43 (`S3SigV4Auth`) for the credentials and the moment
-    /// of the S3 API Reference's examples, 2013-05-24T00:00:00Z.
+    /// The signatures of botocore 1.43 (`S3SigV4Auth`), for the credentials and the time of the S3
+    /// API Reference's examples, 2013-05-24T00:00:00Z.
     #[test]
-    fn signatures_are_those_of_amazons_own_library() {
+    fn signatures_match_botocore() {
         let now = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
         for (host, key, region, token, signature) in [
             (
@@ -110,22 +100,16 @@ mod tests {
                 secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
                 token: token.map(str::to_owned),
             };
-            let url = format!("http://{host}/{}", encode(key));
-            let signed = get(&url, region, &keys, now).unwrap();
-            let value = |name| signed.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
+            let url = format!("http://{host}/{}", percent_encode_path(key));
+            let headers = sign_get(&url, region, &keys, now).unwrap();
+            let value = |name| headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
             let authorization = value("authorization").unwrap();
-            let (said, got) = authorization.rsplit_once("Signature=").unwrap();
+            let (scope_and_headers, got) = authorization.rsplit_once("Signature=").unwrap();
             assert_eq!(got, signature, "{url}");
             let scope = format!("/20130524/{region}/s3/aws4_request, SignedHeaders=host;");
-            assert!(said.contains(&scope), "{said}");
+            assert!(scope_and_headers.contains(&scope), "{authorization}");
             assert_eq!(value("x-amz-date"), Some("20130524T000000Z"));
             assert_eq!(value("x-amz-security-token"), token);
         }
-    }
-
-    #[test]
-    fn a_key_is_encoded_once_byte_by_byte() {
-        assert_eq!(encode("a/B-._~9"), "a/B-._~9");
-        assert_eq!(encode("é +%2F?#&*"), "%C3%A9%20%2B%252F%3F%23%26%2A");
     }
 }

@@ -1,21 +1,21 @@
-//! AWS partitions: which DNS suffix a region's endpoints have, and where the partition keeps the
-//! one bucket that all its regions share. Pure.
+//! AWS partitions: the DNS suffix of a region's endpoints, and the region of the bucket that all
+//! regions of a partition share. Pure.
 
-/// A group of regions with their own accounts and DNS suffix.
+/// A group of regions with separate accounts and its own DNS suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
-    /// Its name, as in ARNs.
+    /// The name in ARNs.
     pub name: &'static str,
-    /// What its endpoints' names end in.
+    /// The DNS suffix of its endpoints.
     pub suffix: &'static str,
-    /// The region that holds the partition's own bucket, where one is known.
+    /// The region of the partition's bucket, if there is one.
     pub home: Option<&'static str>,
-    /// What its regions' names begin with.
+    /// The prefixes of its regions' names.
     prefixes: &'static [&'static str],
 }
 
-/// The partitions beside `aws`. No prefix is the beginning of another: `us-iso-` is none of
-/// `us-isob-`.
+/// All partitions except `aws`. No prefix starts with another one: `us-isob-` does not start with
+/// `us-iso-`.
 const OTHERS: [Partition; 7] = [
     Partition {
         name: "aws-cn",
@@ -61,7 +61,7 @@ const OTHERS: [Partition; 7] = [
     },
 ];
 
-/// The partition of every region that no prefix claims, the ones not opened yet among them.
+/// The partition of all regions without one of these prefixes.
 const AWS: Partition = Partition {
     name: "aws",
     suffix: "amazonaws.com",
@@ -69,8 +69,7 @@ const AWS: Partition = Partition {
     prefixes: &[],
 };
 
-/// The partition that a region belongs to. Regions are told by their prefix, so that one that
-/// opens tomorrow is found.
+/// The partition of a region. It is found by prefix, so that future regions work, too.
 #[must_use]
 pub fn partition(region: &str) -> Partition {
     OTHERS
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_region_has_its_partition() {
+    fn partition_of_each_region() {
         let table = [
             (
                 "aws",
