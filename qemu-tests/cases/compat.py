@@ -167,7 +167,7 @@ def post_stop_errors_are_logged(t: Scene) -> None:
     before = t.rules()
     prepared(t)
     expect(t.rules() != before, "pre-start wrote no rule")
-    # Below this root there are no sysctls.
+    # This root has no sysctls.
     result = t.init("post-stop", ECS_INIT_ROOT="/nonexistent")
     expect("route_localnet" in result.stderr, f"the sysctl is not named: {result}")
     equal(t.rules(), before, "the rules")

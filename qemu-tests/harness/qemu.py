@@ -99,7 +99,7 @@ def command(arch: str, devices: Devices, directory: Path, port: int | None) -> l
 
 def boot_command(arch: str, kernel: Path, initramfs: Path, root: Path, directory: Path) -> list[str]:
     """QEMU's command line for a root with its own init: the image is writable, a reboot resets the
-    machine, there is no network interface, and a panic halts."""
+    machine, no network interface exists, and a panic halts."""
     return [
         *_machine(arch, BOOT_MEMORY, directory),
         "-kernel", str(kernel), "-initrd", str(initramfs),

@@ -2,7 +2,7 @@
 //! scripted.
 //!
 //! `/data/agent-script` has one action per line. The n-th start takes the n-th line, or `serve`
-//! if there is none:
+//! as the default:
 //!
 //! - `serve`: until SIGTERM, then exit 0
 //! - `stubborn`: until SIGKILL

@@ -134,7 +134,7 @@ impl Table {
                         self.0.1.notify_all();
                     }
                 }
-                // There is no child yet.
+                // No child yet.
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         }

@@ -44,7 +44,7 @@ pub fn run() -> ! {
     let ending = match signals.map(|signals| signals.wait()) {
         Ok(Ok(libc::SIGUSR2)) => Ending::PowerOff,
         Ok(Ok(_)) => Ending::Restart,
-        // Without signals there is no request to end.
+        // Without signals no request to end can arrive.
         _ => loop {
             std::thread::park();
         },

@@ -45,7 +45,7 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
 /// Waits until a child has exited and returns its PID without reaping it.
 ///
 /// # Errors
-/// `ECHILD` if there is no child.
+/// `ECHILD` without a child.
 pub fn zombie() -> io::Result<i32> {
     // SAFETY: all zeroes is a valid siginfo_t.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
