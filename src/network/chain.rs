@@ -20,7 +20,8 @@ pub enum Table {
     Nat,
     /// iptables': alters packets. The filter table cannot accept what a chain here drops.
     Mangle,
-    /// The dedicated table, `ecs-init`, for kernels without `nft_compat` and hosts without iptables.
+    /// The dedicated table, `ecs-init`, for kernels without `nft_compat` and hosts without
+    /// iptables.
     Dedicated,
 }
 

@@ -19,8 +19,8 @@ pub struct DesiredState {
 }
 
 impl DesiredState {
-    /// The steps from the kernel's state to this one; none if the kernel has it. Rules for the other
-    /// firewall are removed.
+    /// The steps from the kernel's state to this one; none if the kernel has it. Rules for the
+    /// other firewall are removed.
     ///
     /// # Errors
     /// See [`plan::apply`].
@@ -70,7 +70,8 @@ impl DesiredState {
     /// rule to them: no other base chain can overrule the drop.
     #[must_use]
     pub fn blocking_chains<'a>(&self, now: &'a Snapshot) -> Vec<&'a str> {
-        // iptables' INPUT gets an accept rule. IPv6 chains do not matter: credentials are IPv4 only.
+        // iptables' INPUT gets an accept rule. IPv6 chains do not matter: credentials are IPv4
+        // only.
         let has_accept = match self.firewall {
             Firewall::Iptables => Some(INPUT.to_string()),
             Firewall::Nftables => None,

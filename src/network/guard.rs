@@ -1,10 +1,10 @@
 //! Restores the rules after a reload of the firewall (`nft flush ruleset`, `iptables-restore`), as
 //! long as a [`Guard`] lives.
 //!
-//! The kernel notifies of each change (nfnetlink's multicast group for `nf_tables`), so the guard
-//! sleeps until there is one, then compares the rules and restores what is missing. It recognises its
-//! own changes by their generation ID. A `post-stop` in another process sends a teardown marker, and
-//! rules are not restored until a `pre-start` writes them again.
+//! The kernel sends a notification of each change (nfnetlink's group for `nf_tables`), so the guard
+//! sleeps until there is one, then compares the rules and restores what is missing. It recognises
+//! its own changes by their generation ID. A `post-stop` in another process sends a teardown
+//! marker, and rules are not restored until a `pre-start` writes them again.
 
 use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,7 +114,9 @@ impl Watcher {
                 Ok(false) => break,
                 // The kernel dropped notifications.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed = true,
-                error => drop(error.context(|| "read notifications of firewall changes")?),
+                Err(error) => {
+                    return Err(error).context(|| "read notifications of firewall changes");
+                }
             }
         }
         if self.filter.torn_down && !was_torn_down {
@@ -123,6 +125,7 @@ impl Watcher {
         Ok(changed)
     }
 
+    /// Checks the rules and restores what is missing. Errors are logged, and the guard continues.
     fn check(&mut self) {
         let result = if self.filter.torn_down {
             self.resume()
@@ -131,7 +134,7 @@ impl Watcher {
         };
         self.limit.checked(Instant::now());
         if let Err(error) = result {
-            log::error!("restore firewall rules: {error}");
+            log::error!("firewall rules not restored: {error}");
         }
     }
 

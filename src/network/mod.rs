@@ -1,6 +1,6 @@
 //! What the agent needs of the host's network: packet filter rules, two kernel settings and, on a
-//! host without an IPv4 default route, a route. All of it through netlink and `/proc`; no program is
-//! started.
+//! host without an IPv4 default route, a route. All of it through netlink and `/proc`; no program
+//! is started.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -70,8 +70,8 @@ fn desired_state(inputs: RuleInputs) -> Result<(DesiredState, String)> {
 
 /// Sets up the network. What is set up already is left unchanged.
 ///
-/// Rules are first and `route_localnet` is last: it makes 127.0.0.0/8 reachable for hosts on the same
-/// link, so the rule that blocks them must exist before.
+/// Rules are first and `route_localnet` is last: it makes 127.0.0.0/8 reachable for hosts on the
+/// same link, so the rule that blocks them must exist before.
 ///
 /// # Errors
 /// The first step that failed; the steps before it are kept, [`undo`] reverts them.
@@ -126,8 +126,8 @@ pub fn find_applied(
     Ok(Some(Applied(desired)))
 }
 
-/// The rules that [`apply`] would write now, as text: for iptables as `iptables-save` prints them, for
-/// nftables as a script for `nft -f`.
+/// The rules that [`apply`] would write now, as text: for iptables as `iptables-save` prints them,
+/// for nftables as a script for `nft -f`.
 ///
 /// # Errors
 /// The kernel cannot be asked.

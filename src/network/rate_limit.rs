@@ -1,8 +1,9 @@
-//! How long the guard waits after a change before it checks the rules. Pure: the time is a parameter.
+//! How long the guard waits after a change before it checks the rules. Pure: the time is a
+//! parameter.
 //!
 //! A reload is several changes within a moment, so a check waits until it is over. Frequent changes
-//! (containers that start and stop) cause one check a second at most. If another program removes the
-//! rules each time, they are restored once a minute.
+//! (containers that start and stop) cause one check a second at most. If another program removes
+//! the rules each time, they are restored once a minute.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! The route to the credentials' address on a host without an IPv4 default route.
 //!
-//! A packet from this host to 169.254.170.2 needs a route before the rule in OUTPUT can redirect it.
-//! Usually that is the default route; an IPv6-only host has none.
+//! A packet from this host to 169.254.170.2 needs a route before the rule in OUTPUT can redirect
+//! it. Usually that is the default route; an IPv6-only host has none.
 //!
 //! Sources: rtnetlink(7), `linux/rtnetlink.h`.
 
@@ -119,8 +119,8 @@ fn open() -> Result<Connection> {
     Connection::open(Protocol::Route).context(|| "open a netlink socket for routes")
 }
 
-/// How often to read the routes again if they change during the dump. The last, inconsistent dump is
-/// used anyway.
+/// How often to read the routes again if they change during the dump. The last, inconsistent dump
+/// is used anyway.
 const ATTEMPTS: u32 = 10;
 
 /// Whether the main table has an IPv4 default route.

@@ -145,7 +145,8 @@ impl fmt::Display for CtStates {
     }
 }
 
-/// Conditions and target, each after a space: what follows `-A <chain>` in a line of `iptables-save`.
+/// Conditions and target, each after a space: what follows `-A <chain>` in a line of
+/// `iptables-save`.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         option(f, "-s", self.source.as_ref())?;

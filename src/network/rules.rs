@@ -1,5 +1,5 @@
-//! The rules that the agent needs, as a table. Pure: from the configuration and facts about the host
-//! to rules.
+//! The rules that the agent needs, as a table. Pure: from the configuration and facts about the
+//! host to rules.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
@@ -125,13 +125,13 @@ impl RuleSet {
     }
 }
 
-/// A request of a task for its credentials, which arrives by the bridge, goes to the agent.
+/// Redirects requests for credentials from tasks on a bridge to the agent.
 fn credentials_of_tasks() -> Rule {
     let agent = SocketAddrV4::new(Ipv4Addr::LOCALHOST, AGENT_CREDENTIALS_PORT);
     credentials(Verdict::Dnat(agent))
 }
 
-/// So does a request of a task in the host's network namespace.
+/// Redirects requests for credentials from the host's network namespace to the agent.
 fn credentials_of_host() -> Rule {
     credentials(Verdict::Redirect(AGENT_CREDENTIALS_PORT))
 }
@@ -144,8 +144,8 @@ fn credentials(verdict: Verdict) -> Rule {
     }
 }
 
-/// With `route_localnet`, hosts on the same link can send packets to 127.0.0.0/8; only those of a
-/// connection that this host knows are accepted (CVE-2020-8558).
+/// With `route_localnet`, hosts on the same link can send packets to 127.0.0.0/8. Drops those that
+/// do not belong to a tracked connection (CVE-2020-8558).
 fn forged_localhost(inputs: &RuleInputs) -> Option<Rule> {
     (!inputs.config.skip_localhost_filter).then(|| Rule {
         source: Some(Match::is_not(Cidr::LOOPBACK)),
@@ -155,7 +155,7 @@ fn forged_localhost(inputs: &RuleInputs) -> Option<Rule> {
     })
 }
 
-/// Containers on the bridge can use the introspection API ...
+/// Accepts requests of containers on the bridge to the introspection API.
 fn introspection_from_bridge(inputs: &RuleInputs) -> Option<Rule> {
     let bridge = inputs.bridge.as_ref()?;
     (!inputs.config.allow_offhost_introspection).then(|| accept_introspection(bridge))
@@ -169,7 +169,7 @@ fn accept_introspection(bridge: &Interface) -> Rule {
     }
 }
 
-/// ... and so can this host, but no other.
+/// Drops requests of other hosts to the introspection API.
 fn introspection_from_elsewhere(inputs: &RuleInputs) -> Option<Rule> {
     (!inputs.config.allow_offhost_introspection).then(|| Rule {
         interface: Some(Match::is_not(Interface::loopback())),
@@ -178,8 +178,8 @@ fn introspection_from_elsewhere(inputs: &RuleInputs) -> Option<Rule> {
     })
 }
 
-/// Where INPUT drops or rejects by default, accepts what [`credentials_of_tasks`] redirected. A packet
-/// that was sent to the agent's port itself does not have the state DNAT.
+/// Where INPUT drops or rejects by default, accepts requests that [`credentials_of_tasks`]
+/// redirected. A packet that was sent to the agent's port itself does not have the state DNAT.
 fn input_accept(inputs: &RuleInputs) -> Option<Rule> {
     inputs.closed_input.then(|| Rule {
         destination: Some(Match::is(Cidr::host(Ipv4Addr::LOCALHOST.into()))),
@@ -189,12 +189,13 @@ fn input_accept(inputs: &RuleInputs) -> Option<Rule> {
     })
 }
 
-/// Tasks on the bridge cannot get the instance's role from IMDS.
+/// Drops requests of tasks on the bridge to IMDS, which would give them the instance's role.
 ///
 /// AWS recommends a DROP in DOCKER-USER. That chain does not exist without dockerd's iptables
 /// support, and dockerd inserts its own rules before a rule in the filter table's FORWARD when it
 /// starts. mangle FORWARD sees the same packets earlier, dockerd does not use it, and a drop there
-/// is final. A local IMDS proxy to which PREROUTING redirects is not affected: nothing is forwarded.
+/// is final. A local IMDS proxy to which PREROUTING redirects is not affected: nothing is
+/// forwarded.
 fn imds_from_bridge(inputs: &RuleInputs, imds: IpAddr) -> Option<Rule> {
     let bridge = inputs.bridge.as_ref()?;
     inputs.config.block_imds.then(|| Rule {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::linux::fs::MetadataExt;
 
-use super::check;
+use super::errno::check;
 
 /// Whether the process was started with stderr closed. Rust's runtime then opens `/dev/null` in its
 /// place, read-write; a shell redirection to `/dev/null` is write-only.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::errno::retry_if_interrupted;
+
 /// 64 random bits, from getrandom(2).
 ///
 /// # Errors
@@ -15,12 +17,7 @@ pub fn random() -> io::Result<u64> {
             // Reads of up to 256 bytes are never short once the pool is ready (getrandom(2)).
             Ok(got) if got == bytes.len() => return Ok(u64::from_ne_bytes(bytes)),
             Ok(_) => {}
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
+            Err(_) => retry_if_interrupted()?,
         }
     }
 }

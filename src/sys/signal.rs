@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::check;
+use super::errno::check;
 
 /// A stop request: SIGTERM or SIGINT. Clones share one descriptor. The signal is never read from
 /// it, so after the signal every wait returns [`WaitResult::Interrupted`] at once.

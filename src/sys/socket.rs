@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::check;
+use super::errno::check;
 
 /// Sets a listener's backlog to 1, the smallest value.
 ///
@@ -57,8 +57,8 @@ pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from(fd))
 }
 
-/// Starts to connect to a TCP address. The stream is non-blocking. The connect has finished when the
-/// stream is writable; [`TcpStream::take_error`] returns its error.
+/// Starts to connect to a TCP address. The stream is non-blocking. The connect has finished when
+/// the stream is writable; [`TcpStream::take_error`] returns its error.
 ///
 /// # Errors
 /// From socket(2) or connect(2), except EINPROGRESS.
@@ -95,7 +95,8 @@ pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
                 sin6_scope_id: v6.scope_id(),
             };
             let fd = stream_socket(libc::AF_INET6)?;
-            // SAFETY: `addr` is an initialised sockaddr_in6 of the size given; it outlives the call.
+            // SAFETY: `addr` is an initialised sockaddr_in6 of the size given; it outlives the
+            // call.
             let ret = unsafe {
                 libc::connect(
                     fd.as_raw_fd(),

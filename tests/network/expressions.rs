@@ -75,11 +75,11 @@ fn native_port(load: &Expression, compare: &Expression) -> Option<u16> {
     Some(u16::from_be_bytes(value.try_into().ok()?))
 }
 
-/// The `match tcp` for a port, from iptables 1.8.9, which writes it for a rule with a TCP option. The
-/// option is then set to 0.
+/// The `match tcp` for a port, from iptables 1.8.9, which writes it for a rule with a TCP option.
+/// The option is then set to 0.
 fn match_by_iptables(port: u16) -> Expression {
-    /// The offset of the option: after the attributes name and revision (8 bytes each), the header of
-    /// the third attribute (4 bytes), and the four ports.
+    /// The offset of the option: after the attributes name and revision (8 bytes each), the header
+    /// of the third attribute (4 bytes), and the four ports.
     const OPTION: usize = 8 + 8 + 4 + 8;
     sh(&format!(
         "nft flush ruleset

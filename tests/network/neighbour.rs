@@ -24,8 +24,8 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// `here` is the interface on this side, with 10.9.8.1 and fd00:9::1. The neighbour has 10.9.8.2
-    /// and fd00:9::2 and default routes through this host.
+    /// `here` is the interface on this side, with 10.9.8.1 and fd00:9::1. The neighbour has
+    /// 10.9.8.2 and fd00:9::2 and default routes through this host.
     pub fn behind(here: &str) -> Neighbour {
         Neighbour::beyond(here, "10.9.8", "fd00:9:")
     }

@@ -149,8 +149,8 @@ in_namespace! {
         };
         twice("! -i lo -p tcp -m tcp --dport 51678 -j DROP", "OUTPUT");
         twice("! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP", "OUTPUT");
-        // iptables 1.8.9 reads revision 0 of DNAT as its own revision and prints a wrong address; the
-        // rest of the line is right.
+        // iptables 1.8.9 reads revision 0 of DNAT as its own revision and prints a wrong address;
+        // the rest of the line is right.
         twice("-d 169.254.170.2/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination", "PREROUTING");
         apply();
         assert_eq!(saved(), written);

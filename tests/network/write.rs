@@ -17,8 +17,8 @@ in_namespace! {
         assert_eq!(saved(), text);
         let (kernel, replaced) = with_match_tcp(&kernel);
         assert_eq!(replaced, 6, "is the system's iptables 1.8.9?");
-        // The kernel lists tables and chains in the order of their creation, which differs. The order
-        // of the rules in a chain was compared above.
+        // The kernel lists tables and chains in the order of their creation, which differs. The
+        // order of the rules in a chain was compared above.
         let sorted = |all: &str| {
             let mut lines: Vec<_> = all.split_inclusive("\n\n").map(str::to_owned).collect();
             lines.sort();

@@ -40,8 +40,8 @@ pub enum NetlinkError {
 }
 
 impl NetlinkError {
-    /// The program's error for it. The source is the [`io::Error`] of the errno; `context` says what
-    /// was requested.
+    /// The program's error for it. The source is the [`io::Error`] of the errno; `context` says
+    /// what was requested.
     pub(crate) fn into_error(self, context: impl Into<String>) -> Error {
         let (kind, source): (Kind, Source) = match self {
             NetlinkError::Socket(error) => (Kind::Io, error.into()),
@@ -222,8 +222,8 @@ fn rejected(index: usize, error: KernelError) -> NetlinkError {
     }
 }
 
-/// `linux/errno.h`: nfnetlink's reply to a batch for an older generation. libc does not define it on
-/// every target because other parts of the kernel do not return it to user space.
+/// `linux/errno.h`: nfnetlink's reply to a batch for an older generation. libc does not define it
+/// on every target because other parts of the kernel do not return it to user space.
 const ERESTART: i32 = 85;
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const FIRST_TYPE: u16 = 0x10;
 const ERROR_TEXT: u16 = 1;
 
 /// Appends one message: header, then `body` (family header and attributes).
-pub fn write(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
+pub(crate) fn write(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
     // No message of this program is near 4 GiB; the kernel rejects a length that is capped.
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     to.extend_from_slice(&length.to_ne_bytes());
@@ -116,8 +116,8 @@ pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
     Some(all)
 }
 
-/// `NLMSG_ERROR` and `NLMSG_DONE` both start with zero or a negative errno: a dump, too, can end with
-/// an error.
+/// `NLMSG_ERROR` and `NLMSG_DONE` both start with zero or a negative errno: a dump, too, can end
+/// with an error.
 fn acknowledgement(body: &[u8], text: Option<String>) -> Option<Message<'static>> {
     // Old kernels end some dumps without the number.
     if body.is_empty() {
@@ -133,8 +133,8 @@ fn acknowledgement(body: &[u8], text: Option<String>) -> Option<Message<'static>
     })
 }
 
-/// The text of an `NLMSG_ERROR`. It follows the number, the request's header and, unless the error is
-/// capped, the request's body.
+/// The text of an `NLMSG_ERROR`. It follows the number, the request's header and, unless the error
+/// is capped, the request's body.
 fn error_text(body: &[u8], flags: u16) -> Option<String> {
     let request = if flags & CAPPED == 0 {
         usize::try_from(ne32(body, 4)?).ok()?.max(HEADER)

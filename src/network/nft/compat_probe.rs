@@ -1,5 +1,5 @@
-//! Asks the kernel which xtables extensions `nft_compat` supports; the kernel loads their modules for
-//! the reply. Source: `linux/netfilter/nf_tables_compat.h`.
+//! Asks the kernel which xtables extensions `nft_compat` supports; the kernel loads their modules
+//! for the reply. Source: `linux/netfilter/nf_tables_compat.h`.
 
 use super::modules::EXTENSIONS;
 use super::{abi, kernel};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{abi, xtables};
+use super::{abi, expressions, xtables};
 use crate::network::chain::Family;
 use crate::network::netlink::attr::Attributes;
 use crate::network::rule::{Cidr, CtStates, Match, Rule, Verdict};
@@ -42,12 +42,11 @@ struct Decoder {
 /// rule that this program does not write.
 pub(super) fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
     let mut decoder = Decoder::new(family);
-    for (_, element) in Attributes::read(expressions)?.iter() {
+    for (name, data) in expressions::read(expressions)? {
         // Nothing after the verdict is evaluated.
         if decoder.verdict.is_some() {
             return None;
         }
-        let (name, data) = expression(element)?;
         match name {
             "meta" => decoder.meta(&data)?,
             "payload" => decoder.payload(&data)?,
@@ -65,31 +64,22 @@ pub(super) fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
 
 /// Whether a rule drops or rejects every packet.
 pub(super) fn rejects_all(expressions: &[u8]) -> bool {
-    let rejects = |(_, element)| {
-        let (name, data) = expression(element)?;
-        match name {
-            "counter" => Some(false),
-            "reject" => Some(true),
-            "target" => (data.text(abi::XT_NAME)? == "REJECT").then_some(true),
-            "immediate" => {
-                let verdict = data.nested(abi::IMMEDIATE_DATA)?;
-                let verdict = verdict.nested(abi::DATA_VERDICT)?;
-                (verdict.be32(abi::VERDICT_CODE)? == abi::DROP).then_some(true)
-            }
-            // A condition.
-            _ => None,
-        }
+    let rejects = |(name, data): &(&str, Attributes)| match *name {
+        "reject" => true,
+        "target" => data.text(abi::XT_NAME) == Some("REJECT"),
+        "immediate" => verdict_code(data) == Some(abi::DROP),
+        _ => false,
     };
-    let all: Option<Vec<bool>> =
-        Attributes::read(expressions).and_then(|list| list.iter().map(rejects).collect());
-    all.is_some_and(|all| all.contains(&true))
+    let list = expressions::read(expressions).unwrap_or_default();
+    // Any other expression is a condition.
+    let mut others = list.iter().filter(|(name, _)| *name != "counter");
+    others.next().is_some_and(rejects) && others.next().is_none()
 }
 
-/// The name and the attributes of an expression.
-fn expression(element: &[u8]) -> Option<(&str, Attributes<'_>)> {
-    let element = Attributes::read(element)?;
-    let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
-    Some((element.text(abi::EXPRESSION_NAME)?, Attributes::read(data)?))
+/// The verdict of an `immediate` expression; `None` if it loads a data register.
+fn verdict_code(data: &Attributes) -> Option<u32> {
+    let verdict = data.nested(abi::IMMEDIATE_DATA)?;
+    verdict.nested(abi::DATA_VERDICT)?.be32(abi::VERDICT_CODE)
 }
 
 /// Sets a value; `None` if it was set before.
@@ -244,10 +234,7 @@ impl Decoder {
         if data.be32(abi::IMMEDIATE_REGISTER)? != abi::REGISTER_VERDICT {
             return None;
         }
-        let verdict = data
-            .nested(abi::IMMEDIATE_DATA)?
-            .nested(abi::DATA_VERDICT)?;
-        let verdict = match verdict.be32(abi::VERDICT_CODE)? {
+        let verdict = match verdict_code(data)? {
             abi::DROP => Verdict::Drop,
             abi::ACCEPT => Verdict::Accept,
             _ => return None,

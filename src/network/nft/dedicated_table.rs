@@ -1,6 +1,6 @@
-//! The dedicated tables `ip ecs-init` and `ip6 ecs-init`, for kernels without `nft_compat` and hosts
-//! without iptables. This program owns their whole content, so it replaces and deletes them as a whole.
-//! Pure.
+//! The dedicated tables `ip ecs-init` and `ip6 ecs-init`, for kernels without `nft_compat` and
+//! hosts without iptables. This program owns their whole content, so it replaces and deletes them
+//! as a whole. Pure.
 //!
 //! A packet traverses every base chain of a hook. A drop in a chain here is final; a packet that is
 //! accepted here can still be dropped by another chain.
@@ -13,8 +13,8 @@ use super::step::{EncodedRule, Step};
 use crate::network::chain::{ChainId, Family, Table};
 use crate::network::rules::{CHAINS, Position, RuleSet};
 
-/// The desired content of the dedicated tables. Its [`fmt::Display`] is a script for `nft -f`, which
-/// can be run repeatedly.
+/// The desired content of the dedicated tables. Its [`fmt::Display`] is a script for `nft -f`,
+/// which can be run repeatedly.
 #[derive(Debug, Clone)]
 pub(crate) struct DedicatedTables {
     chains: Vec<(ChainId, Vec<EncodedRule>)>,

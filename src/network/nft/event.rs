@@ -43,7 +43,8 @@ pub(crate) struct EventFilter {
 }
 
 impl EventFilter {
-    /// Processes one datagram of notifications; returns whether another program changed the ruleset.
+    /// Processes one datagram of notifications; returns whether another program changed the
+    /// ruleset.
     pub fn process(&mut self, datagram: &[u8]) -> bool {
         let Some(messages) = message::read(datagram) else {
             return true;

@@ -1,13 +1,12 @@
-//! Encodes `nf_tables` expressions.
+//! Lists of `nf_tables` expressions: the value of `NFTA_RULE_EXPRESSIONS`.
 
 use std::net::IpAddr;
 
 use super::abi;
-use super::modules::Extension;
-use crate::network::netlink::attr::Writer;
+use crate::network::netlink::attr::{Attributes, Writer};
 use crate::network::rule::{Cidr, Match, Rule};
 
-/// The value of `NFTA_RULE_EXPRESSIONS`. Conditions use the first data register.
+/// Encodes a list. Conditions use the first data register.
 #[derive(Debug, Default)]
 pub(super) struct Expressions(Writer);
 
@@ -91,8 +90,8 @@ impl Expressions {
         }
     }
 
-    /// Matches an address at this offset of the IPv4 or IPv6 header. Of a prefix of whole bytes only
-    /// those bytes are compared, without a mask.
+    /// Matches an address at this offset of the IPv4 or IPv6 header. Of a prefix of whole bytes
+    /// only those bytes are compared, without a mask.
     fn address(&mut self, ip4: u32, ip6: u32, cidr: &Match<Cidr>) {
         let Match { negated, value } = cidr;
         let (offset, octets) = match value.address {
@@ -140,18 +139,19 @@ impl Expressions {
         });
     }
 
-    /// A match or target of xtables; `info` is the extension's struct.
-    pub fn extension(&mut self, extension: &Extension, info: &[u8]) {
-        self.push(extension.expression, |data| {
-            data.text(abi::XT_NAME, extension.name)
-                .be32(abi::XT_REVISION, extension.revision)
-                .bytes(abi::XT_INFO, info);
-        });
-    }
-
     pub fn finish(self) -> Vec<u8> {
         self.0.finish()
     }
+}
+
+/// Decodes a list: name and attributes of each expression.
+pub(super) fn read(list: &[u8]) -> Option<Vec<(&str, Attributes<'_>)>> {
+    let expression = |(_, element)| {
+        let element = Attributes::read(element)?;
+        let data = element.get(abi::EXPRESSION_DATA).unwrap_or_default();
+        Some((element.text(abi::EXPRESSION_NAME)?, Attributes::read(data)?))
+    };
+    Attributes::read(list)?.iter().map(expression).collect()
 }
 
 /// `bytes` bytes (at most 16) of which the first `prefix` bits are set.

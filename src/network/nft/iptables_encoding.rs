@@ -1,6 +1,6 @@
-//! Rules as expressions in an encoding that every iptables-nft reads. If iptables finds an expression
-//! that it does not know, it reports the whole table as incompatible or prints the rule without it,
-//! and dockerd's own iptables commands fail.
+//! Rules as expressions in an encoding that every iptables-nft reads. If iptables finds an
+//! expression that it does not know, it reports the whole table as incompatible or prints the rule
+//! without it, and dockerd's own iptables commands fail.
 //!
 //! The encoding is that of iptables-nft 1.8.9, except for the port. 1.8.9 compares two bytes of the
 //! TCP header; 1.8.7 and older ignore that comparison: they would print the rule without `--dport`,
@@ -31,18 +31,18 @@ pub(super) fn encode(rule: &Rule) -> EncodedRule {
     }
     list.addresses(rule);
     if let Some(port) = rule.tcp_port {
-        list.extension(&modules::TCP, &xtables::write_tcp(port));
+        modules::TCP.push_to(&mut list, &xtables::write_tcp(port));
     }
     if let Some(states) = &rule.states {
-        list.extension(&modules::CONNTRACK, &xtables::write_conntrack(states));
+        modules::CONNTRACK.push_to(&mut list, &xtables::write_conntrack(states));
     }
     list.counter();
     match rule.verdict {
         Verdict::Accept => list.verdict(abi::ACCEPT),
         Verdict::Drop => list.verdict(abi::DROP),
-        Verdict::Dnat(to) => list.extension(&modules::DNAT, &xtables::write_dnat(to)),
+        Verdict::Dnat(to) => modules::DNAT.push_to(&mut list, &xtables::write_dnat(to)),
         Verdict::Redirect(port) => {
-            list.extension(&modules::REDIRECT, &xtables::write_redirect(port));
+            modules::REDIRECT.push_to(&mut list, &xtables::write_redirect(port));
         }
     }
     EncodedRule {

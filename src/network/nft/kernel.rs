@@ -1,5 +1,5 @@
-//! Reads and changes the kernel's ruleset. A change is optimistic: read, decide, send one batch, and
-//! start again if the generation ID changed meanwhile.
+//! Reads and changes the kernel's ruleset. A change is optimistic: read, decide, send one batch,
+//! and start again if the generation ID changed meanwhile.
 
 use std::thread;
 use std::time::Duration;
@@ -81,8 +81,8 @@ pub(super) fn open() -> Result<Connection> {
     })
 }
 
-/// One attempt; `None` if the ruleset changed meanwhile. Uses a new connection, because replies to an
-/// earlier request may still arrive on an old one.
+/// One attempt; `None` if the ruleset changed meanwhile. Uses a new connection, because replies to
+/// an earlier request may still arrive on an old one.
 fn try_update(decide: impl Fn(&Snapshot) -> Result<Vec<Step>>) -> Result<Option<Update>> {
     let mut connection = open()?;
     let before = match read_state(&mut connection) {
@@ -122,65 +122,49 @@ fn read_state(connection: &mut Connection) -> Result<Snapshot, NetlinkError> {
         Some(())
     })?;
     let any = abi::FAMILY_ANY;
-    dump(connection, &TABLES, any, &[], |body| state.add_table(body))?;
-    dump(connection, &CHAINS, any, &[], |body| state.add_chain(body))?;
+    let tables = [abi::message::GET_TABLE, abi::message::NEW_TABLE];
+    let chains = [abi::message::GET_CHAIN, abi::message::NEW_CHAIN];
+    let rules = [abi::message::GET_RULE, abi::message::NEW_RULE];
+    dump(connection, tables, any, &[], |body| state.add_table(body))?;
+    dump(connection, chains, any, &[], |body| state.add_chain(body))?;
     for chain in known_chains() {
         if state.chain(chain).is_none() {
             continue;
         }
-        // A filter, for hosts with thousands of rules in other chains. Kernels that ignore it return
-        // all rules; `add_rule` skips those of other chains.
+        // A filter, for hosts with thousands of rules in other chains. Kernels that ignore it
+        // return all rules; `add_rule` skips those of other chains.
         let mut filter = Writer::new();
         filter
             .text(abi::RULE_TABLE, chain.table.name())
             .text(abi::RULE_CHAIN, chain.name());
         let (family, filter) = (abi::family_number(chain.family), filter.finish());
-        dump(connection, &RULES, family, &filter, |body| {
+        dump(connection, rules, family, &filter, |body| {
             state.add_rule(chain, body)
         })?;
     }
     Ok(state)
 }
 
-/// The message types of a dump: of the request and of an object in the reply.
-struct DumpTypes {
-    get: u16,
-    new: u16,
-}
-
-const TABLES: DumpTypes = DumpTypes {
-    get: abi::message::GET_TABLE,
-    new: abi::message::NEW_TABLE,
-};
-const CHAINS: DumpTypes = DumpTypes {
-    get: abi::message::GET_CHAIN,
-    new: abi::message::NEW_CHAIN,
-};
-const RULES: DumpTypes = DumpTypes {
-    get: abi::message::GET_RULE,
-    new: abi::message::NEW_RULE,
-};
-
-/// Calls `each` with the body of every object of a dump.
+/// Requests a dump and calls `each` with the body of every object. `get` and `new` are the message
+/// types of the request and of an object.
 fn dump(
     connection: &mut Connection,
-    types: &DumpTypes,
+    [get, new]: [u16; 2],
     family: u8,
     filter: &[u8],
     mut each: impl FnMut(&[u8]) -> Option<()>,
 ) -> Result<(), NetlinkError> {
     let request = Request {
-        kind: types.get,
+        kind: get,
         flags: DUMP,
         body: abi::body(family, 0, filter),
     };
-    connection.request(request, |kind, body| {
-        if kind == types.new {
-            each(body)
-        } else {
-            Some(())
-        }
-    })
+    connection.request(
+        request,
+        |kind, body| {
+            if kind == new { each(body) } else { Some(()) }
+        },
+    )
 }
 
 fn read_error(error: NetlinkError) -> Error {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`kernel`], `compat_probe` | read and change the ruleset; ask what the kernel supports |
 //! | `plan`, `dedicated_table` | from the state and the desired rules to steps (pure) |
-//! | [`snapshot`], [`step`] | the state; one change of it |
+//! | `snapshot`, `step` | the state; one change of it |
 //! | `batch`, [`event`] | steps to messages; notifications (pure) |
 //! | `iptables_encoding`, `native_encoding`, `decode` | rules to expressions and back (pure) |
 //! | `expressions`, `xtables`, `userdata`, `modules`, `abi` | parts of an encoded rule; constants |
@@ -22,8 +22,8 @@ pub mod kernel;
 mod modules;
 mod native_encoding;
 pub(crate) mod plan;
-pub mod snapshot;
-pub mod step;
+pub(crate) mod snapshot;
+pub(crate) mod step;
 mod userdata;
 mod xtables;
 

@@ -1,7 +1,7 @@
 //! The kernel modules that rules need.
 
 use super::abi;
-use crate::network::netlink::attr::Attributes;
+use super::expressions::{self, Expressions};
 
 /// A match or target of xtables, usable in `nf_tables` through `nft_compat`.
 #[derive(Debug)]
@@ -12,6 +12,17 @@ pub(super) struct Extension {
     /// The revision of its struct that rules are written with.
     pub revision: u32,
     pub module: &'static str,
+}
+
+impl Extension {
+    /// Appends the match or target; `info` is the extension's struct.
+    pub fn push_to(&self, list: &mut Expressions, info: &[u8]) {
+        list.push(self.expression, |data| {
+            data.text(abi::XT_NAME, self.name)
+                .be32(abi::XT_REVISION, self.revision)
+                .bytes(abi::XT_INFO, info);
+        });
+    }
 }
 
 pub(super) const TCP: Extension = Extension {
@@ -54,18 +65,12 @@ const EXPRESSIONS: [(&str, &str); 6] = [
 /// The modules for a rule with these expressions (`NFTA_RULE_EXPRESSIONS`), each once, in order.
 pub(super) fn required_by(expressions: &[u8]) -> Vec<&'static str> {
     let mut modules = Vec::new();
-    let list = Attributes::read(expressions);
-    for (_, element) in list.iter().flat_map(Attributes::iter) {
-        let Some(element) = Attributes::read(element) else {
-            continue;
-        };
-        let expression = element.text(abi::EXPRESSION_NAME);
-        let data = element.nested(abi::EXPRESSION_DATA);
-        let name = data.as_ref().and_then(|data| data.text(abi::XT_NAME));
-        let of_expression = EXPRESSIONS.iter().filter(|(e, _)| Some(*e) == expression);
+    for (expression, data) in expressions::read(expressions).unwrap_or_default() {
+        let name = data.text(abi::XT_NAME);
+        let of_expression = EXPRESSIONS.iter().filter(|(e, _)| *e == expression);
         let of_extension = EXTENSIONS
             .iter()
-            .filter(|e| Some(e.expression) == expression && Some(e.name) == name);
+            .filter(|e| e.expression == expression && Some(e.name) == name);
         modules.extend(of_expression.map(|(_, module)| *module));
         modules.extend(of_extension.map(|e| e.module));
     }

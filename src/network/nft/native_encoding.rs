@@ -1,8 +1,8 @@
-//! Rules in nftables' native expressions, for the dedicated table. They need no xtables extension, and
-//! iptables does not read them.
+//! Rules in nftables' native expressions, for the dedicated table. They need no xtables extension,
+//! and iptables does not read them.
 //!
-//! Each rule is built as text and as expressions side by side: `nft -f` makes the same expressions of
-//! the text.
+//! Each rule is built as text and as expressions side by side: `nft -f` makes the same expressions
+//! of the text.
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;

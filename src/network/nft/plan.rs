@@ -11,9 +11,9 @@ use crate::types::Interface;
 
 /// The steps to `desired`, in order; none if the kernel has it.
 ///
-/// A chain is left unchanged if it has the desired rules once each, in their order, with the mark, and
-/// no other rule of this program. Otherwise all rules of this program in it are deleted and written
-/// again.
+/// A chain is left unchanged if it has the desired rules once each, in their order, with the mark,
+/// and no other rule of this program. Otherwise all rules of this program in it are deleted and
+/// written again.
 ///
 /// # Errors
 /// A chain of a name that is needed is not the base chain that iptables creates: packets would not
@@ -64,8 +64,8 @@ fn add_rule(placed: &PlacedRule) -> Step {
 /// The steps that remove this program's rules, and the tables and chains that it created unless
 /// another program uses them.
 ///
-/// Every rule with the mark is removed. Of the others, those are removed that the reference writes for
-/// `config` and for the bridge docker0 or a bridge of a marked rule.
+/// Every rule with the mark is removed. Of the others, those are removed that the reference writes
+/// for `config` and for the bridge docker0 or a bridge of a marked rule.
 pub(crate) fn undo(now: &Snapshot, config: &NetworkConfig) -> Vec<Step> {
     let docker0 = Interface::docker0();
     let possible: Vec<_> = now

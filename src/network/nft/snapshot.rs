@@ -90,7 +90,8 @@ impl Snapshot {
         self.rules.iter().filter(move |r| r.chain == chain)
     }
 
-    /// Whether iptables' INPUT drops or rejects what no rule accepts, by its policy or its last rule.
+    /// Whether iptables' INPUT drops or rejects what no rule accepts, by its policy or its last
+    /// rule.
     pub(crate) fn input_is_closed(&self) -> bool {
         self.chain(INPUT).is_some_and(|c| !c.accepts)
             || self.rules_of(INPUT).last().is_some_and(|r| r.rejects_all)
@@ -109,7 +110,8 @@ impl Snapshot {
             .filter_map(|r| bridge_of(r.rule.as_ref()?))
     }
 
-    /// Adds the table of an `NFT_MSG_NEWTABLE` if it is of interest; `None` if the body is malformed.
+    /// Adds the table of an `NFT_MSG_NEWTABLE` if it is of interest; `None` if the body is
+    /// malformed.
     pub(super) fn add_table(&mut self, body: &[u8]) -> Option<()> {
         let (family, attributes) = abi::split(body)?;
         if let Some((family, table)) = known_table(family, attributes.text(abi::TABLE_NAME)) {

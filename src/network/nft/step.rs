@@ -16,8 +16,8 @@ pub struct EncodedRule {
     pub(crate) text: String,
     /// The value of `NFTA_RULE_EXPRESSIONS`.
     pub(crate) expressions: Vec<u8>,
-    /// The value of `NFTA_RULE_COMPAT_PROTO`, for the xtables extensions of the rule: the IP protocol
-    /// or 0 for any. `None` in a rule that cannot have extensions.
+    /// The value of `NFTA_RULE_COMPAT_PROTO`, for the xtables extensions of the rule: the IP
+    /// protocol or 0 for any. `None` in a rule that cannot have extensions.
     pub(crate) compat_protocol: Option<u8>,
     /// The value of `NFTA_RULE_USERDATA`.
     pub(crate) userdata: Vec<u8>,

@@ -1,11 +1,11 @@
 //! The mark in the user data of each table, chain and rule that this program creates.
 //!
-//! User data is stored by the kernel for user space. By convention (libnftnl, `udata.h`) it is a list
-//! of entries: type (1 byte), length (1 byte), value. Readers skip unknown types. iptables-nft and nft
-//! use the types 0 to 7; type 0 is a comment, which iptables prints.
+//! User data is stored by the kernel for user space. By convention (libnftnl, `udata.h`) it is a
+//! list of entries: type (1 byte), length (1 byte), value. Readers skip unknown types. iptables-nft
+//! and nft use the types 0 to 7; type 0 is a comment, which iptables prints.
 //!
-//! Kernels before 5.10 keep user data of rules only. There, tables and chains have no mark and stay,
-//! empty, after an undo.
+//! Kernels before 5.10 keep user data of rules only. There, tables and chains have no mark and
+//! stay, empty, after an undo.
 
 /// The type of the mark's entry.
 const MARK_TYPE: u8 = 0xec;

@@ -1,8 +1,8 @@
 //! The structs of xtables extensions: the `info` of `match` and `target` expressions.
 //!
-//! Each is written in one revision and read in every revision that kernels accept: iptables versions
-//! differ in the revision that they write. Compared with iptables-nft 1.8.7, 1.8.9 and 1.8.11; of
-//! these only 1.8.7 writes `match tcp` for a port, as this program does.
+//! Each is written in one revision and read in every revision that kernels accept: iptables
+//! versions differ in the revision that they write. Compared with iptables-nft 1.8.7, 1.8.9 and
+//! 1.8.11; of these only 1.8.7 writes `match tcp` for a port, as this program does.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
