@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use crate::namespace::{in_namespace, sh};
 use crate::neighbour::Neighbour;
-use crate::oracle::{REFERENCE, elsewhere, saved, with_handles};
+use crate::oracle::{REFERENCE, ruleset_with_handles, saved, saved_in_new_namespace};
 use crate::{DEFAULTS, NFTABLES, apply, apply_with, desired_state, undo};
 use ecs_init::config::NetworkConfig;
 use ecs_init::network::nft::kernel;
@@ -13,7 +13,7 @@ use ecs_init::network::nft::kernel;
 const ACCEPT: &str =
     "-A INPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 -m conntrack --ctstate DNAT -j ACCEPT\n";
 
-/// INPUT closed by its policy and by its last rule.
+/// Ways to close INPUT: by its policy, by a last REJECT and by a last DROP.
 const CLOSED: [&str; 3] = [
     "iptables -A INPUT -i lo -j ACCEPT; iptables -P INPUT DROP",
     "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited",
@@ -27,20 +27,20 @@ in_namespace! {
         undo();
         for closed in CLOSED {
             sh(closed);
-            let before = (saved(), with_handles());
+            let before = (saved(), ruleset_with_handles());
             apply();
             // After the other rules of this program, before the host's.
             let rules = sh("iptables -S INPUT | grep -v ^-P");
             let first: Vec<_> = rules.split_inclusive('\n').take(4).collect();
             assert_eq!(first[3], ACCEPT, "{rules}");
             assert!(first[2].contains("RELATED,ESTABLISHED,DNAT -j DROP"), "{rules}");
-            let once = with_handles();
+            let once = ruleset_with_handles();
             apply();
-            assert_eq!(with_handles(), once);
+            assert_eq!(ruleset_with_handles(), once);
             // iptables finds it.
             sh(&format!("iptables {}", ACCEPT.replace("-A ", "-C ")));
             undo();
-            assert_eq!((saved(), with_handles()), before, "{closed}");
+            assert_eq!((saved(), ruleset_with_handles()), before, "{closed}");
             sh("nft flush ruleset");
         }
     }
@@ -50,7 +50,7 @@ in_namespace! {
     fn accept_rule_equals_the_one_iptables_writes() {
         sh("iptables -P INPUT DROP");
         apply();
-        let (text, _) = elsewhere(&format!(
+        let (text, _) = saved_in_new_namespace(&format!(
             "iptables -P INPUT DROP\n{}",
             REFERENCE.replacen(
                 "iptables -t filter -I INPUT --dst",
@@ -89,7 +89,7 @@ in_namespace! {
             apply();
             assert!(task.reaches_eventually("169.254.170.2", 80), "{closed}");
             assert!(!task.reaches("10.9.8.1", 51679), "{closed}");
-            // Without the accept rule it fails.
+            // Without the accept rule, the request is dropped.
             sh(&format!("iptables {}", ACCEPT.replace("-A ", "-D ")));
             assert!(!task.reaches("169.254.170.2", 80), "{closed}");
             undo();

@@ -77,7 +77,7 @@ in_namespace! {
             undo();
             let mut events = Vec::new();
             let mut buffer = Vec::new();
-            while socket.try_receive(&mut buffer).expect("take") {
+            while socket.try_receive(&mut buffer).expect("receive") {
                 for received in message::read(&buffer).expect("messages") {
                     let Message::Object { kind, body } = received.message else { continue };
                     events.extend(Event::read(kind, body));

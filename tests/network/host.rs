@@ -1,6 +1,6 @@
 //! The route and the kernel settings.
 
-use crate::namespace::{in_namespace, sh, sh_elsewhere};
+use crate::namespace::{in_namespace, sh, sh_in_new_namespace};
 use crate::{DEFAULTS, apply, undo};
 use ecs_init::network;
 use ecs_init::testing::TempDir;
@@ -17,7 +17,7 @@ in_namespace! {
         assert_eq!(routes(), "");
         apply();
         assert_eq!(routes(), ROUTE);
-        let by_ip = sh_elsewhere(
+        let by_ip = sh_in_new_namespace(
             "ip link set lo up; ip route add 169.254.170.2/32 dev lo scope link
             ip -4 route show table main",
         );

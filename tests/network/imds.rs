@@ -2,7 +2,7 @@
 
 use crate::namespace::{in_namespace, sh};
 use crate::neighbour::Neighbour;
-use crate::oracle::{DOCKERD, REFERENCE, elsewhere, restore, saved};
+use crate::oracle::{DOCKERD, REFERENCE, restore, saved, saved_in_new_namespace};
 use crate::{DEFAULTS, NFTABLES_BLOCK_IMDS, apply, apply_with, undo};
 use ecs_init::config::{Firewall, NetworkConfig};
 
@@ -86,7 +86,7 @@ in_namespace! {
         let before = saved();
         apply_with(&IPTABLES_BLOCK_IMDS);
         let dockerd = format!("iptables-restore <<'END'\n{DOCKERD}END\n");
-        let (text, _) = elsewhere(&format!(
+        let (text, _) = saved_in_new_namespace(&format!(
             "{dockerd}{REFERENCE}
              iptables -t mangle -I FORWARD -i docker0 -d 169.254.169.254 -j DROP
              ip6tables -t mangle -I FORWARD -i docker0 -d fd00:ec2::254 -j DROP"

@@ -97,7 +97,7 @@ pub fn try_sh(script: &str) -> Result<String, String> {
 }
 
 /// Runs a script in another new namespace.
-pub fn sh_elsewhere(script: &str) -> String {
+pub fn sh_in_new_namespace(script: &str) -> String {
     let output = Command::new("unshare")
         .args(["--net", "sh", "-ec", script])
         .output()

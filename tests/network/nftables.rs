@@ -1,7 +1,9 @@
 //! The dedicated tables, with `nft` as the oracle, and the change from one firewall to the other.
 
 use crate::namespace::{in_namespace, sh};
-use crate::oracle::{DOCKERD, REFERENCE, elsewhere, expressions, restore, saved, with_handles};
+use crate::oracle::{
+    DOCKERD, REFERENCE, expressions, restore, ruleset_with_handles, saved, saved_in_new_namespace,
+};
 use crate::{DEFAULTS, NFTABLES, NFTABLES_BLOCK_IMDS, apply, apply_with, desired_state, undo};
 use ecs_init::config::{Firewall, NetworkConfig};
 use ecs_init::network;
@@ -21,7 +23,7 @@ in_namespace! {
         let docker0 = Interface::docker0();
         let rendered = network::render(&Root::default(), &NFTABLES_BLOCK_IMDS, Some(&docker0));
         let script = format!("nft -f - <<'END'\n{}END", rendered.expect("rules"));
-        let (_, by_nft) = elsewhere(&script);
+        let (_, by_nft) = saved_in_new_namespace(&script);
         let written = without_userdata(&expressions());
         assert_eq!(written, without_userdata(&by_nft));
         assert_eq!(written.matches("\nip").count() + 1, 10, "{written}");
@@ -37,9 +39,9 @@ in_namespace! {
 in_namespace! {
     fn second_apply_writes_only_if_the_dedicated_tables_changed() {
         apply_with(&NFTABLES_BLOCK_IMDS);
-        let (once, listed) = (with_handles(), sh("nft list ruleset"));
+        let (once, listed) = (ruleset_with_handles(), sh("nft list ruleset"));
         apply_with(&NFTABLES_BLOCK_IMDS);
-        assert_eq!(with_handles(), once);
+        assert_eq!(ruleset_with_handles(), once);
         for altered in [
             "nft flush chain ip ecs-init input",
             "nft delete table ip6 ecs-init",
@@ -61,7 +63,7 @@ in_namespace! {
 in_namespace! {
     fn changing_the_firewall_removes_the_rules_of_the_other() {
         restore(DOCKERD);
-        let before = (saved(), with_handles());
+        let before = (saved(), ruleset_with_handles());
         apply();
         let written = (saved(), sh("nft list ruleset"));
         apply_with(&NFTABLES);
@@ -72,10 +74,10 @@ in_namespace! {
         assert!(!sh("nft list tables").contains("ecs-init"));
         // post-stop removes either.
         undo();
-        assert_eq!((saved(), with_handles()), before);
+        assert_eq!((saved(), ruleset_with_handles()), before);
         apply_with(&NFTABLES_BLOCK_IMDS);
         undo();
-        assert_eq!((saved(), with_handles()), before);
+        assert_eq!((saved(), ruleset_with_handles()), before);
     }
 }
 
@@ -96,9 +98,9 @@ in_namespace! {
             firewall: Some(Firewall::Iptables),
             ..DEFAULTS
         };
-        let once = with_handles();
+        let once = ruleset_with_handles();
         apply_with(&iptables);
-        assert_eq!(with_handles(), once);
+        assert_eq!(ruleset_with_handles(), once);
     }
 }
 

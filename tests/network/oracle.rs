@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::namespace::{sh, sh_elsewhere};
+use crate::namespace::{sh, sh_in_new_namespace};
 
 /// The commands of the reference's pre-start, in its order.
 pub const REFERENCE: &str = "\
@@ -100,14 +100,14 @@ pub fn with_match_tcp(expressions: &str) -> (String, usize) {
 }
 
 /// The ruleset with handles: if it is unchanged, nothing was written.
-pub fn with_handles() -> String {
+pub fn ruleset_with_handles() -> String {
     sh("nft -a list ruleset 2>&1")
 }
 
 /// [`saved`] and [`expressions`] of another namespace after a script there.
-pub fn elsewhere(script: &str) -> (String, String) {
+pub fn saved_in_new_namespace(script: &str) -> (String, String) {
     let script = format!("ip link set lo up\n{script}\n{SAVE}; echo ---; {EXPRESSIONS}");
-    let all = sh_elsewhere(&script);
+    let all = sh_in_new_namespace(&script);
     let (saved, expressions) = all.split_once("---\n").expect("two parts");
     (strip(saved), strip_handles(expressions))
 }

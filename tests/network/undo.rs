@@ -1,15 +1,15 @@
 //! post-stop restores what pre-start changed, and nothing else.
 
 use crate::namespace::{in_namespace, sh};
-use crate::oracle::{DOCKERD, REFERENCE, restore, saved, with_handles};
+use crate::oracle::{DOCKERD, REFERENCE, restore, ruleset_with_handles, saved};
 use crate::{DEFAULTS, apply, apply_for, undo};
 
 in_namespace! {
     fn undo_on_a_bare_host_leaves_nothing() {
         apply();
-        assert_ne!(with_handles(), "");
+        assert_ne!(ruleset_with_handles(), "");
         undo();
-        assert_eq!(with_handles(), "");
+        assert_eq!(ruleset_with_handles(), "");
         assert_eq!(saved(), "");
         // A second undo has no errors.
         undo();
@@ -19,11 +19,11 @@ in_namespace! {
 in_namespace! {
     fn undo_keeps_the_rules_of_dockerd_with_their_handles() {
         restore(DOCKERD);
-        let before = (saved(), with_handles());
+        let before = (saved(), ruleset_with_handles());
         apply();
         apply();
         undo();
-        assert_eq!((saved(), with_handles()), before);
+        assert_eq!((saved(), ruleset_with_handles()), before);
     }
 }
 
@@ -43,11 +43,11 @@ in_namespace! {
             iptables -t nat -A PREROUTING -d 169.254.170.2/32 -p tcp --dport 80 -j DNAT --to-destination 127.0.0.1
             iptables -t nat -A OUTPUT -d 169.254.170.0/24 -p tcp --dport 80 -j REDIRECT --to-ports 51679
             nft add rule ip filter INPUT tcp dport 51678 drop");
-        let before = with_handles();
+        let before = ruleset_with_handles();
         apply();
-        assert_ne!(with_handles(), before);
+        assert_ne!(ruleset_with_handles(), before);
         undo();
-        assert_eq!(with_handles(), before);
+        assert_eq!(ruleset_with_handles(), before);
     }
 }
 
@@ -65,7 +65,7 @@ in_namespace! {
              -P INPUT DROP\n"
         );
         // Chains of this program that are not in use are deleted.
-        assert!(!with_handles().contains("PREROUTING"));
+        assert!(!ruleset_with_handles().contains("PREROUTING"));
     }
 }
 
@@ -73,11 +73,11 @@ in_namespace! {
     fn undo_keeps_empty_tables_that_existed_before() {
         sh("iptables -L; iptables -t nat -L; ip6tables -L; iptables -P INPUT ACCEPT; iptables -t nat -P OUTPUT ACCEPT");
         sh("iptables -A INPUT -j ACCEPT; iptables -D INPUT -j ACCEPT");
-        let before = (saved(), with_handles());
+        let before = (saved(), ruleset_with_handles());
         assert!(before.1.contains("INPUT"));
         apply();
         undo();
-        assert_eq!((saved(), with_handles()), before);
+        assert_eq!((saved(), ruleset_with_handles()), before);
     }
 }
 
@@ -86,7 +86,7 @@ in_namespace! {
         apply_for(&DEFAULTS, Some("br-ecs"));
         assert!(saved().contains("-i br-ecs"));
         undo();
-        assert_eq!(with_handles(), "");
+        assert_eq!(ruleset_with_handles(), "");
     }
 }
 

@@ -3,8 +3,8 @@
 
 use crate::namespace::{in_namespace, sh, try_sh};
 use crate::oracle::{
-    DOCKERD, DOCKERD_WITH_AGENT, REFERENCE, elsewhere, expressions, reference_undo, restore, saved,
-    with_handles, with_match_tcp,
+    DOCKERD, DOCKERD_WITH_AGENT, REFERENCE, expressions, reference_undo, restore,
+    ruleset_with_handles, saved, saved_in_new_namespace, with_match_tcp,
 };
 use crate::{DEFAULTS, apply};
 use ecs_init::network;
@@ -13,7 +13,7 @@ use ecs_init::types::{Interface, Root};
 in_namespace! {
     fn bare_host_has_the_same_text_and_expressions_as_the_reference() {
         apply();
-        let (text, kernel) = elsewhere(REFERENCE);
+        let (text, kernel) = saved_in_new_namespace(REFERENCE);
         assert_eq!(saved(), text);
         let (kernel, replaced) = with_match_tcp(&kernel);
         assert_eq!(replaced, 6, "is the system's iptables 1.8.9?");
@@ -42,7 +42,7 @@ in_namespace! {
         apply();
         assert_eq!(sh("iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]/[0:0]/'"), DOCKERD_WITH_AGENT);
         let dockerd = format!("iptables-restore <<'END'\n{DOCKERD}END\n");
-        let (text, kernel) = elsewhere(&(dockerd + REFERENCE));
+        let (text, kernel) = saved_in_new_namespace(&(dockerd + REFERENCE));
         assert_eq!(saved(), text);
         assert_eq!((expressions(), 6), with_match_tcp(&kernel));
     }
@@ -63,9 +63,9 @@ in_namespace! {
     fn second_apply_writes_nothing() {
         restore(DOCKERD);
         apply();
-        let once = with_handles();
+        let once = ruleset_with_handles();
         apply();
-        assert_eq!(with_handles(), once);
+        assert_eq!(ruleset_with_handles(), once);
     }
 }
 
