@@ -1,74 +1,76 @@
-//! The program's error type and its exit codes.
+//! The program's error type, its kinds and its exit codes.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// The exit-code table. The reference's codes where it has them.
+/// How the process exits. amazon-ecs-init has the same codes.
 ///
 /// | code | meaning |
 /// |---|---|
-/// | 0 | done; or the agent ended with 0; or a SIGTERM or SIGINT was obeyed |
-/// | 1 | the command line was wrong: usage on stderr |
-/// | 5 | the agent said that it can never work here (its own exit 5): do not restart it |
-/// | 255 | anything else that failed; the error is on stderr |
+/// | 0 | success; the agent exited with 0; SIGTERM or SIGINT stopped the command |
+/// | 1 | the command line is wrong: usage on stderr |
+/// | 5 | the agent reported that it can never run on this host (its own exit code 5) |
+/// | 255 | any other failure: the error is in the log |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
+pub enum ExitCode {
+    /// Success, or stopped by a signal.
     Success,
-    /// The command line was wrong.
+    /// The command line is wrong.
     Usage,
-    /// The agent's terminal failure; units name it in `RestartPreventExitStatus=5`.
+    /// The agent can never run on this host; service units have `RestartPreventExitStatus=5`.
     AgentTerminal,
     /// Any other failure.
     Failure,
 }
 
-impl Exit {
-    /// The process exit status.
+impl ExitCode {
+    /// The number that the parent process receives.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
-            Exit::Success => 0,
-            Exit::Usage => 1,
-            Exit::AgentTerminal => 5,
-            Exit::Failure => 255,
+            ExitCode::Success => 0,
+            ExitCode::Usage => 1,
+            ExitCode::AgentTerminal => 5,
+            ExitCode::Failure => 255,
         }
     }
 }
 
 /// What kind of failure an [`Error`] is. Callers decide by it; messages are for people.
+///
+/// Retries repeat an operation after [`Kind::Transient`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// SIGTERM or SIGINT arrived. Not a failure: the process exits with 0.
+    /// SIGTERM or SIGINT arrived. Not a failure: exit code 0.
     Interrupted,
     /// May succeed if tried again: a timeout, a reset connection, HTTP 503.
     Transient,
-    /// What is needed does not exist or cannot be reached: no such host, no socket, HTTP 404.
+    /// Something that is needed is missing, in use or out of reach: no such host, no socket, HTTP 404.
     Unavailable,
-    /// The peer or the kernel understood the request and refused it: HTTP 403, EPERM.
+    /// A server, dockerd or the kernel refused the request: HTTP 403, EPERM.
     Rejected,
     /// A signature, digest or certificate did not verify.
     Untrusted,
-    /// A value, a file or an answer has content that cannot be used.
+    /// A value, a file or a response has content that cannot be used.
     InvalidInput,
     /// The command line is wrong: exit code 1.
     Usage,
     /// The agent reported that it can never run on this host: exit code 5.
     AgentTerminal,
-    /// A system call on this host failed: disk full, no permission.
+    /// A system call on this host failed: disk full, no permission for a file.
     Io,
 }
 
 impl Kind {
     /// The exit code of a process that ends with an error of this kind.
     #[must_use]
-    pub fn exit(self) -> Exit {
+    pub fn exit_code(self) -> ExitCode {
         match self {
-            Kind::Interrupted => Exit::Success,
-            Kind::Usage => Exit::Usage,
-            Kind::AgentTerminal => Exit::AgentTerminal,
-            _ => Exit::Failure,
+            Kind::Interrupted => ExitCode::Success,
+            Kind::Usage => ExitCode::Usage,
+            Kind::AgentTerminal => ExitCode::AgentTerminal,
+            _ => ExitCode::Failure,
         }
     }
 }
@@ -137,8 +139,8 @@ impl Error {
 
     /// The exit code of the process.
     #[must_use]
-    pub fn exit(&self) -> Exit {
-        self.kind.exit()
+    pub fn exit_code(&self) -> ExitCode {
+        self.kind.exit_code()
     }
 
     /// The first error in the chain that is a `T`.
@@ -246,7 +248,10 @@ mod tests {
     fn context_keeps_kind_and_interrupt() {
         let error: Result<()> = Err(Error::usage("bad verb"));
         let error = error.context(|| "parse").unwrap_err();
-        assert_eq!((error.kind(), error.exit()), (Kind::Usage, Exit::Usage));
+        assert_eq!(
+            (error.kind(), error.exit_code()),
+            (Kind::Usage, ExitCode::Usage)
+        );
         let error: Result<(), io::Error> = Err(io::Error::other(Interrupted));
         assert!(error.context(|| "wait").unwrap_err().is_interrupted());
         let error: Result<(), io::Error> = Err(io::ErrorKind::StorageFull.into());

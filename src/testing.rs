@@ -1,17 +1,17 @@
-//! What several tests need. Not a part of the program's interface.
+//! Helpers for tests, in `src` and in `tests`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory that goes away with its owner.
+/// A temporary directory, removed on drop.
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// A new, empty directory; `name` tells a person whose it was.
+    /// A new, empty directory with `name` in its path.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If it cannot be created.
     #[must_use]
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -23,14 +23,14 @@ impl TempDir {
             ));
             match std::fs::create_dir(&path) {
                 Ok(()) => return TempDir(path),
-                // Left by a process of the same number that was killed.
+                // Left by a killed process with the same PID.
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => panic!("make a temporary directory: {e}"),
+                Err(e) => panic!("create a temporary directory: {e}"),
             }
         }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0

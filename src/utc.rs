@@ -1,11 +1,9 @@
-//! A moment in words, for the log, for refusals and for what `verify` prints.
+//! RFC 3339 times, for the log and for messages about signatures.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `2026-11-22T16:32:05Z` (RFC 3339, whole seconds, UTC).
-///
-/// OpenPGP's moments are unsigned seconds since 1970 (RFC 9580, section 3.5), so a time before
-/// that is one of no signature; it is shown as 1970.
+/// `2026-11-22T16:32:05Z` (RFC 3339, whole seconds, UTC). A time before 1970 is shown as 1970: OpenPGP
+/// has none (RFC 9580, section 3.5).
 #[must_use]
 pub fn utc(time: SystemTime) -> String {
     let seconds = time
@@ -22,9 +20,9 @@ pub fn utc(time: SystemTime) -> String {
     )
 }
 
-/// The Gregorian year, month and day, so many days after 1970-01-01.
+/// The Gregorian year, month and day of this many days after 1970-01-01.
 fn civil(mut days: u64) -> (u64, u64, u64) {
-    // 400 years are always 146 097 days; what is left is small enough to count.
+    // 400 years are always 146 097 days; a loop counts the rest.
     let mut year = 1970 + 400 * (days / 146_097);
     days %= 146_097;
     let leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
@@ -53,8 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments() {
-        // As `date -u -d @N +%FT%TZ` prints them.
+    fn times_match_date_command() {
+        // Output of `date -u -d @N +%FT%TZ`.
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),

@@ -188,7 +188,7 @@ fn pre_start_and_run_wait_for_what_they_are_told() {
     for verb in ["pre-start", "run", "start", "reload-cache"] {
         let done = run(&root, &[verb], &waits);
         assert_eq!(done.status.code(), Some(255), "{verb}");
-        let waited = text(&done.stderr).contains("/run/late did not come within 0 s");
+        let waited = text(&done.stderr).contains("ECS_INIT_WAIT_FOR_TIMEOUT");
         assert_eq!(waited, ["pre-start", "run"].contains(&verb), "{verb}");
     }
 }
@@ -213,14 +213,14 @@ fn run_respawned_puts_its_end_off_until_the_signal() {
     let lines: Vec<_> = lines
         .map(Result::unwrap)
         .inspect(|line| {
-            if line.contains("ending in 15 s") {
+            if line.contains("exiting in 15 s") {
                 ecs_init::sys::signal::terminate(child.id()).unwrap();
             }
         })
         .collect();
     assert_eq!(child.wait().unwrap().code(), Some(255));
     let at = |text: &str| lines.iter().position(|line| line.contains(text));
-    assert!(at("/late did not come").unwrap() < at("ending in 15 s").expect("a pause"));
+    assert!(at("ECS_INIT_WAIT_FOR_TIMEOUT").unwrap() < at("exiting in 15 s").expect("a pause"));
 }
 
 /// Else the tar's source, chosen again, would start the registry's image for the tar's.

@@ -1,5 +1,5 @@
-//! One supervisor to a host, and `stop`, which finds it: real processes, and no dockerd. A
-//! supervisor holds its lock from before the first wait for dockerd on.
+//! One supervisor per host, and `stop`: real processes without dockerd. A supervisor takes its lock
+//! before it waits for dockerd.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -20,11 +20,11 @@ fn ecs_init(root: &TempDir, verb: &str) -> Command {
     command
 }
 
-/// A `start` that has its lock, as its waiting for dockerd tells.
+/// A `start` that has its lock and waits for dockerd.
 struct Waiting {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    said: String,
+    stderr_text: String,
 }
 
 impl Waiting {
@@ -35,14 +35,18 @@ impl Waiting {
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("waiting for dockerd") {
-            assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+        let mut stderr_text = String::new();
+        while !stderr_text.contains("waiting for") {
+            assert_ne!(
+                stderr.read_line(&mut stderr_text).unwrap(),
+                0,
+                "{stderr_text}"
+            );
         }
         Waiting {
             child,
             stderr,
-            said,
+            stderr_text,
         }
     }
 
@@ -50,9 +54,9 @@ impl Waiting {
         self.child.id()
     }
 
-    /// Its exit code, once it has ended by what the test did.
-    fn end(mut self) -> Option<i32> {
-        while self.stderr.read_line(&mut self.said).unwrap() > 0 {}
+    /// Waits until it ends; returns its exit code.
+    fn wait(mut self) -> Option<i32> {
+        while self.stderr.read_line(&mut self.stderr_text).unwrap() > 0 {}
         self.child.wait().unwrap().code()
     }
 }
@@ -64,7 +68,7 @@ fn errors(done: &Output) -> Vec<String> {
 }
 
 #[test]
-fn the_second_one_names_the_first_and_ends() {
+fn second_supervisor_fails_and_names_the_first() {
     let root = TempDir::new("two");
     let mut first = Waiting::start(&root);
     for verb in ["start", "run"] {
@@ -77,31 +81,31 @@ fn the_second_one_names_the_first_and_ends() {
         assert!(error.contains(&name), "{error}");
         assert!(error.contains(lock::PATH), "{error}");
     }
-    // Killed, it leaves nothing behind that stands in the way of the next.
+    // A killed supervisor leaves no lock.
     first.child.kill().unwrap();
-    assert_eq!(first.end(), None);
+    assert_eq!(first.wait(), None);
     let mut next = Waiting::start(&root);
     next.child.kill().unwrap();
-    assert_eq!(next.end(), None);
+    assert_eq!(next.wait(), None);
 }
 
 #[test]
-fn stop_ends_a_supervisor_that_has_no_container_yet() {
+fn stop_ends_supervisor_without_container() {
     let root = TempDir::new("stop");
     let first = Waiting::start(&root);
-    // There is no dockerd to ask about an agent: a failure, and the supervisor ends all the same.
+    // `stop` fails because there is no dockerd, but it ends the supervisor.
     let stop = ecs_init(&root, "stop").output().unwrap();
     assert_eq!(stop.status.code(), Some(255));
     assert!(errors(&stop)[0].contains("docker.sock"), "{stop:?}");
-    assert_eq!(first.end(), Some(0));
+    assert_eq!(first.wait(), Some(0));
 }
 
 #[test]
-fn the_lock_is_roots_alone_and_no_link_is_followed() {
+fn lock_file_has_mode_0600_and_links_are_not_followed() {
     let root = TempDir::new("file");
     let path = root.path().join("run/ecs-init.lock");
     let done = ecs_init(&root, "start").output().unwrap();
-    assert_eq!(done.status.code(), Some(255), "there is no dockerd");
+    assert_eq!(done.status.code(), Some(255), "no dockerd");
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
 
     let target = root.path().join("elsewhere");
@@ -109,6 +113,6 @@ fn the_lock_is_roots_alone_and_no_link_is_followed() {
     symlink(&target, &path).unwrap();
     let done = ecs_init(&root, "start").output().unwrap();
     let text = String::from_utf8_lossy(&done.stderr);
-    assert!(text.contains("would go unnoticed"), "{text}");
+    assert!(text.contains("would not be detected"), "{text}");
     assert!(!target.exists());
 }

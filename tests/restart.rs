@@ -1,4 +1,5 @@
-//! The supervisor while a real dockerd is restarted and killed under it.
+//! A real dockerd with `live-restore` that is restarted and killed while the agent keeps running. The
+//! cases in `qemu-tests` cover a dockerd that takes its containers along.
 
 mod dockerd;
 
@@ -15,126 +16,83 @@ use ecs_init::supervise::{CONTAINER, Outcome, run};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
-/// An agent whose first run lasts until it is told to end, with success; its second run says
-/// that it can never work, so that the supervisor's end tells that there was one.
-const TWO_RUNS: &str = "
+/// Runs until SIGTERM, then exits with 0. A second run exits with 5.
+const AGENT: &str = "
     [ -e /data/ran ] && exit 5
     trap 'echo term > /data/term; exit 0' TERM
     echo yes > /data/ran
     while :; do sleep 0.1; done";
 
-/// A supervision of [`TWO_RUNS`] by a real dockerd; `event` happens while the first run is up.
-fn with_dockerd(option: &str, event: impl FnOnce(&mut Dockerd, UnixStream)) -> (Outcome, TempDir) {
-    let mut dockerd = Dockerd::start(option);
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let stop = Stop::from(OwnedFd::from(ours));
-    let docker = dockerd.connect(&stop);
-    load(&docker);
-    let data = TempDir::new("data");
-    let spec = spec(TWO_RUNS, data.path());
-    let (tell, outcome) = mpsc::channel();
-    thread::spawn(move || {
-        let told = Notify::default();
-        tell.send(run(&docker, &spec, &stop, &told, |_, _| unreachable!()))
-    });
-    while !data.path().join("ran").exists() {
-        thread::sleep(Duration::from_millis(50));
-    }
-    event(&mut dockerd, theirs);
-    // Not a measurement: a supervisor that waits for ever is to fail the test, not to hang it.
-    let outcome = outcome.recv_timeout(Duration::from_secs(240));
-    (outcome.expect("the supervision ends").unwrap(), data)
-}
+/// How often a supervisor of this process found its agent still running after dockerd came back.
+static STILL_RUNNING: AtomicU32 = AtomicU32::new(0);
 
-#[test]
-fn dockerd_restarted_by_its_own_means_is_no_end() {
-    if !dockerd::available() {
-        return;
-    }
-    let mut keep = None;
-    let (outcome, data) = with_dockerd("", |dockerd, order| {
-        dockerd.run("TERM");
-        dockerd.run("start");
-        keep = Some(order);
-    });
-    assert_eq!(outcome, Outcome::Terminal, "there was a second run");
-    assert!(data.path().join("term").exists(), "dockerd ended the first");
-}
+/// Counts the log line that says so; nothing else shows it.
+struct CountStillRunning;
 
-#[test]
-fn dockerd_killed_is_no_end() {
-    if !dockerd::available() {
-        return;
-    }
-    let mut keep = None;
-    let (outcome, _data) = with_dockerd("", |dockerd, order| {
-        dockerd.run("KILL");
-        dockerd.run("start");
-        keep = Some(order);
-    });
-    assert_eq!(outcome, Outcome::Terminal, "there was a second run");
-}
-
-#[test]
-fn a_real_agent_is_told_to_end() {
-    if !dockerd::available() {
-        return;
-    }
-    let (outcome, data) = with_dockerd("", |_, order| drop(order));
-    assert_eq!(outcome, Outcome::Interrupted);
-    assert!(data.path().join("term").exists(), "it had its grace");
-}
-
-/// How often a supervisor of this process has found its agent running.
-static SEEN: AtomicU32 = AtomicU32::new(0);
-
-/// Counts the line of the log that says so: nothing else tells that the supervisor has looked.
-struct StillRuns;
-
-impl log::Log for StillRuns {
+impl log::Log for CountStillRunning {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if record.args().to_string() == "the agent still runs" {
-            SEEN.fetch_add(1, Ordering::SeqCst);
+        if record.args().to_string() == "the agent is still running" {
+            STILL_RUNNING.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     fn flush(&self) {}
 }
 
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if condition() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("timed out: {what}");
+}
+
+fn running_container(dockerd: &Dockerd) -> String {
+    let docker = dockerd.connect(&Stop::never());
+    let container = docker.container(CONTAINER).unwrap().unwrap();
+    assert!(container.state.running);
+    container.id
+}
+
 #[test]
-fn an_agent_that_outlives_dockerd_is_kept() {
+fn agent_that_outlives_dockerd_is_kept() {
     if !dockerd::available() {
         return;
     }
-    let id = |dockerd: &Dockerd| {
-        let docker = dockerd.connect(&Stop::never());
-        let container = docker.container(CONTAINER).unwrap().unwrap();
-        assert!(container.state.running);
-        container.id
-    };
-    log::set_logger(&StillRuns).unwrap();
+    log::set_logger(&CountStillRunning).unwrap();
     log::set_max_level(log::LevelFilter::Info);
-    for (seen, signal) in (1..).zip(["KILL", "TERM"]) {
-        let (outcome, data) = with_dockerd("--live-restore", |dockerd, order| {
-            let before = id(dockerd);
-            dockerd.run(signal);
-            dockerd.run("start");
-            // The supervisor has looked, and found it running.
-            for _ in 0..6000 {
-                if SEEN.load(Ordering::SeqCst) >= seen {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-            assert_eq!(SEEN.load(Ordering::SeqCst), seen, "after {signal}");
-            assert_eq!(id(dockerd), before, "after {signal}");
-            drop(order);
+    for (count, signal) in (1..).zip(["KILL", "TERM"]) {
+        let mut dockerd = Dockerd::start("--live-restore");
+        let (ours, request) = UnixStream::pair().unwrap();
+        let stop = Stop::from(OwnedFd::from(ours));
+        let docker = dockerd.connect(&stop);
+        load(&docker);
+        let data = TempDir::new("data");
+        let spec = spec(AGENT, data.path());
+        let (sender, outcome) = mpsc::channel();
+        thread::spawn(move || {
+            let notify = Notify::default();
+            sender.send(run(&docker, &spec, &stop, &notify, |_, _| unreachable!()))
         });
-        assert_eq!(outcome, Outcome::Interrupted);
-        assert!(data.path().join("term").exists(), "it had its grace");
+        wait_until("the agent runs", || data.path().join("ran").exists());
+        let before = running_container(&dockerd);
+        dockerd.run(signal);
+        dockerd.run("start");
+        wait_until("the supervisor finds it running", || {
+            STILL_RUNNING.load(Ordering::SeqCst) >= count
+        });
+        assert_eq!(STILL_RUNNING.load(Ordering::SeqCst), count, "{signal}");
+        assert_eq!(running_container(&dockerd), before, "{signal}");
+        // The request to stop.
+        drop(request);
+        let outcome = outcome.recv_timeout(Duration::from_secs(240)).unwrap();
+        assert_eq!(outcome.unwrap(), Outcome::Interrupted);
+        assert!(data.path().join("term").exists(), "SIGTERM was not sent");
     }
 }

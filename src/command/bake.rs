@@ -1,17 +1,23 @@
-//! `bake`: an image's root tree is filled.
+//! `bake`: fill an image's root tree.
 
 use crate::bake::{self, Options};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::signal::Stop;
 
-/// All of it, or nothing. `config` is the build's environment, and no file's.
+/// Applies all changes or none. `config` is from the environment of the build, without files.
 pub fn run(config: &Config, options: &Options) -> Result<()> {
-    // These signals end a download, and never come between two steps of the placing.
-    let stop = Stop::install().context(|| "take SIGTERM and SIGINT")?;
+    // A signal ends a download, and does not interrupt the commit of the changes.
+    let stop = Stop::install().context(|| "handle SIGTERM and SIGINT")?;
     let root = options.root.display();
-    // Obeyed, but not done: a script must not go on and make an image of it.
-    let failed = |error: Error| Error::new(Kind::InvalidInput, format!("bake {root}: {error}"));
+    // An interrupted bake is a failure: a script must not continue with an incomplete image.
+    let failed = |error: Error| {
+        let kind = match error.kind() {
+            Kind::Interrupted => Kind::Transient,
+            kind => kind,
+        };
+        Error::with_source(kind, format!("bake {root}"), error)
+    };
     let baked = bake::run(options, config, &stop).map_err(failed)?;
     log::info!(
         "{root}: {}; agent: {}; architecture: {}; init: {}",

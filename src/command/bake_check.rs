@@ -1,4 +1,4 @@
-//! `bake --check DIR`: what must not be in the image.
+//! `bake --check DIR`: list what must not be in an image.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,25 +8,21 @@ use crate::bake::check;
 use crate::error::{Context, Error, Kind, Result};
 use crate::types::Root;
 
-/// One line for each thing on stdout; fails if there is one.
+/// Prints one line for each finding. Any finding is an error.
 pub fn run(dir: &Path) -> Result<()> {
     let findings = check::run(&Root::new(dir), SystemTime::now())?;
     let mut lines: Vec<_> = findings.iter().map(ToString::to_string).collect();
     if lines.is_empty() {
-        let dir = dir.display();
-        lines.push(format!("nothing in {dir} that an image must not have"));
+        lines.push(format!("no problems found in {}", dir.display()));
     }
     std::io::stdout()
         .write_all((lines.join("\n") + "\n").as_bytes())
-        .context(|| "print what was found")?;
+        .context(|| "print the findings")?;
     match findings.len() {
         0 => Ok(()),
-        many => Err(Error::new(
+        count => Err(Error::new(
             Kind::InvalidInput,
-            format!(
-                "{} must not become an image so: {many} to mend, named on stdout",
-                dir.display()
-            ),
+            format!("problems found in {}: {count}", dir.display()),
         )),
     }
 }

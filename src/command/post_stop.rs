@@ -1,10 +1,10 @@
-//! `post-stop`: what pre-start wrote into the network is taken back.
+//! `post-stop`: undo the network changes of pre-start.
 
 use crate::config::Config;
 use crate::network;
 
-/// Needs no Docker. Goes on after a failure; each is logged and none returned, as in the
-/// reference: a host on its way down must not stumble here.
+/// Needs no Docker. Errors are logged and not returned, as in amazon-ecs-init: they must not fail
+/// the shutdown of the host.
 pub fn run(config: &Config) {
     for error in network::undo(&config.root, &config.network) {
         log::error!("{error}");

@@ -1,4 +1,4 @@
-//! `rules`: what pre-start would write, in the form of `iptables-save` or of `nft`.
+//! `rules`: print the firewall rules of pre-start, in the format of `iptables-save` or of `nft`.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::network;
 use crate::sys::signal::Stop;
 use crate::types::Interface;
 
-/// Writes nothing but its output.
+/// Changes nothing.
 pub fn run(config: &Config) -> Result<()> {
     let bridge = bridge(config);
     let (root, settings) = (&config.root, &config.network);
     let text = network::render(root, settings, bridge.as_ref()).unwrap_or_else(|error| {
-        log::warn!("{error}; the firewall is taken to be empty otherwise");
+        log::warn!("{error}; assuming that the firewall has no other rules");
         network::render_without_kernel(root, settings, bridge.as_ref())
     });
     std::io::stdout()
@@ -23,15 +23,15 @@ pub fn run(config: &Config) -> Result<()> {
         .context(|| "print the rules")
 }
 
-/// Docker's answer if it gives one at once, else its usual bridge.
+/// The bridge that Docker reports, or `docker0` if Docker does not answer at once.
 fn bridge(config: &Config) -> Option<Interface> {
-    let asked = Docker::connect(&config.docker_socket, Duration::ZERO, &Stop::never())
+    let answer = Docker::connect(&config.docker_socket, Duration::ZERO, &Stop::never())
         .and_then(|docker| docker.default_bridge());
-    match asked {
+    match answer {
         Ok(bridge) => bridge,
         Err(error) => {
             log::warn!(
-                "{error}; the bridge is taken to be {}",
+                "{error}; assuming that the bridge is {}",
                 Interface::docker0()
             );
             Some(Interface::docker0())

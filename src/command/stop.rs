@@ -1,4 +1,4 @@
-//! `stop`, `pre-stop`: the agent is stopped.
+//! `stop`, `pre-stop`: stop the agent.
 
 use std::time::Duration;
 
@@ -8,23 +8,19 @@ use crate::error::Result;
 use crate::supervise::{self, lock};
 use crate::sys::signal::Stop;
 
-/// How long dockerd is waited for, if the configuration does not say less. Under a dockerd that
-/// is down there is hardly an agent; but there can be one (live-restore, a dockerd that crashed),
-/// and nobody can tell: a failure, then, but one that does not hold up a host on its way down.
+/// The longest wait for dockerd. If dockerd is down there is probably no agent, but there may be one
+/// (live-restore, a crashed dockerd): an error, but one that does not delay a shutdown for long.
 const DOCKER_WAIT: Duration = Duration::from_secs(5);
 
-/// With its ten seconds of grace. An agent that does not run is stopped.
-///
-/// A supervisor is told first, and stops its agent: it may be about to start one, and would
-/// start another for one that does not end with 0. Under systemd this is `ExecStop`; the
-/// supervisor ends with 0, as it does after systemd's own SIGTERM.
+/// Stops the supervisor first, which stops its agent: it may be about to start one. Then stops an
+/// agent that has no supervisor. Neither of them running is not an error.
 pub fn run(config: &Config) -> Result<()> {
-    let ended = lock::end_supervisor(&config.root);
+    let supervisor = lock::stop_supervisor(&config.root);
     let wait = config.docker_wait.min(DOCKER_WAIT);
-    let stopped = Docker::connect(&config.docker_socket, wait, &Stop::never())
+    let agent = Docker::connect(&config.docker_socket, wait, &Stop::never())
         .and_then(|docker| supervise::stop_agent(&docker));
-    if let (Err(error), Err(_)) = (&ended, &stopped) {
+    if let (Err(error), Err(_)) = (&supervisor, &agent) {
         log::error!("{error}");
     }
-    stopped.and(ended)
+    agent.and(supervisor)
 }

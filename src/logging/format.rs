@@ -1,4 +1,4 @@
-//! A record to a line of text.
+//! Log records as text.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -7,8 +7,8 @@ use log::Level;
 
 use crate::utc::utc;
 
-/// One line of logfmt with its line feed.
-pub fn line(level: Level, now: SystemTime, message: &str) -> String {
+/// One line of logfmt, with its line feed.
+pub(super) fn line(level: Level, now: SystemTime, message: &str) -> String {
     let level = match level {
         Level::Error => "error",
         Level::Warn => "warn",
@@ -23,7 +23,7 @@ pub fn line(level: Level, now: SystemTime, message: &str) -> String {
 }
 
 /// The prefix of a kernel log record: facility daemon (3) and the syslog severity (RFC 5424 §6.2.1).
-pub fn kmsg(level: Level) -> &'static str {
+pub(super) fn kmsg(level: Level) -> &'static str {
     match level {
         Level::Error => "<27>",
         Level::Warn => "<28>",
@@ -32,7 +32,7 @@ pub fn kmsg(level: Level) -> &'static str {
     }
 }
 
-/// Quotes as Go's `%q` does, so that a message is one line whatever it holds.
+/// Appends `text` quoted as Go's `%q` does: control characters are escaped, so the result is one line.
 fn quote(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_one_line() {
+    fn message_is_escaped_to_one_line() {
         assert_eq!(
             line(Level::Warn, SystemTime::UNIX_EPOCH, "a \"b\"\n\\c\u{1b}é"),
             "level=warn time=1970-01-01T00:00:00Z msg=\"a \\\"b\\\"\\n\\\\c\\u001bé\"\n"

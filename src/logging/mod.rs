@@ -1,6 +1,5 @@
-//! The log: the reference's logfmt, `level=info time=2026-11-22T15:35:12Z msg="…"`, one line a
-//! change of state, on stderr. A process that was started without a stderr writes to `/dev/kmsg`,
-//! so that an init that gives its children nothing still leaves a trace.
+//! The log: logfmt as in amazon-ecs-init, `level=info time=2026-11-22T15:35:12Z msg="…"`, on stderr. A
+//! process that is started without stderr (by a minimal init) logs to `/dev/kmsg`.
 
 mod format;
 
@@ -13,7 +12,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::sys;
 
-/// Where lines go.
+/// Where log lines are written.
 enum Sink {
     Stderr,
     /// The kernel's ring buffer: one write, one record (Documentation/ABI/testing/dev-kmsg).
@@ -24,16 +23,16 @@ struct Logger(Sink);
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Starts the log. To be called once, first thing; the level may be set later by [`level`].
+/// Starts logging at level info. Must be called before anything is logged.
 pub fn start() {
     let logger = LOGGER.get_or_init(|| Logger(sink()));
-    // A second start changes nothing, and that is all that an error here can mean.
+    // The only possible error is that a logger is set already.
     let _ = log::set_logger(logger);
     log::set_max_level(LevelFilter::Info);
 }
 
-/// How much is logged from here on.
-pub fn level(filter: LevelFilter) {
+/// Sets the lowest level that is logged.
+pub fn set_level(filter: LevelFilter) {
     log::set_max_level(filter);
 }
 
@@ -49,7 +48,7 @@ fn sink() -> Sink {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries below us say too much, and some of it (headers) may be secret.
+        // Debug lines of libraries may have secrets (HTTP headers).
         metadata.target().starts_with("ecs_init")
     }
 
@@ -59,7 +58,7 @@ impl Log for Logger {
         }
         let message = record.args().to_string();
         let line = format::line(record.level(), SystemTime::now(), &message);
-        // A log that cannot be written must not end what it reports on.
+        // An error of the log must not stop the program.
         let _ = match &self.0 {
             Sink::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
             Sink::Kmsg(file) => (&mut &*file)

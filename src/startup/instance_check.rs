@@ -1,5 +1,4 @@
-//! An image that was made from a running instance: its agent's state is another instance's, and
-//! nothing else would say so.
+//! Detects an image that was made from a running instance: the agent's state is another instance's.
 
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
@@ -7,15 +6,15 @@ use crate::fetch::imds;
 use crate::host::state;
 use crate::sys::signal::Stop;
 
-/// So often is the service asked which instance this is: a service that does not answer must not
-/// hold up a start for the sake of a warning.
+/// How often the metadata service is asked for the instance ID. Few: an unreachable service must not
+/// delay the start.
 const TRIES: u32 = 2;
 
-/// One line if the agent's state is of another EC2 instance than this. Where that cannot be told
-/// there is none; nothing is asked if there is no state that names an instance.
+/// Logs an error if the agent's state is another EC2 instance's. If either instance ID is unknown, it
+/// logs nothing. Without a state that has an instance ID, it sends no request.
 ///
 /// # Errors
-/// A signal arrived meanwhile.
+/// A signal arrived.
 pub fn warn_if_foreign(config: &Config, stop: &Stop) -> Result<()> {
     if config.external || config.web.imds_disabled {
         return Ok(());
@@ -24,32 +23,32 @@ pub fn warn_if_foreign(config: &Config, stop: &Stop) -> Result<()> {
         Ok(Some(line)) => log::error!("{line}"),
         Ok(None) => {}
         Err(error) if error.is_interrupted() => return Err(error),
-        Err(error) => log::debug!("{error}; whose the agent's state is stays unknown"),
+        Err(error) => log::debug!("{error}; not checking which instance the agent's state is of"),
     }
     Ok(())
 }
 
 fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
     let directory = config.root.at(state::DIRECTORY);
-    let Some(theirs) = state::instance_id(&directory)? else {
+    let Some(recorded) = state::instance_id(&directory)? else {
         return Ok(None);
     };
-    let ours = imds::get(config, "instance-id", TRIES, stop)
+    let current = imds::get(config, "instance-id", TRIES, stop)
         .context(|| "ask the instance metadata service for this instance's ID")?;
-    let ours = ours.trim();
-    if !state::is_id(ours) {
+    let current = current.trim();
+    if !state::is_id(current) {
         return Err(Error::new(
             Kind::InvalidInput,
-            "the instance-id of the metadata service is none",
+            "IMDS returned an invalid instance ID",
         ));
     }
-    Ok((ours != theirs).then(|| {
+    Ok((current != recorded).then(|| {
         let directory = directory.display();
         format!(
-            "THIS INSTANCE IS {ours}, BUT THE AGENT'S STATE IN {directory} IS OF {theirs}: the \
-             image was made from an instance on which the agent had run. To mend this instance, \
-             stop the agent, delete all that is in {directory}, and start it again; to mend the \
-             image, do the same before it is made: `ecs-init bake --check /` names what must go"
+            "this instance is {current}, but the agent's state in {directory} is of {recorded}: the \
+             image was made from an instance on which the agent had run; stop the agent, delete the \
+             content of {directory}, start the agent; to fix the image, delete the same before it \
+             is made (`ecs-init bake --check /` lists it)"
         )
     }))
 }

@@ -1,4 +1,5 @@
-//! What verbs do before their own work: the final configuration, and whose state this is.
+//! What commands do before their own work: wait for the final configuration, check whose state the
+//! agent has.
 
 pub mod instance_check;
 pub mod resolve_config;

@@ -1,9 +1,9 @@
-//! How long to wait before the next try. Pure.
+//! The pauses between restarts. Pure.
 
 use std::time::Duration;
 
-/// 0.5 s, doubling to 15 s, each with 0 to 10 % more (the reference's figures). It is never reset
-/// and has no end: an agent that keeps failing is tried every 15 s.
+/// 0.5 s, doubling to 15 s, each with a jitter of 0 to 10 % (amazon-ecs-init's values). It is never
+/// reset: an agent that keeps failing is restarted every 15 s.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     next: Duration,

@@ -1,9 +1,8 @@
-//! One supervisor to a host: a lock on a file, and what `stop` does with it.
+//! One supervisor per host: a locked file, which also tells `stop` which process to signal.
 //!
-//! The lock is the kernel's (`F_SETLK`): it goes with the process that holds it, even one that
-//! was killed, so there is no stale lock; the kernel names the holder, so nothing in the file
-//! has to be believed. A file that only root can open, rather than an abstract socket: that name
-//! could be taken by any user, and by a task on the host's network.
+//! The kernel releases the lock (`F_SETLK`) when its process ends, even by SIGKILL: there are no
+//! stale locks. The kernel also reports the holder, so the file's content does not matter. An
+//! abstract socket would not do: any user, or a task on the host's network, could take its name.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,33 +16,33 @@ use crate::sys::lock::{Holder, holder, try_lock};
 use crate::sys::signal::terminate;
 use crate::types::Root;
 
-/// The file. It stays behind, empty; its presence says nothing.
+/// The locked file. It is never removed; its presence has no meaning.
 pub const PATH: &str = "/run/ecs-init.lock";
 
-/// What a supervisor that was told to stop may take: the agent's ten seconds, dockerd's margin.
-const ENDING: Duration = Duration::from_secs(60);
+/// How long a supervisor may take to stop: the agent has 10 s, dockerd needs some more.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Being the supervisor of this host, until this is dropped.
+/// The right to be this host's supervisor, until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    /// `None`: there is no place for a lock, and it is done without.
+    /// `None`: the file could not be created, and the supervisor runs without a lock.
     _file: Option<File>,
 }
 
 impl Lock {
-    /// Takes the lock. Where no file can be written (a read-only `/run`) a warning is all: an
-    /// agent without protection from a second supervisor is better than no agent.
+    /// Takes the lock. If the file cannot be created (a read-only `/run`), it logs a warning: an
+    /// agent without the lock is better than no agent.
     ///
     /// # Errors
-    /// If there is another supervisor: it is named.
-    pub fn take(root: &Root) -> Result<Lock> {
+    /// Another process has the lock; the error names it.
+    pub fn acquire(root: &Root) -> Result<Lock> {
         let path = root.at(PATH);
         let file = match open(&path).and_then(|file| Ok((try_lock(&file)?, file))) {
             Ok((true, file)) => Some(file),
-            Ok((false, file)) => return Err(taken(&path, &file)),
+            Ok((false, file)) => return Err(held(&path, &file)),
             Err(e) => {
                 log::warn!(
-                    "{}: {e}; a second start on this host would go unnoticed",
+                    "lock {}: {e}; a second supervisor would not be detected",
                     path.display()
                 );
                 None
@@ -60,58 +59,57 @@ fn open(path: &Path) -> io::Result<File> {
     open_private(path)
 }
 
-fn taken(path: &Path, file: &File) -> Error {
-    let who = match holder(file) {
+fn held(path: &Path, file: &File) -> Error {
+    let holder = match holder(file) {
         Ok(Holder::Process(pid)) => format!("process {pid}"),
         _ => "another process".to_owned(),
     };
     Error::new(
-        Kind::InvalidInput,
+        Kind::Unavailable,
         format!(
-            "{who} supervises the agent already (it holds {}): end it first, with `ecs-init stop`",
+            "{holder} supervises the agent already (it holds {}): stop it with `ecs-init stop`",
             path.display()
         ),
     )
 }
 
-/// Tells the supervisor, if there is one, to stop its agent and end, by SIGTERM, and waits until
-/// it has.
+/// Sends SIGTERM to the supervisor, if there is one, and waits until it has ended.
 ///
 /// # Errors
-/// If it may not be signalled, or does not end in time.
-pub fn end_supervisor(root: &Root) -> Result<()> {
+/// It cannot be signalled, or does not end in time.
+pub fn stop_supervisor(root: &Root) -> Result<()> {
     let path = root.at(PATH);
-    // No file, no supervisor; one that found no place for its lock cannot be found.
+    // Without the file there is no supervisor, or none with a lock.
     let Ok(file) = File::open(&path) else {
         return Ok(());
     };
-    let who = || holder(&file).context(|| format!("ask who holds {}", path.display()));
     let start = Instant::now();
-    let mut told = None;
+    let mut signalled = None;
     loop {
-        let pid = match who()? {
+        let holder = holder(&file).context(|| format!("find the holder of {}", path.display()))?;
+        let pid = match holder {
             Holder::None => return Ok(()),
             Holder::Process(pid) => pid,
             Holder::OtherNamespace => {
                 log::warn!(
-                    "{} is held by a process of another PID namespace, which cannot be told to stop",
+                    "a process of another PID namespace holds {}; it cannot be stopped",
                     path.display()
                 );
                 return Ok(());
             }
         };
-        // Just asked: between the kernel's answer and the signal no number is given anew.
-        if told != Some(pid) {
-            log::info!("telling the supervisor, process {pid}, to stop");
+        // The kernel has just reported the PID: it is not reused before the signal.
+        if signalled != Some(pid) {
+            log::info!("stopping the supervisor, process {pid}");
             terminate(pid).context(|| format!("send SIGTERM to the supervisor, process {pid}"))?;
-            told = Some(pid);
+            signalled = Some(pid);
         }
-        if start.elapsed() > ENDING {
+        if start.elapsed() > STOP_TIMEOUT {
             return Err(Error::new(
-                Kind::InvalidInput,
+                Kind::Unavailable,
                 format!(
-                    "the supervisor, process {pid}, had not ended {} s after its SIGTERM",
-                    ENDING.as_secs()
+                    "the supervisor, process {pid}, still runs {} s after SIGTERM",
+                    STOP_TIMEOUT.as_secs()
                 ),
             ));
         }

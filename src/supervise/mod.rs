@@ -1,45 +1,47 @@
-//! The loop around the agent's container: create, start, wait, and what its end asks for.
+//! Supervision of the agent's container: create, start, wait, and act on its exit.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | `cycle` | the loop: the calls, and what to make of dockerd being away |
-//! | `begin` | from whatever there is to an agent that runs |
-//! | [`identity`] | whether a container is the one that we would make (pure) |
-//! | [`policy`], [`backoff`] | what comes after the agent's end, and when (pure) |
-//! | [`notify`] | what systemd is told |
-//! | [`lock`] | one supervisor to a host; how `stop` finds it |
+//! | `run_loop` | the loop; recovery when dockerd is away |
+//! | `ensure_running` | adopt or replace the existing container |
+//! | [`spec_digest`] | whether an existing container matches (pure) |
+//! | `policy`, `backoff` | what to do after an exit, and when (pure) |
+//! | [`notify`] | messages to systemd |
+//! | [`lock`] | one supervisor per host; how `stop` finds it |
+//! | [`respawn_delay`] | pause before the exit under an init that always restarts the process |
+//! | [`watch_rules`] | restores the firewall rules while the agent runs |
 
-pub mod backoff;
-mod begin;
-mod cycle;
-pub mod identity;
+mod backoff;
+mod ensure_running;
 pub mod lock;
 pub mod notify;
-pub mod policy;
+mod policy;
 pub mod respawn_delay;
-pub mod watch_rules;
+mod run_loop;
+pub mod spec_digest;
+pub(crate) mod watch_rules;
 
 use std::time::Duration;
 
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{Disconnected, Docker};
-use crate::error::{Context, Error, Exit, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::signal::{Stop, WaitResult};
-use cycle::Supervisor;
 use notify::Notify;
+use run_loop::Supervisor;
 
 /// The name of the agent's container.
 pub const CONTAINER: &str = "ecs-agent";
 
-/// What the agent has between the SIGTERM and the SIGKILL.
-pub const GRACE: Duration = Duration::from_secs(10);
+/// The time between SIGTERM and SIGKILL when the agent is stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which image is to be loaded.
+/// Which image to load into Docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// The one that the agent asks for.
-    Desired,
-    /// The cached one, the last that is known to be good.
+pub enum ImageToLoad {
+    /// The version that the agent requests.
+    Requested,
+    /// The cached one, the last that was verified.
     Cached,
 }
 
@@ -48,48 +50,36 @@ pub enum Load {
 pub enum Outcome {
     /// The agent exited with 0.
     Done,
-    /// The agent exited with 5: it can never work here.
+    /// The agent exited with 5: it can never run on this host.
     Terminal,
-    /// SIGTERM or SIGINT came; the agent has been stopped.
+    /// SIGTERM or SIGINT arrived; the agent was stopped.
     Interrupted,
 }
 
-impl Outcome {
-    /// How the process ends.
-    #[must_use]
-    pub fn exit(self) -> Exit {
-        match self {
-            Outcome::Done | Outcome::Interrupted => Exit::Success,
-            Outcome::Terminal => Exit::AgentTerminal,
-        }
-    }
-}
-
-/// Runs the agent until it is done, can never work, or SIGTERM or SIGINT (`stop`, which `docker`
-/// has to know as well) comes. An agent that runs already as `spec` has it is not started anew but
-/// taken over. `load` loads an image into the dockerd that is there by then: it may be another
-/// one than at the start. `notify` hears when the agent runs, when it is about to be started
-/// again, and when it is stopped.
+/// Runs the agent and restarts it until it exits with 0 or 5, or `stop` (which `docker` must have as
+/// well) is requested. A running container that matches `spec` is adopted. `load` loads an image
+/// through the given connection, which differs from `docker` after dockerd was away. `notify` is
+/// told when the agent runs, when it will be restarted, and when it is stopped.
 ///
 /// # Errors
-/// If dockerd turns into one that may not be talked to (see [`Docker::connect`]), or the agent
-/// cannot be stopped. All else is tried again.
+/// dockerd came back with an API version that is not supported (see [`Docker::connect`]), or the
+/// agent cannot be stopped. Other errors are logged and retried.
 pub fn run(
     docker: &Docker,
     spec: &ContainerSpec,
     stop: &Stop,
     notify: &Notify,
-    load: impl FnMut(&Docker, Load) -> Result<()>,
+    load: impl FnMut(&Docker, ImageToLoad) -> Result<()>,
 ) -> Result<Outcome> {
     run_with(docker, spec, notify, load, |pause| {
-        match stop.sleep(pause).context(|| "wait before the next start")? {
+        match stop.sleep(pause).context(|| "wait before the restart")? {
             WaitResult::Interrupted => Err(Error::interrupted()),
             _ => Ok(()),
         }
     })
 }
 
-/// [`run`] with another way to sleep, which fails with [`Error::interrupted`] when it is to end.
+/// [`run`] with another `sleep`, which returns [`Error::interrupted`] to stop.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -97,33 +87,33 @@ pub fn run_with(
     docker: &Docker,
     spec: &ContainerSpec,
     notify: &Notify,
-    load: impl FnMut(&Docker, Load) -> Result<()>,
+    load: impl FnMut(&Docker, ImageToLoad) -> Result<()>,
     sleep: impl FnMut(Duration) -> Result<()>,
 ) -> Result<Outcome> {
     let mut supervisor = Supervisor::new(docker, spec, notify, load, sleep);
-    match supervisor.supervise() {
+    match supervisor.run_loop() {
         Err(e) if e.is_interrupted() => {
             notify.stopping();
             stop_agent(supervisor.docker())?;
             Ok(Outcome::Interrupted)
         }
-        end => end,
+        result => result,
     }
 }
 
-/// Stops the agent, with its grace. No signal interrupts this. An agent that does not run is
-/// stopped.
+/// Stops the agent: SIGTERM, after 10 s SIGKILL. No signal interrupts this. An agent that does not
+/// run is not an error.
 ///
 /// # Errors
-/// If dockerd does not do it, or is away and does not come back within seconds.
-pub fn stop_agent(docker: &Docker) -> Result<()> {
+/// dockerd refuses, or is away for more than 10 s.
+pub(crate) fn stop_agent(docker: &Docker) -> Result<()> {
     let docker = docker.without_stop();
     log::info!("stopping the agent");
-    match docker.stop_container(CONTAINER, GRACE) {
+    match docker.stop_container(CONTAINER, STOP_TIMEOUT) {
         Err(e) if e.find::<Disconnected>().is_some() => {
             log::warn!("{e}");
-            let docker = docker.reconnect_within(GRACE)?;
-            docker.stop_container(CONTAINER, GRACE)?;
+            let docker = docker.reconnect_within(STOP_TIMEOUT)?;
+            docker.stop_container(CONTAINER, STOP_TIMEOUT)?;
         }
         result => result?,
     }

@@ -1,21 +1,20 @@
-//! What systemd is told of the service, by its protocol (`sd_notify(3)`): datagrams of `KEY=VALUE`
-//! lines to the socket that `NOTIFY_SOCKET` names. Whatever fails here harms nobody but who waits
-//! for the news, and is told at debug level.
+//! Status messages to systemd (`sd_notify(3)`): datagrams of `KEY=VALUE` lines to the socket
+//! `NOTIFY_SOCKET`. Failures are logged at debug level and otherwise ignored.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// systemd reads its socket at once; one whose reader is stuck must not hold up the agent.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time that a full socket may delay the agent.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whoever wants to hear of the service, if anybody does.
+/// The receiver of the messages, if there is one.
 #[derive(Debug, Default)]
 pub struct Notify(Option<(UnixDatagram, SocketAddr)>);
 
 impl Notify {
-    /// The one at this address: an absolute path, or `@` and an abstract name.
+    /// A receiver at this address: an absolute path, or `@` and an abstract name.
     #[must_use]
     pub fn new(address: Option<&str>) -> Self {
         Notify(address.and_then(|address| {
@@ -27,15 +26,15 @@ impl Notify {
 
     /// The agent's container runs.
     pub fn ready(&self) {
-        self.send("READY=1\nSTATUS=the agent runs");
+        self.send("READY=1\nSTATUS=the agent is running");
     }
 
-    /// What is going on.
+    /// A status line for `systemctl status`.
     pub fn status(&self, status: &str) {
         self.send(&format!("STATUS={status}"));
     }
 
-    /// The way down has begun.
+    /// The agent is being stopped.
     pub fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping the agent");
     }
@@ -56,7 +55,7 @@ fn connect(address: &str) -> io::Result<(UnixDatagram, SocketAddr)> {
         None => return Err(io::Error::other("neither a path nor an abstract name")),
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok((socket, address))
 }
 
@@ -65,14 +64,14 @@ mod tests {
     use super::*;
     use crate::testing::TempDir;
 
-    fn heard(socket: &UnixDatagram) -> String {
+    fn receive(socket: &UnixDatagram) -> String {
         let mut bytes = [0; 256];
         let n = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..n]).into_owned()
     }
 
     #[test]
-    fn a_path_and_an_abstract_name_are_reached() {
+    fn messages_reach_path_and_abstract_socket() {
         let dir = TempDir::new("notify");
         let path = dir.path().join("socket");
         let name = format!("ecs-init-notify-{}", std::process::id());
@@ -84,16 +83,16 @@ mod tests {
             let socket = socket.unwrap();
             let notify = Notify::new(Some(&address));
             notify.ready();
-            notify.status("asleep");
+            notify.status("waiting");
             notify.stopping();
-            assert_eq!(heard(&socket), "READY=1\nSTATUS=the agent runs");
-            assert_eq!(heard(&socket), "STATUS=asleep");
-            assert!(heard(&socket).starts_with("STOPPING=1\n"));
+            assert_eq!(receive(&socket), "READY=1\nSTATUS=the agent is running");
+            assert_eq!(receive(&socket), "STATUS=waiting");
+            assert!(receive(&socket).starts_with("STOPPING=1\n"));
         }
     }
 
     #[test]
-    fn nobody_who_listens_is_no_failure() {
+    fn missing_receiver_is_ignored() {
         for address in [
             None,
             Some(""),

@@ -1,4 +1,4 @@
-//! What comes after the agent's end. Pure: how it ended and what went before, to the next step.
+//! What to do after the agent exits. Pure: an exit and the history to an action.
 
 use std::time::Duration;
 
@@ -6,152 +6,150 @@ use super::backoff::Backoff;
 
 /// How one run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// It exited with this status, after it had run for so long.
+pub(super) enum AgentExit {
+    /// It exited.
     Exited {
-        /// The exit status.
+        /// The exit code.
         code: i64,
-        /// From its start on.
+        /// The time since its start.
         ran: Duration,
     },
-    /// It exited with this status while dockerd was on its way down or away.
-    ExitedWithDaemon {
-        /// The exit status.
+    /// It exited while dockerd was shutting down or away.
+    WithDaemon {
+        /// The exit code.
         code: i64,
     },
-    /// Its container is gone, and nobody knows how it ended.
+    /// Its container does not exist any more; the exit code is unknown.
     Vanished,
     /// It could not be created, started or waited for.
     Failed,
 }
 
-/// What comes next.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The agent is done: success.
+pub(super) enum Action {
+    /// End: the agent exited successfully.
     Done,
-    /// The agent can never work here.
+    /// End: the agent can never run on this host.
     Terminal,
-    /// Load the image that the agent asks for, wait this long, start anew. If it cannot be
-    /// loaded, [`Policy::load_failed`] says what comes instead.
+    /// Load the version that the agent requests, pause, restart. If it cannot be loaded, do what
+    /// [`Policy::load_failed`] returns instead.
     Upgrade(Duration),
-    /// Two upgrades in a row were no good: load the cached image again, wait this long, start
-    /// anew.
+    /// Two upgrades failed in a row: load the cached image, pause, restart.
     FallBack(Duration),
-    /// Wait this long, start anew.
-    Again {
-        /// The wait.
+    /// Pause and restart.
+    Restart {
+        /// The pause.
         pause: Duration,
-        /// Whether the agent's last words are to be shown first.
+        /// Whether to show the container's log first.
         show_log: bool,
     },
 }
 
-/// The agent's exit statuses that mean something to its supervisor (the ECS agent's
-/// `exitcodes`).
+/// Exit codes of the agent (`agent/sighandlers/exitcodes` in its source).
 mod code {
     pub const SUCCESS: i64 = 0;
     pub const ERROR: i64 = 2;
     pub const TERMINAL: i64 = 5;
     pub const UPGRADE: i64 = 42;
-    /// 128 + SIGKILL, 128 + SIGTERM: how `docker stop` ends a program that does not say 0.
+    /// 128 + SIGKILL, 128 + SIGTERM: a program that `docker stop` ended.
     pub const KILLED: [i64; 2] = [137, 143];
 }
 
-/// What the run before this one ended with, if that was an upgrade.
+/// How the previous run ended, if it requested an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Upgraded {
-    /// Another image was loaded: what runs now is to be judged.
+enum PreviousUpgrade {
+    /// Another image was loaded and runs now.
     Loaded,
-    /// None could be: what runs now is what asked for it, and will ask again.
+    /// No image was loaded; the version that requested the upgrade still runs.
     NotLoaded,
 }
 
-/// The policy and what it remembers.
+/// The policy and its history.
 #[derive(Debug, Default)]
-pub struct Policy {
+pub(super) struct Policy {
     backoff: Backoff,
-    before: Option<Upgraded>,
-    /// How many upgrades in a row were no good.
-    bad: u32,
+    previous: Option<PreviousUpgrade>,
+    /// Failed upgrades in a row.
+    failed_upgrades: u32,
 }
 
 impl Policy {
-    /// An agent that asks for an upgrade again, sooner than this after the last one, has got the
-    /// image that it does not want: at once would be a hot loop.
+    /// An agent that requests another upgrade within this time after one did not get the version
+    /// that it wants. A restart without a pause would be a hot loop.
     const SOON: Duration = Duration::from_secs(60);
 
-    /// How many bad upgrades in a row are borne.
-    const BEARABLE: u32 = 1;
+    /// How many failed upgrades in a row are tolerated.
+    const MAX_FAILED_UPGRADES: u32 = 1;
 
-    /// The next step. `random`, from 0 to 1, is for the jitter.
-    pub fn after(&mut self, ending: Ending, random: f64) -> Next {
-        let before = self.before.take();
-        let (code, ran, with_daemon) = match ending {
-            Ending::Exited { code, ran } => (code, Some(ran), false),
-            Ending::ExitedWithDaemon { code } => (code, None, true),
-            Ending::Vanished | Ending::Failed => return self.again(random, false),
+    /// The next action. `random`, from 0 to 1, is for the jitter.
+    pub fn after(&mut self, exit: AgentExit, random: f64) -> Action {
+        let previous = self.previous.take();
+        let (code, ran, with_daemon) = match exit {
+            AgentExit::Exited { code, ran } => (code, Some(ran), false),
+            AgentExit::WithDaemon { code } => (code, None, true),
+            AgentExit::Vanished | AgentExit::Failed => return self.restart(random, false),
         };
         match code {
-            // dockerd stops its containers when it goes: the agent did not mean it.
-            code::SUCCESS if with_daemon => self.again(random, false),
-            code::SUCCESS => Next::Done,
-            code::TERMINAL => Next::Terminal,
+            // dockerd stops its containers when it shuts down: not the agent's decision.
+            code::SUCCESS if with_daemon => self.restart(random, false),
+            code::SUCCESS => Action::Done,
+            code::TERMINAL => Action::Terminal,
             code::UPGRADE => {
-                let before = before.filter(|_| ran.is_none_or(|ran| ran < Self::SOON));
-                self.upgrade(before, random)
+                let previous = previous.filter(|_| ran.is_none_or(|ran| ran < Self::SOON));
+                self.upgrade(previous, random)
             }
-            code => self.again(random, code == code::ERROR),
+            code => self.restart(random, code == code::ERROR),
         }
     }
 
-    /// What comes after an upgrade that could not be loaded: as after any failure, a pause.
-    pub fn load_failed(&mut self, random: f64) -> Next {
-        self.before = Some(Upgraded::NotLoaded);
-        self.no_good(random).unwrap_or_else(|| Next::Again {
-            pause: self.backoff.step(random),
-            show_log: false,
-        })
+    /// The action after an upgrade that could not be loaded.
+    pub fn load_failed(&mut self, random: f64) -> Action {
+        self.previous = Some(PreviousUpgrade::NotLoaded);
+        self.upgrade_failed(random)
+            .unwrap_or_else(|| Action::Restart {
+                pause: self.backoff.step(random),
+                show_log: false,
+            })
     }
 
-    /// The agent asks for an upgrade; `before`: soon after another.
-    fn upgrade(&mut self, before: Option<Upgraded>, random: f64) -> Next {
-        self.before = Some(Upgraded::Loaded);
-        let pause = match before {
+    /// The agent requests an upgrade; `previous` is set if it does so soon after another one.
+    fn upgrade(&mut self, previous: Option<PreviousUpgrade>, random: f64) -> Action {
+        self.previous = Some(PreviousUpgrade::Loaded);
+        let fall_back = match previous {
             None => {
-                self.bad = 0;
-                return Next::Upgrade(Duration::ZERO);
+                self.failed_upgrades = 0;
+                return Action::Upgrade(Duration::ZERO);
             }
-            Some(Upgraded::Loaded) => self.no_good(random),
-            // Counted when it was not loaded.
-            Some(Upgraded::NotLoaded) => None,
+            Some(PreviousUpgrade::Loaded) => self.upgrade_failed(random),
+            // Already counted when it was not loaded.
+            Some(PreviousUpgrade::NotLoaded) => None,
         };
-        pause.unwrap_or_else(|| Next::Upgrade(self.backoff.step(random)))
+        fall_back.unwrap_or_else(|| Action::Upgrade(self.backoff.step(random)))
     }
 
-    /// One more upgrade was no good. The agent that is fallen back to is judged as any other, so
-    /// that one that asks again at once is never met without a pause.
-    fn no_good(&mut self, random: f64) -> Option<Next> {
-        self.bad += 1;
-        (self.bad > Self::BEARABLE).then(|| {
-            self.bad = 0;
-            self.before = Some(Upgraded::Loaded);
-            Next::FallBack(self.backoff.step(random))
+    /// Counts a failed upgrade; falls back if there were too many. The cached version counts as a
+    /// loaded upgrade: if it requests another one at once, there is a pause.
+    fn upgrade_failed(&mut self, random: f64) -> Option<Action> {
+        self.failed_upgrades += 1;
+        (self.failed_upgrades > Self::MAX_FAILED_UPGRADES).then(|| {
+            self.failed_upgrades = 0;
+            self.previous = Some(PreviousUpgrade::Loaded);
+            Action::FallBack(self.backoff.step(random))
         })
     }
 
-    fn again(&mut self, random: f64, show_log: bool) -> Next {
-        self.bad = 0;
-        Next::Again {
+    fn restart(&mut self, random: f64, show_log: bool) -> Action {
+        self.failed_upgrades = 0;
+        Action::Restart {
             pause: self.backoff.step(random),
             show_log,
         }
     }
 }
 
-/// Whether this is how an agent ends that dockerd stops on its own way down.
-#[must_use]
-pub fn like_a_stop(code: i64) -> bool {
+/// Whether an agent that dockerd stops exits with this code.
+pub(super) fn is_exit_by_stop(code: i64) -> bool {
     code == code::SUCCESS || code::KILLED.contains(&code)
 }
 
@@ -160,112 +158,112 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
-    const BLINK: Duration = Duration::from_secs(1);
+    const SHORT: Duration = Duration::from_secs(1);
 
-    fn exited(code: i64, ran: Duration) -> Ending {
-        Ending::Exited { code, ran }
+    fn exited(code: i64, ran: Duration) -> AgentExit {
+        AgentExit::Exited { code, ran }
     }
 
-    fn again(ms: u64) -> Next {
-        Next::Again {
+    fn restart(ms: u64) -> Action {
+        Action::Restart {
             pause: Duration::from_millis(ms),
             show_log: false,
         }
     }
 
     #[test]
-    fn success_and_terminal_failure_end_it() {
+    fn exit_0_and_5_end_supervision() {
         let mut p = Policy::default();
-        assert_eq!(p.after(exited(0, BLINK), 0.0), Next::Done);
-        assert_eq!(p.after(exited(5, LONG), 0.0), Next::Terminal);
-        let dead = Ending::ExitedWithDaemon { code: 5 };
-        assert_eq!(p.after(dead, 0.0), Next::Terminal);
+        assert_eq!(p.after(exited(0, SHORT), 0.0), Action::Done);
+        assert_eq!(p.after(exited(5, LONG), 0.0), Action::Terminal);
+        let dead = AgentExit::WithDaemon { code: 5 };
+        assert_eq!(p.after(dead, 0.0), Action::Terminal);
     }
 
     #[test]
-    fn any_other_status_backs_off_and_two_shows_the_log() {
+    fn other_exit_codes_restart_with_backoff() {
         let mut p = Policy::default();
-        assert_eq!(p.after(exited(1, BLINK), 0.0), again(500));
-        let Next::Again { pause, show_log } = p.after(exited(2, BLINK), 0.0) else {
+        assert_eq!(p.after(exited(1, SHORT), 0.0), restart(500));
+        let Action::Restart { pause, show_log } = p.after(exited(2, SHORT), 0.0) else {
             panic!("2 is tried again");
         };
         assert_eq!((pause.as_millis(), show_log), (1000, true));
-        assert_eq!(p.after(exited(137, LONG), 0.0), again(2000));
-        assert_eq!(p.after(Ending::Vanished, 0.0), again(4000));
-        assert_eq!(p.after(Ending::Failed, 0.0), again(8000));
-        assert_eq!(p.after(exited(-1, LONG), 0.0), again(15000));
+        assert_eq!(p.after(exited(137, LONG), 0.0), restart(2000));
+        assert_eq!(p.after(AgentExit::Vanished, 0.0), restart(4000));
+        assert_eq!(p.after(AgentExit::Failed, 0.0), restart(8000));
+        assert_eq!(p.after(exited(-1, LONG), 0.0), restart(15000));
     }
 
-    fn upgrade(ms: u64) -> Next {
-        Next::Upgrade(Duration::from_millis(ms))
+    fn upgrade(ms: u64) -> Action {
+        Action::Upgrade(Duration::from_millis(ms))
     }
 
-    fn fall_back(ms: u64) -> Next {
-        Next::FallBack(Duration::from_millis(ms))
-    }
-
-    #[test]
-    fn an_upgrade_is_at_once_and_one_that_repeats_is_not() {
-        let mut p = Policy::default();
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(500));
-        // Another end in between, or a long run: not in a row.
-        assert_eq!(p.after(exited(1, BLINK), 0.0), again(1000));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(2000));
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(4000));
+    fn fall_back(ms: u64) -> Action {
+        Action::FallBack(Duration::from_millis(ms))
     }
 
     #[test]
-    fn two_bad_upgrades_in_a_row_end_at_the_cached_image() {
+    fn upgrade_is_immediate_unless_repeated_soon() {
         let mut p = Policy::default();
         assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(500));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), fall_back(1000));
-        // The cached one asks as well: never at once, and it goes round with pauses.
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(2000));
-        assert_eq!(p.after(exited(42, BLINK), 0.0), fall_back(4000));
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(500));
+        // Not in a row: another exit code or a long run in between.
+        assert_eq!(p.after(exited(1, SHORT), 0.0), restart(1000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(2000));
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(4000));
+    }
+
+    #[test]
+    fn upgrade_failed_twice_falls_back() {
+        let mut p = Policy::default();
+        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(500));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), fall_back(1000));
+        // The cached version requests an upgrade as well: never without a pause.
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(2000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), fall_back(4000));
         assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
     }
 
     #[test]
-    fn two_that_cannot_be_loaded_end_there_too() {
+    fn upgrade_not_loaded_twice_falls_back() {
         let mut p = Policy::default();
         assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.load_failed(0.0), again(500));
-        // It asks again because it did not get it: that is not the second failure.
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(1000));
+        assert_eq!(p.load_failed(0.0), restart(500));
+        // The old version repeats its request: not a second failure.
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(1000));
         assert_eq!(p.load_failed(0.0), fall_back(2000));
         // One of each kind.
-        assert_eq!(p.after(exited(42, BLINK), 0.0), upgrade(4000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(4000));
         assert_eq!(p.load_failed(0.0), fall_back(8000));
     }
 
     #[test]
-    fn an_update_that_fails_now_and_then_does_not_take_the_agent_back() {
+    fn upgrades_not_loaded_with_long_runs_between_do_not_fall_back() {
         let mut p = Policy::default();
         for ms in [500, 1000, 2000] {
             assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-            assert_eq!(p.load_failed(0.0), again(ms));
+            assert_eq!(p.load_failed(0.0), restart(ms));
         }
     }
 
     #[test]
-    fn an_agent_that_dockerd_took_along_is_started_again() {
+    fn an_agent_that_dockerd_took_along_is_started_restart() {
         let mut p = Policy::default();
         for (code, ms) in [(0, 500), (137, 1000), (143, 2000)] {
-            assert!(like_a_stop(code));
+            assert!(is_exit_by_stop(code));
             assert_eq!(
-                p.after(Ending::ExitedWithDaemon { code }, 0.0),
-                again(ms),
+                p.after(AgentExit::WithDaemon { code }, 0.0),
+                restart(ms),
                 "{code}"
             );
         }
         assert_eq!(
-            p.after(Ending::ExitedWithDaemon { code: 42 }, 0.0),
-            Next::Upgrade(Duration::ZERO)
+            p.after(AgentExit::WithDaemon { code: 42 }, 0.0),
+            Action::Upgrade(Duration::ZERO)
         );
     }
 }
