@@ -57,7 +57,7 @@ def contents(tree: Path) -> list[tuple]:
 
 
 @step(on_tree=True, needed=True, forms=PACKAGES)
-def installed(s: Story) -> None:
+def package_installed(s: Story) -> None:
     """The package is installed into the tree, by its package manager."""
     FORMS[s.boot.form](s.tree, s.arch)
     program = s.tree / PROGRAM.lstrip("/")
@@ -66,7 +66,7 @@ def installed(s: Story) -> None:
 
 
 @step("systemd", on_tree=True, forms=PACKAGES)
-def enabled(s: Story) -> None:
+def service_enabled(s: Story) -> None:
     """The package alone enables its service, before bake."""
     link = s.tree / "etc/systemd/system/multi-user.target.wants/ecs.service"
     expect(link.is_symlink(), f"no link at {link.relative_to(s.tree)}")
@@ -82,13 +82,13 @@ def baked(s: Story) -> None:
 
 
 @step(on_tree=True)
-def fresh(s: Story) -> None:
+def check_passes_on_fresh_tree(s: Story) -> None:
     """bake --check passes on the fresh tree."""
     s.baker.check(s.tree)
 
 
 @step(needed=True)
-def up(s: Story) -> None:
+def agent_answers(s: Story) -> None:
     """The init starts the agent: it answers on 51678 with the baked version."""
     s.wait_for_agent()
     version = s.host.until("its version", lambda: s.host.get(
@@ -97,27 +97,27 @@ def up(s: Story) -> None:
 
 
 @step()
-def image(s: Story) -> None:
+def image_id_matches(s: Story) -> None:
     """The container's image ID is that of the baked tar."""
     equal(container(s)["Image"], image_id(s.baker.artifacts.tar), "the container's image")
     s.kept["loaded"] = loaded(s)
 
 
 @step()
-def config(s: Story) -> None:
+def configuration(s: Story) -> None:
     """The agent has the baked configuration."""
     environment = container(s)["Config"]["Env"]
     expect(f"ECS_CLUSTER={CLUSTER}" in environment, f"not in the agent's {environment}")
 
 
 @step()
-def rules(s: Story) -> None:
+def rules_and_route(s: Story) -> None:
     """Rules and route as by pre-start, on a host without a default route."""
     network(s)
 
 
 @step("systemd")
-def ready(s: Story) -> None:
+def systemd_active(s: Story) -> None:
     """systemd reports the service active, not before the container runs."""
     # The agent may answer before ecs-init notifies systemd.
     active(s)
@@ -148,7 +148,7 @@ def active(s: Story) -> None:
 
 
 @step(needed=True)
-def killed(s: Story) -> None:
+def supervisor_killed(s: Story) -> None:
     """After SIGKILL of ecs-init the init restarts it, and the agent runs."""
     before, agent = s.supervisor(), container(s)["Id"]
     expect(before, f"no process of {PROGRAM} supervises")
@@ -175,7 +175,7 @@ def reboot(s: Story) -> None:
 
 
 @step()
-def stopped_cleanly(s: Story) -> None:
+def agent_stopped_before_reboot(s: Story) -> None:
     """Before the reboot the agent got SIGTERM while its disk was writable."""
     since = s.events()[len(s.kept["events"]):]
     expect(since[:1] == ["sigterm"] and since[-1:] == ["start serve"],
@@ -183,14 +183,14 @@ def stopped_cleanly(s: Story) -> None:
 
 
 @step()
-def not_loaded_again(s: Story) -> None:
+def image_not_loaded_again(s: Story) -> None:
     """After the reboot the image is the same, not loaded again, and the cache state is 1."""
     equal(loaded(s), s.kept["loaded"], "the image")
     equal(s.host.text("/var/cache/ecs/state").strip(), "1", "the cache's state")
 
 
 @step(forms=("bake",))
-def terminal(s: Story) -> None:
+def exit_5_not_restarted(s: Story) -> None:
     """After the agent's exit 5 no init restarts it."""
     starts, pid = s.starts(), s.supervisor()
     s.host.write(f"{DATA}/agent-script", "serve\n" * starts + "exit 5\n")
@@ -215,7 +215,7 @@ def terminal(s: Story) -> None:
 
 
 @step(forms=("bake",))
-def used(s: Story) -> None:
+def check_fails_on_used_host(s: Story) -> None:
     """bake --check fails on the used host and names the agent's state."""
     result = s.program("bake", "--check", "/")
     equal(result.code, FAILURE, f"the exit of {result}")
