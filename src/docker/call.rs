@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
@@ -194,18 +193,6 @@ pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     })
 }
 
-/// The characters to encode in a path segment or a query value: all but RFC 3986's "unreserved".
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// Percent-encodes one path segment or query value (RFC 3986, section 2.1).
-pub(super) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
-
 /// Reads exactly `left` bytes: the request announced them, therefore a shorter source is an error.
 struct ExactReader<'a> {
     reader: &'a mut dyn Read,
@@ -251,12 +238,6 @@ impl Read for ExactReader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reserved_characters_are_percent_encoded() {
-        assert_eq!(encode("ecs-agent_1.~"), "ecs-agent_1.~");
-        assert_eq!(encode("a/b c?{\"é"), "a%2Fb%20c%3F%7B%22%C3%A9");
-    }
 
     #[test]
     fn exact_reader_rejects_short_source_and_cuts_long_one() {

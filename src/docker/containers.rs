@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use ureq::http::{Method, StatusCode};
 
-use super::call::{self, CHANGE, Payload, Timeout, encode};
+use super::call::{self, CHANGE, Payload, Timeout};
 use super::error::disconnected;
 use super::frames::unframe;
 use super::spec::ContainerSpec;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Kind, Result};
+use crate::http::url::percent_encode;
 use crate::sys::signal::WaitResult;
 
 /// The response to a create.
@@ -80,7 +81,7 @@ impl Docker {
     pub fn create_container(&self, name: &str, spec: &ContainerSpec) -> Result<Created> {
         let context = || format!("create the container {name}");
         let body = serde_json::to_vec(spec).context(context)?;
-        let path = format!("/containers/create?name={}", encode(name));
+        let path = format!("/containers/create?name={}", percent_encode(name));
         self.call(Method::POST, &path, CHANGE, SMALL)
             .succeed(Payload::Json(&body))
             .and_then(|json| call::parse(&json))
@@ -92,7 +93,7 @@ impl Docker {
     /// # Errors
     /// dockerd or the container runtime cannot start it.
     pub fn start_container(&self, id: &str) -> Result<()> {
-        let path = format!("/containers/{}/start", encode(id));
+        let path = format!("/containers/{}/start", percent_encode(id));
         self.call(Method::POST, &path, CHANGE, SMALL)
             .succeed_or(&[StatusCode::NOT_MODIFIED])
             .context(|| format!("start the container {id}"))
@@ -117,7 +118,7 @@ impl Docker {
             #[serde(deserialize_with = "null_is_default")]
             message: String,
         }
-        let path = format!("/containers/{}/wait", encode(id));
+        let path = format!("/containers/{}/wait", percent_encode(id));
         let call = self.call(Method::POST, &path, Timeout::Connect, SMALL);
         let context = || format!("wait for the container {id}");
         let body = call.succeed(Payload::Nothing).context(context)?;
@@ -145,7 +146,7 @@ impl Docker {
     /// The call failed.
     pub fn container(&self, id: &str) -> Result<Option<Container>> {
         let context = || format!("inspect the container {id}");
-        self.get(&format!("/containers/{}/json", encode(id)), LARGE)
+        self.get(&format!("/containers/{}/json", percent_encode(id)), LARGE)
             .find()
             .context(context)?
             .map(|json| call::parse(&json))
@@ -161,7 +162,11 @@ impl Docker {
     pub fn stop_container(&self, id: &str, grace: Duration) -> Result<()> {
         /// For what follows the SIGKILL.
         const MARGIN: Duration = Duration::from_secs(30);
-        let path = format!("/containers/{}/stop?t={}", encode(id), grace.as_secs());
+        let path = format!(
+            "/containers/{}/stop?t={}",
+            percent_encode(id),
+            grace.as_secs()
+        );
         self.call(Method::POST, &path, Timeout::Total(grace + MARGIN), SMALL)
             .succeed_or(&[StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND])
             .context(|| format!("stop the container {id}"))
@@ -174,7 +179,7 @@ impl Docker {
     /// dockerd cannot remove it, or another client's removal does not end.
     pub fn remove_container(&self, id: &str) -> Result<()> {
         let context = || format!("remove the container {id}");
-        let path = format!("/containers/{}?force=1&v=1", encode(id));
+        let path = format!("/containers/{}?force=1&v=1", percent_encode(id));
         let call = self.call(Method::DELETE, &path, CHANGE, SMALL);
         let (status, body) = call.response(Payload::Nothing).context(context)?;
         match status {
@@ -214,7 +219,7 @@ impl Docker {
         let tty = self.container(id)?.is_some_and(|c| c.config.tty);
         let path = format!(
             "/containers/{}/logs?stdout=1&stderr=1&tail={tail}",
-            encode(id)
+            percent_encode(id)
         );
         let response = self
             .get(&path, LIMIT)

@@ -10,6 +10,7 @@ use super::call::{self, CHANGE, Payload, Timeout};
 use super::error::{disconnected, one_line};
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Result};
+use crate::http::url::percent_encode;
 
 /// An image (`GET /images/{name}/json`). A text field is empty if the image does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -113,7 +114,7 @@ pub(super) fn encode_name(name: &str) -> String {
 /// Keeps the `:` and `@` of `name:tag` and `name@sha256:…`, which a path may contain (RFC 3986,
 /// section 3.3).
 fn encode_segment(segment: &str) -> String {
-    call::encode(segment)
+    percent_encode(segment)
         .replace("%3A", ":")
         .replace("%40", "@")
 }

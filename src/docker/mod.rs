@@ -41,7 +41,8 @@ pub use version::ApiVersion;
 
 use crate::error::{Context, Error, Result};
 use crate::http::transport::{NoResolver, UnixConnector};
-use crate::sys::signal::{Stop, WaitResult};
+use crate::retry::{self, Retry, RetryLimit, RetryPolicy};
+use crate::sys::signal::Stop;
 use call::{Call, Payload, Timeout};
 
 /// A client of one dockerd. Cheap to clone.
@@ -126,8 +127,14 @@ impl Docker {
         /// How often the wait is logged.
         const LOG_INTERVAL: Duration = Duration::from_secs(15);
         let agent = agent(socket, stop.clone());
+        let policy = RetryPolicy {
+            first_pause: Duration::from_millis(100),
+            max_pause: Duration::from_secs(2),
+            jitter: (1.0, 1.0),
+            limit: limit.map_or(RetryLimit::Unlimited, RetryLimit::Time),
+        };
         let start = Instant::now();
-        let (mut pause, mut next_log) = (Duration::from_millis(100), start);
+        let (mut retry, mut next_log) = (Retry::new(policy, start), start);
         loop {
             let left = limit.map(|l| l.saturating_sub(start.elapsed()));
             let error = match negotiate(&agent, left) {
@@ -144,10 +151,10 @@ impl Docker {
                 }
                 Err(e) => e,
             };
-            let left = limit.map(|l| l.saturating_sub(start.elapsed()));
-            if !may_start(&error) || left.is_some_and(|l| l.is_zero()) {
+            let pause = retry.next_pause(Instant::now(), 0.0);
+            let Some(pause) = pause.filter(|_| may_start(&error)) else {
                 return Err(connect_error(error, socket, limit));
-            }
+            };
             if Instant::now() >= next_log {
                 let until = limit.map_or_else(String::new, |l| format!(", up to {l:?}"));
                 log::info!(
@@ -156,11 +163,7 @@ impl Docker {
                 );
                 next_log = Instant::now() + LOG_INTERVAL;
             }
-            let sleep = left.map_or(pause, |l| l.min(pause));
-            if stop.sleep(sleep).context(|| "wait for dockerd")? == WaitResult::Interrupted {
-                return Err(Error::interrupted());
-            }
-            pause = (pause * 2).min(Duration::from_secs(2));
+            retry::sleep(stop, pause)?;
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::call::{self, Payload, encode};
+use super::call::{self, Payload};
 use super::{Docker, LARGE, null_is_default};
 use crate::error::{Context, Result};
+use crate::http::url::percent_encode;
 use crate::types::Interface;
 
 impl Docker {
@@ -17,7 +18,10 @@ impl Docker {
     /// The call failed, or the interface name is invalid.
     pub fn default_bridge(&self) -> Result<Option<Interface>> {
         let context = || "look up Docker's default bridge";
-        let path = format!("/networks?filters={}", encode(r#"{"driver":["bridge"]}"#));
+        let path = format!(
+            "/networks?filters={}",
+            percent_encode(r#"{"driver":["bridge"]}"#)
+        );
         let json = self
             .get(&path, LARGE)
             .succeed(Payload::Nothing)

@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Read};
 use serde_json::Value;
 use ureq::http::{Method, StatusCode};
 
-use super::call::{CHANGE, Payload, Timeout, encode};
+use super::call::{CHANGE, Payload, Timeout};
 use super::credentials::RegistryAuth;
 use super::error::disconnected;
 use super::images::{UNPACK, encode_name, read_messages};
 use super::{ApiError, Docker, LARGE, SMALL};
 use crate::error::{Context, Error, Kind, Result};
+use crate::http::url::percent_encode;
 
 impl Docker {
     /// Makes dockerd pull `repository` by `selector`, a tag or a digest. The caller checks with
@@ -34,8 +35,8 @@ impl Docker {
     ) -> Result<()> {
         let path = format!(
             "/images/create?fromImage={}&tag={}",
-            encode(repository),
-            encode(selector)
+            percent_encode(repository),
+            percent_encode(selector)
         );
         let call = self.call(Method::POST, &path, Timeout::Idle(UNPACK), LARGE);
         let payload = auth.map_or(Payload::Nothing, |a| Payload::RegistryAuth(a.header()));
@@ -72,8 +73,8 @@ impl Docker {
         let path = format!(
             "/images/{}/tag?repo={}&tag={}",
             encode_name(image),
-            encode(repository),
-            encode(tag)
+            percent_encode(repository),
+            percent_encode(tag)
         );
         let call = self.call(Method::POST, &path, CHANGE, LARGE);
         call.succeed(Payload::Nothing)

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::imds;
 use crate::config::{AwsCredentials, Config, S3Layer};
 use crate::error::{Error, Kind, Result};
+use crate::fs::ini;
 use crate::host::ROTATING_CREDENTIALS;
 use crate::http::HttpError;
 use crate::http::url::redact;
@@ -119,25 +120,17 @@ fn from_file(config: &Config) -> Result<AwsCredentials> {
 /// The profile `default` of a shared credentials file ("Shared config and credentials files" in
 /// the AWS SDKs and Tools Reference Guide).
 fn default_profile(text: &str) -> Option<AwsCredentials> {
-    let mut is_default = false;
-    let (mut id, mut secret, mut token) = (None, None, None);
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('[') {
-            is_default = line.trim_matches(['[', ']']).trim() == "default";
-        } else if let Some((name, value)) = line.split_once('=').filter(|_| is_default) {
-            let value = Some(value.trim().to_owned()).filter(|v| !v.is_empty());
-            match name.trim() {
-                "aws_access_key_id" => id = value,
-                "aws_secret_access_key" => secret = value,
-                "aws_session_token" => token = value,
-                _ => {}
-            }
-        }
-    }
+    let get = |key| {
+        let value = ini::entries(text)
+            .filter(|entry| entry.section == "default" && entry.key == key)
+            .last()?
+            .value;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
     Some(AwsCredentials {
-        id: id?,
-        secret: secret?,
-        token,
+        id: get("aws_access_key_id")?,
+        secret: get("aws_secret_access_key")?,
+        token: get("aws_session_token"),
     })
 }
 

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(percent_encode_path("a/B-._~9"), "a/B-._~9");
         let encoded = "%C3%A9%20%2B%252F%3F%23%26%2A";
         assert_eq!(percent_encode_path("é +%2F?#&*"), encoded);
-        assert_eq!(percent_encode("a/é"), "a%2F%C3%A9");
+        assert_eq!(percent_encode("a/b c?{\"é"), "a%2Fb%20c%3F%7B%22%C3%A9");
     }
 
     #[test]
