@@ -1,15 +1,15 @@
-//! The agent's environment: what the host is and can, overridden by the lines of the
-//! configuration files, overridden by what cannot be otherwise.
+//! The agent's environment: the properties of the host, overridden by the configuration files,
+//! overridden by what the host makes impossible.
 //!
-//! The cluster places tasks by what the agent says it can do. Hence nothing is offered here that
-//! this host lacks: a task would be placed and fail.
+//! ECS places tasks by the capabilities that the agent registers. A capability that the host lacks
+//! must not be registered: a task that needs it would be placed here and fail.
 
 use std::collections::BTreeMap;
 
 use crate::config::Config;
 use crate::host::{EBS_DIRECTORY, Host};
 
-/// What every host offers.
+/// The same on every host.
 const ALWAYS: [(&str, &str); 11] = [
     ("ECS_AGENT_CONFIG_FILE_PATH", "/etc/ecs/ecs.config.json"),
     ("ECS_AGENT_LABELS", ""),
@@ -27,11 +27,11 @@ const ALWAYS: [(&str, &str); 11] = [
     ("ECS_UPDATE_DOWNLOAD_DIR", "/var/cache/ecs"),
 ];
 
-/// The Amazon ECS volume plugin's socket: it mounts EFS with authorization.
-pub const VOLUME_PLUGIN: &str = "/run/docker/plugins/amazon-ecs-volume-plugin.sock";
+/// The socket of the Amazon ECS volume plugin, which mounts EFS with authorization.
+pub(super) const VOLUME_PLUGIN: &str = "/run/docker/plugins/amazon-ecs-volume-plugin.sock";
 
 /// `KEY=VALUE` lines, sorted by key.
-pub fn environment(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<String> {
+pub(super) fn environment(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<String> {
     let mut all: BTreeMap<String, String> = ALWAYS
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -44,8 +44,8 @@ pub fn environment(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec
         "CREDENTIALS_FETCHER_HOST_DIR",
         &config.agent.credentials_fetcher.to_string_lossy(),
     );
-    if let Some(pki) = host.pki {
-        set("SSL_CERT_DIR", pki.certificates());
+    if let Some(store) = host.cert_store {
+        set("SSL_CERT_DIR", store.certificates());
     }
     for (key, value) in capabilities(config, host, notes) {
         set(key, value);
@@ -54,62 +54,60 @@ pub fn environment(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec
         set(key, value);
     }
     if config.external {
-        // An elastic network interface is a thing of EC2.
+        // Elastic network interfaces exist on EC2 only.
         set("ECS_ENABLE_TASK_ENI", "false");
     }
     if config.agent.gpu && !host.gpu {
-        // An agent that is to offer GPUs and finds none does not start.
+        // With the variable, an agent without GPUs does not start.
         all.remove("ECS_ENABLE_GPU_SUPPORT");
-        notes.push(
-            "there is no NVIDIA GPU: the agent runs without ECS_ENABLE_GPU_SUPPORT".to_owned(),
-        );
+        notes.push("no NVIDIA GPU found: the agent runs without ECS_ENABLE_GPU_SUPPORT".to_owned());
     }
     all.into_iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect()
 }
 
-/// What this host can, each unless the user has said it himself.
+/// The capabilities of this host. No note for one that the configuration sets.
 fn capabilities(
     config: &Config,
     host: &Host,
     notes: &mut Vec<String>,
 ) -> Vec<(&'static str, &'static str)> {
-    let said = |key: &str| config.agent.environment.contains_key(key);
+    let is_set = |key: &str| config.agent.environment.contains_key(key);
     let mut note = |key: &str, why: &str| {
-        if !said(key) {
+        if !is_set(key) {
             notes.push(why.to_owned());
         }
     };
-    let mut offered = Vec::new();
+    let mut capabilities = Vec::new();
     if host.has(VOLUME_PLUGIN) {
-        offered.push(("ECS_VOLUME_PLUGIN_CAPABILITIES", r#"["efsAuth"]"#));
+        capabilities.push(("ECS_VOLUME_PLUGIN_CAPABILITIES", r#"["efsAuth"]"#));
     } else {
         note(
             "ECS_VOLUME_PLUGIN_CAPABILITIES",
-            "the Amazon ECS volume plugin is not there: the agent does not offer efsAuth",
+            "the Amazon ECS volume plugin does not run: the agent does not register efsAuth",
         );
     }
     let ebs = host.has(EBS_DIRECTORY);
-    offered.push(("ECS_EBSTA_SUPPORTED", if ebs { "true" } else { "false" }));
+    capabilities.push(("ECS_EBSTA_SUPPORTED", if ebs { "true" } else { "false" }));
     if !ebs {
         note(
             "ECS_EBSTA_SUPPORTED",
-            "/mnt/ecs/ebs is not there: the agent does not offer EBS volumes",
+            "/mnt/ecs/ebs does not exist: the agent does not register EBS volumes",
         );
     }
-    // With one hierarchy the agent asks systemd for the tasks' cgroups, and no task starts where
-    // nobody answers.
-    if host.cgroup_unified && !host.systemd {
-        offered.push(("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "false"));
+    // With cgroup v2 the agent creates the cgroups of tasks through systemd, and without systemd no
+    // task starts.
+    if host.cgroup_v2 && !host.systemd {
+        capabilities.push(("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "false"));
         note(
             "ECS_ENABLE_TASK_CPU_MEM_LIMIT",
-            "cgroups are unified and systemd is not process 1: tasks get no limits of their own \
-             (their containers do)",
+            "cgroup v2 without systemd: CPU and memory limits of tasks are not applied (those of \
+             containers are)",
         );
     }
     if config.agent.gmsa && host.domain_joined {
-        offered.push(("ECS_DOMAIN_JOINED_LINUX_INSTANCE", "true"));
+        capabilities.push(("ECS_DOMAIN_JOINED_LINUX_INSTANCE", "true"));
     }
-    offered
+    capabilities
 }

@@ -1,5 +1,4 @@
-//! Pure: configuration and host to the container to create. What the agent finds inside its
-//! container, at the agent's own paths, is decided here and nowhere else.
+//! The agent's container, decided from configuration and host, without I/O.
 
 mod environment;
 mod mounts;
@@ -11,27 +10,28 @@ use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
 
-/// The capabilities that task networking needs: interfaces (`NET_ADMIN`), and `setns` into the
-/// pause container's network namespace (`SYS_ADMIN`). See capabilities(7).
+/// The capabilities for task networking, see capabilities(7): interfaces (`NET_ADMIN`), and setns(2)
+/// to the network namespace of the pause container (`SYS_ADMIN`).
 const CAPABILITIES: [&str; 2] = ["NET_ADMIN", "SYS_ADMIN"];
 
-/// The container, and what had to be left out of it.
+/// The container to create, and what the host lacks for it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What to create.
+    /// The container.
     pub container: ContainerSpec,
-    /// One line each: what is missing on the host, and what the agent cannot do without it.
+    /// Warnings: what is missing on the host, and what the agent cannot do without it.
     pub notes: Vec<String>,
 }
 
-/// Decides what the agent's container is. `host` must have been asked about [`paths`].
+/// Plans the agent's container. `host` must have been read with [`paths`].
 ///
 /// # Errors
-/// The AppArmor profile that the container should have is not loaded, and no other is allowed.
+/// [`Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the configuration
+/// allows no other.
 pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     let mut notes = Vec::new();
     let mounts = mounts::mounts(config, host, &mut notes);
-    let (binds, mounts) = relabelled(config, mounts);
+    let (binds, mounts) = relabeled(config, mounts);
     let mut security_opt: Vec<_> = apparmor(config, host, &mut notes)?.into_iter().collect();
     security_opt.extend(selinux(config, host, &mut notes));
     let host_config = HostConfig {
@@ -44,8 +44,7 @@ pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
         },
         network_mode: Some("host".to_owned()),
         userns_mode: Some("host".to_owned()),
-        // Set although they are defaults of some API version: they differ between versions, and
-        // the container must not.
+        // Explicit, because the defaults depend on the API version.
         ipc_mode: Some("shareable".to_owned()),
         cgroupns_mode: Some("host".to_owned()),
         pid_mode: config.agent.pid_host.then(|| "host".to_owned()),
@@ -64,9 +63,8 @@ pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     Ok(Plan { container, notes })
 }
 
-/// The profile to confine the agent with. Naming one that is not loaded would keep the container
-/// from starting, each time anew; leaving it out silently would confine the agent otherwise than
-/// was asked for.
+/// The AppArmor profile, if it is loaded. A container with one that is not loaded does not start;
+/// without a profile it would get another than configured.
 fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Option<String>> {
     let profile = &config.agent.apparmor_profile;
     match &host.apparmor {
@@ -74,19 +72,16 @@ fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Opt
         Some(apparmor) if apparmor.has(profile) => Ok(Some(format!("apparmor:{profile}"))),
         Some(_) if config.agent.apparmor_fallback => {
             notes.push(format!(
-                "the AppArmor profile {profile} is not loaded: the agent runs under Docker's own"
+                "the agent runs with Docker's AppArmor profile: {profile} is not loaded"
             ));
             Ok(None)
         }
-        Some(_) => Err(Error::new(
-            Kind::InvalidInput,
-            apparmor::refusal(profile, ""),
-        )),
+        Some(_) => Err(Error::new(Kind::Unavailable, apparmor::not_loaded(profile))),
     }
 }
 
-/// The container's label option. An enforcing SELinux that nobody has reckoned with keeps the
-/// agent from Docker's socket, which looks like anything but SELinux.
+/// The SELinux label option. Without one, an enforcing SELinux denies the agent access to Docker's
+/// socket, and the agent's error does not mention SELinux.
 fn selinux(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<String> {
     let agent = &config.agent;
     if agent.selinux == Some(Selinux::Disable) {
@@ -94,27 +89,27 @@ fn selinux(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<Stri
     }
     if host.selinux_enforcing && !agent.privileged {
         notes.push(
-            "SELinux is enforcing and will keep the agent from Docker's socket: set \
-             ECS_AGENT_RUN_PRIVILEGED=true, or ECS_INIT_SELINUX=disable"
+            "SELinux is enforcing and denies the agent access to Docker's socket: set \
+             ECS_AGENT_RUN_PRIVILEGED=true or ECS_INIT_SELINUX=disable"
                 .to_owned(),
         );
     }
     None
 }
 
-/// With `ECS_INIT_SELINUX=relabel`, logs and data as binds: only those can say `:Z`.
-fn relabelled(config: &Config, mounts: Vec<Mount>) -> (Vec<String>, Vec<Mount>) {
+/// With `ECS_INIT_SELINUX=relabel`, logs and data as binds: only those have the option `:Z`.
+fn relabeled(config: &Config, mounts: Vec<Mount>) -> (Vec<String>, Vec<Mount>) {
     if config.agent.selinux != Some(Selinux::Relabel) {
         return (Vec::new(), mounts);
     }
-    let (ours, rest): (Vec<_>, Vec<_>) = mounts
+    let (relabeled, rest): (Vec<_>, Vec<_>) = mounts
         .into_iter()
         .partition(|m| m.target == "/log" || m.target == "/data");
     let bind = |m: Mount| format!("{}:{}:Z", m.source, m.target);
-    (ours.into_iter().map(bind).collect(), rest)
+    (relabeled.into_iter().map(bind).collect(), rest)
 }
 
-/// The reference's rule: sizes are json-file's alone, and only where no options were given.
+/// As in Amazon's ecs-init: the sizes apply to json-file only, and only without explicit options.
 fn log_config(config: &Config) -> LogConfig {
     let agent = &config.agent;
     let options = match &agent.log_opts {

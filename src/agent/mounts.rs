@@ -1,19 +1,19 @@
-//! What the agent sees of the host. A source that is not there is left out and said, never created
-//! behind the administrator's back (as Docker does with `Binds`).
+//! The mounts of the agent's container. A missing source is left out, with a note; Docker's `Binds`
+//! would create it.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::docker::spec::Mount;
 use crate::host::gpu::DIRECTORY as GPU;
-use crate::host::{EBS_DIRECTORY, EXEC_CONFIG, Host, ROTATING_CREDENTIALS};
+use crate::host::{CertStore, EBS_DIRECTORY, EXEC_CONFIG, Host, ROTATING_CREDENTIALS};
 
-/// What it means that a source is not there.
+/// What a missing source means.
 #[derive(Debug, Clone, Copy)]
 enum Missing {
-    /// Not worth a word: few hosts have it.
+    /// Nothing: few hosts have it.
     Usual,
-    /// The agent cannot do this.
+    /// The agent runs without this.
     Without(&'static str),
 }
 
@@ -44,7 +44,7 @@ const fn ro(source: &'static str, target: &'static str, missing: Missing) -> Row
     }
 }
 
-/// For all hosts, in the reference's order.
+/// The mounts of every host, in the order of Amazon's ecs-init.
 const ROWS: [Row; 24] = [
     rw("/var/log/ecs", "/log", Without("logs on the host")),
     rw(
@@ -69,7 +69,7 @@ const ROWS: [Row; 24] = [
     ro("/etc/docker/plugins", "/etc/docker/plugins", Usual),
     ro("/usr/lib/docker/plugins", "/usr/lib/docker/plugins", Usual),
     ro("/proc", "/host/proc", Without("awsvpc task networking")),
-    // The host's own iptables with its libraries, which the agent runs for awsvpc tasks.
+    // The host's iptables with its libraries, which the agent runs for awsvpc tasks.
     ro("/usr/lib", "/usr/lib", Without("the host's iptables")),
     ro("/lib", "/lib", Without("the host's iptables")),
     ro("/usr/lib64", "/usr/lib64", Usual),
@@ -94,13 +94,13 @@ const ROWS: [Row; 24] = [
 ];
 
 const CLOUD_INIT_RESULT: &str = "/var/lib/cloud/data/result.json";
-/// A directory, so that the agent finds the socket of a dockerd that was started anew.
+/// The directory of the Docker socket: a restarted dockerd creates a new socket.
 const RUN: &str = "/var/run";
 /// systemd's sockets, for task resource limits with the systemd cgroup driver.
 const SYSTEMD: &str = "/run/systemd";
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
-/// The paths whose existence decides about a mount or a variable.
+/// The paths that [`super::plan`] needs to know about, for [`Host::read`].
 #[must_use]
 pub fn paths(config: &Config) -> Vec<PathBuf> {
     let fixed = [
@@ -112,11 +112,11 @@ pub fn paths(config: &Config) -> Vec<PathBuf> {
         EBS_DIRECTORY,
         super::environment::VOLUME_PLUGIN,
     ];
-    let pki = [crate::host::Pki::Pki, crate::host::Pki::Ssl].map(crate::host::Pki::directory);
+    let stores = [CertStore::EtcPki, CertStore::EtcSsl].map(CertStore::directory);
     ROWS.iter()
         .map(|row| row.source)
         .chain(fixed)
-        .chain(pki)
+        .chain(stores)
         .map(PathBuf::from)
         .chain([
             config.docker_socket.to_path_buf(),
@@ -125,8 +125,8 @@ pub fn paths(config: &Config) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The mounts of this host's agent; what is missing is said in `notes`.
-pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Mount> {
+/// The mounts. Adds a note for each missing source that matters.
+pub(super) fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Mount> {
     let mut mounts = Vec::new();
     let mut add = |source: &Path, target: &Path, read_only: bool, missing: Missing| {
         if host.has(source) {
@@ -134,14 +134,14 @@ pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Moun
             mounts.push(if read_only { mount.read_only() } else { mount });
         } else if let Without(what) = missing {
             notes.push(format!(
-                "{} is not there: the agent runs without {what}",
+                "{} does not exist: the agent runs without {what}",
                 source.display()
             ));
         }
     };
     docker_socket(config, &mut add);
     for row in &ROWS {
-        // One modinfo will do: the first.
+        // The first modinfo is enough.
         if row.source == "/usr/sbin/modinfo" && host.has("/sbin/modinfo") {
             continue;
         }
@@ -152,8 +152,8 @@ pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Moun
             row.missing,
         );
     }
-    if let Some(pki) = host.pki {
-        let directory = Path::new(pki.directory());
+    if let Some(store) = host.cert_store {
+        let directory = Path::new(store.directory());
         add(directory, directory, true, Usual);
     }
     if config.external {
@@ -178,19 +178,19 @@ pub fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Moun
     mounts
 }
 
-/// How the agent reaches Docker.
+/// Mounts Docker's socket.
 fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, Missing)) {
     let missing = Without("Docker");
     if config.docker_socket.as_path() == Path::new(DOCKER_SOCKET) {
         add(RUN.as_ref(), RUN.as_ref(), false, missing);
         return;
     }
-    // The agent looks where its own DOCKER_HOST says, which it has from the files.
+    // The agent uses the DOCKER_HOST of the configuration files.
     let target = config
         .agent_docker_socket
         .as_deref()
         .unwrap_or(DOCKER_SOCKET.as_ref());
     add(&config.docker_socket, target, false, missing);
-    // /var/run, which is not mounted here, would have brought it.
+    // Part of /var/run, which is not mounted here.
     add(SYSTEMD.as_ref(), SYSTEMD.as_ref(), false, Usual);
 }

@@ -21,7 +21,7 @@ pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     }
     instance_check::warn_if_foreign(config, stop)?;
     if config.agent.gpu {
-        host::gpu::prepare(&config.root, host::gpu::PATIENCE, stop)?;
+        host::gpu::prepare(&config.root, host::gpu::TIMEOUT, stop)?;
     }
     let agent = &config.agent;
     host::apparmor::ensure(

@@ -1,7 +1,9 @@
-//! NVIDIA's GPUs, by what the driver tells below `/proc/driver/nvidia`: NVML, which the reference
-//! asks, is a shared library, and a static program cannot open one.
+//! NVIDIA GPUs, by the driver's files in `/proc/driver/nvidia`. Amazon's ecs-init uses NVML, a shared
+//! library, which a static binary cannot load.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,32 +11,33 @@ use serde::Serialize;
 
 use super::directories::make_directory;
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::TempFile;
 use crate::sys::signal::{self, Stop, WaitResult};
 use crate::types::Root;
 
-/// The directory that the agent gets to see.
+/// The directory of [`INFO`], mounted into the agent's container.
 pub const DIRECTORY: &str = "/var/lib/ecs/gpu";
-/// What the agent reads its GPUs from.
+/// The file from which the agent reads its GPUs.
 pub const INFO: &str = "/var/lib/ecs/gpu/nvidia-gpu-info.json";
 
-/// How long the devices are waited for: the reference's time. A driver may be built at boot.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How often they are looked for.
+/// The time to wait for the devices, as in Amazon's ecs-init: a driver may be built at boot.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time between two looks for devices.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The file's content, in the agent's names.
+/// The content of [`INFO`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GpuInfo {
+struct GpuInfo {
     /// `535.129.03`
     #[serde(rename = "DriverVersion")]
-    pub driver_version: String,
-    /// `GPU-39d52d8d-…`, in the order of the PCI bus, which is NVML's.
+    driver_version: String,
+    /// `GPU-39d52d8d-…`, in PCI bus order, as from NVML.
     #[serde(rename = "GPUIDs")]
-    pub gpu_ids: Vec<String>,
+    gpu_ids: Vec<String>,
 }
 
-/// The devices there are: `/dev/nvidia*`, the reference's pattern, sorted.
-pub fn devices(root: &Root) -> Vec<PathBuf> {
+/// The devices, `/dev/nvidia*` as in Amazon's ecs-init, sorted.
+pub(super) fn devices(root: &Root) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(root.at("/dev")) else {
         return Vec::new();
     };
@@ -47,37 +50,37 @@ pub fn devices(root: &Root) -> Vec<PathBuf> {
     found
 }
 
-/// Writes [`INFO`] for the GPUs that are there, or come in time. Where there are none, or they
-/// cannot be read, that is a warning, and no file of an earlier boot is left to tell otherwise.
+/// Waits for GPUs and writes [`INFO`]. Without GPUs, or if they cannot be read, it logs a warning
+/// and removes the file of an earlier boot.
 ///
 /// # Errors
-/// Only the order to stop.
-pub fn prepare(root: &Root, patience: Duration, stop: &Stop) -> Result<()> {
-    let devices = wait_for_devices(root, patience, stop)?;
+/// An interrupt.
+pub fn prepare(root: &Root, timeout: Duration, stop: &Stop) -> Result<()> {
+    let devices = wait_for_devices(root, timeout, stop)?;
     let written = if devices.is_empty() {
         Err(Error::new(
-            Kind::InvalidInput,
-            format!("no device /dev/nvidia* within {} s", patience.as_secs()),
+            Kind::Unavailable,
+            format!("no device /dev/nvidia* after {} s", timeout.as_secs()),
         ))
     } else {
         read(root, &devices).and_then(|info| write(root, &info).map(|()| info))
     };
     match written {
         Ok(info) => log::info!(
-            "{} GPUs, driver {}: {INFO} is written",
+            "{} GPUs, driver {}: wrote {INFO}",
             info.gpu_ids.len(),
             info.driver_version
         ),
         Err(error) => {
-            log::warn!("ECS_ENABLE_GPU_SUPPORT is set, but {error}: the agent runs without GPUs");
+            log::warn!("the agent runs without GPUs (ECS_ENABLE_GPU_SUPPORT is set): {error}");
             let _ = fs::remove_file(root.at(INFO));
         }
     }
     Ok(())
 }
 
-fn wait_for_devices(root: &Root, patience: Duration, stop: &Stop) -> Result<Vec<PathBuf>> {
-    let end = Instant::now() + patience;
+fn wait_for_devices(root: &Root, timeout: Duration, stop: &Stop) -> Result<Vec<PathBuf>> {
+    let end = Instant::now() + timeout;
     loop {
         let found = devices(root);
         let left = end.saturating_duration_since(Instant::now());
@@ -92,17 +95,17 @@ fn wait_for_devices(root: &Root, patience: Duration, stop: &Stop) -> Result<Vec<
     }
 }
 
-/// What the driver tells.
+/// Reads the driver's files.
 fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
-    // The driver knows a GPU's UUID only while someone has its device open.
-    let _held: Vec<_> = devices.iter().filter_map(|d| File::open(d).ok()).collect();
+    // The driver shows a GPU's UUID only while its device is open.
+    let _open: Vec<_> = devices.iter().filter_map(|d| File::open(d).ok()).collect();
     let text =
         |path: &PathBuf| fs::read_to_string(path).context(|| format!("read {}", path.display()));
     let path = root.at("/proc/driver/nvidia/version");
     let driver_version = driver_version(&text(&path)?).ok_or_else(|| {
         Error::new(
             Kind::InvalidInput,
-            format!("{} names no version", path.display()),
+            format!("no driver version in {}", path.display()),
         )
     })?;
     let path = root.at("/proc/driver/nvidia/gpus");
@@ -117,15 +120,15 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
         let id = uuid(&text(&path)?).ok_or_else(|| {
             Error::new(
                 Kind::InvalidInput,
-                format!("{} tells no GPU UUID", path.display()),
+                format!("no GPU UUID in {}", path.display()),
             )
         })?;
         gpu_ids.push(id);
     }
     if gpu_ids.is_empty() {
         return Err(Error::new(
-            Kind::InvalidInput,
-            format!("{} names no GPU", path.display()),
+            Kind::Unavailable,
+            format!("no GPU in {}", path.display()),
         ));
     }
     Ok(GpuInfo {
@@ -135,7 +138,7 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
 }
 
 /// The version in `NVRM version: NVIDIA UNIX … Kernel Module [for x86_64]  535.129.03  …`: the
-/// first word of that line that is all digits and dots.
+/// first word of digits and dots.
 fn driver_version(text: &str) -> Option<String> {
     text.lines()
         .find_map(|line| line.strip_prefix("NVRM version:"))?
@@ -149,8 +152,8 @@ fn driver_version(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The UUID in `GPU UUID: GPU-39d52d8d-…`. The driver writes question marks for one that it
-/// does not know yet.
+/// The UUID in `GPU UUID: GPU-39d52d8d-…`. The driver writes question marks for one that it does
+/// not know yet.
 fn uuid(text: &str) -> Option<String> {
     text.lines()
         .find_map(|line| line.strip_prefix("GPU UUID:"))
@@ -159,15 +162,18 @@ fn uuid(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whole or not at all: the agent may be reading the old one.
+/// Replaces the file atomically: the agent may be reading it.
 fn write(root: &Root, info: &GpuInfo) -> Result<()> {
     make_directory(root, DIRECTORY, 0o755)?;
     let path = root.at(INFO);
-    let new = path.with_extension("json.new");
-    let json = serde_json::to_vec(info).context(|| "write the GPUs as JSON")?;
-    fs::write(&new, json)
-        .and_then(|()| fs::rename(&new, &path))
-        .context(|| format!("write {}", path.display()))
+    let context = || format!("write {}", path.display());
+    let json = serde_json::to_vec(info).context(context)?;
+    let temp = TempFile::create(&root.at(DIRECTORY)).context(context)?;
+    temp.file()
+        .write_all(&json)
+        .and_then(|()| temp.file().set_permissions(Permissions::from_mode(0o644)))
+        .and_then(|()| temp.persist(&path))
+        .context(context)
 }
 
 #[cfg(test)]
@@ -216,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_all_forms() {
+    fn driver_versions() {
         for (line, version) in [
             (
                 "NVIDIA UNIX x86_64 Kernel Module  384.81  Wed Aug 17 2016",
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agents_file_in_the_bus_order() {
+    fn info_file_lists_gpus_in_bus_order() {
         let (_keep, root) = host();
         two_gpus(&root);
         let want = format!(
@@ -243,11 +249,11 @@ mod tests {
         );
         assert_eq!(prepared(&root), Some(want));
         let files = fs::read_dir(root.at(DIRECTORY)).unwrap().count();
-        assert_eq!(files, 1, "something is left beside the file");
+        assert_eq!(files, 1, "a temporary file is left");
     }
 
     #[test]
-    fn no_gpu_and_no_uuid_leave_no_file_of_an_earlier_boot() {
+    fn info_file_is_removed_without_gpu_or_uuid() {
         let (_keep, root) = host();
         two_gpus(&root);
         assert!(prepared(&root).is_some());
@@ -265,13 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn a_late_device_is_waited_for_and_a_stop_ends_the_wait() {
+    fn waits_for_device_until_interrupted() {
         let (_keep, root) = host();
         let late = root.clone();
         let driver = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
             two_gpus(&late);
-            // The device is the last thing that a driver makes.
+            // A driver creates the device last.
             put(&late, "/dev/nvidia1", "");
         });
         let found = wait_for_devices(&root, Duration::from_secs(600), &Stop::never()).unwrap();

@@ -1,4 +1,5 @@
-//! What this host is. Read once, below the root; everything after it is a decision about data.
+//! The properties of the host, read once. And the preparations that need only its files:
+//! directories, GPUs, AppArmor.
 
 pub mod apparmor;
 mod directories;
@@ -13,69 +14,67 @@ use std::path::{Path, PathBuf};
 
 use crate::types::Root;
 
-pub use apparmor::AppArmor;
+pub(crate) use apparmor::AppArmor;
 pub use directories::{
     DIRECTORIES, EBS_DIRECTORY, EXEC_CONFIG, ROTATING_CREDENTIALS, make_directories, make_directory,
 };
 
-/// Where a host keeps its certificates.
+/// Where a host has its certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pki {
-    /// Amazon Linux, RHEL and their family: `/etc/pki`.
-    Pki,
-    /// Debian, SUSE and their family: `/etc/ssl`.
-    Ssl,
+pub(crate) enum CertStore {
+    /// `/etc/pki`: Amazon Linux, RHEL and relatives.
+    EtcPki,
+    /// `/etc/ssl`: Debian, SUSE and relatives.
+    EtcSsl,
 }
 
-impl Pki {
+impl CertStore {
     /// The directory to mount.
     #[must_use]
-    pub fn directory(self) -> &'static str {
+    pub(crate) fn directory(self) -> &'static str {
         match self {
-            Pki::Pki => "/etc/pki",
-            Pki::Ssl => "/etc/ssl",
+            CertStore::EtcPki => "/etc/pki",
+            CertStore::EtcSsl => "/etc/ssl",
         }
     }
 
-    /// The directory of single certificates, `SSL_CERT_DIR`.
+    /// The directory of the certificates, for `SSL_CERT_DIR`.
     #[must_use]
-    pub fn certificates(self) -> &'static str {
+    pub(crate) fn certificates(self) -> &'static str {
         match self {
-            Pki::Pki => "/etc/pki/tls/certs",
-            Pki::Ssl => "/etc/ssl/certs",
+            CertStore::EtcPki => "/etc/pki/tls/certs",
+            CertStore::EtcSsl => "/etc/ssl/certs",
         }
     }
 }
 
-/// What this host is.
+/// The properties of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// `<ID>_<VERSION_ID>` of os-release, else `linux`: `ECS_DETAILED_OS_FAMILY`.
-    pub os_family: String,
-    /// Where certificates are, if anywhere.
-    pub pki: Option<Pki>,
-    /// AppArmor, where it is used.
-    pub apparmor: Option<AppArmor>,
-    /// SELinux refuses what its policy does not allow.
-    pub selinux_enforcing: bool,
-    /// `/sys/fs/cgroup` is one hierarchy, cgroup v2 (admin-guide/cgroup-v2.rst).
-    pub cgroup_unified: bool,
+    /// `<ID>_<VERSION_ID>` of os-release, or `linux`: `ECS_DETAILED_OS_FAMILY`.
+    pub(crate) os_family: String,
+    /// Where the certificates are, if there are any.
+    pub(crate) cert_store: Option<CertStore>,
+    /// AppArmor, if it is used.
+    pub(crate) apparmor: Option<AppArmor>,
+    /// SELinux is in enforcing mode.
+    pub(crate) selinux_enforcing: bool,
+    /// `/sys/fs/cgroup` is cgroup v2 (admin-guide/cgroup-v2.rst).
+    pub(crate) cgroup_v2: bool,
     /// systemd is process 1 (sd_booted(3)).
-    pub systemd: bool,
-    /// There are NVIDIA devices, and the file that tells the agent which GPUs they are.
-    pub gpu: bool,
+    pub(crate) systemd: bool,
+    /// There are NVIDIA devices, and the file with their IDs for the agent.
+    pub(crate) gpu: bool,
     /// The host has joined an Active Directory domain.
-    pub domain_joined: bool,
-    /// There is IPv6 in the kernel.
-    pub ipv6: bool,
-    /// Of the paths asked about, those that exist.
-    present: BTreeSet<PathBuf>,
+    pub(crate) domain_joined: bool,
+    /// The probed paths that exist.
+    existing: BTreeSet<PathBuf>,
 }
 
 impl Host {
-    /// Looks at the host below `root`; `asked` are absolute paths whose existence matters.
-    pub fn read<P: AsRef<Path>>(root: &Root, asked: impl IntoIterator<Item = P>) -> Host {
-        let present = asked
+    /// Reads the host below `root`, and probes whether these absolute paths exist.
+    pub fn read<P: AsRef<Path>>(root: &Root, paths: impl IntoIterator<Item = P>) -> Host {
+        let existing = paths
             .into_iter()
             .filter(|path| root.at(path).exists())
             .map(|path| path.as_ref().to_path_buf())
@@ -86,37 +85,36 @@ impl Host {
             .map(|text| os_release::OsRelease::parse(&text))
             .unwrap_or_default();
         Host {
-            pki: pki(root, &release),
+            cert_store: cert_store(root, &release),
             os_family: release.family(),
             apparmor: AppArmor::read(root),
             selinux_enforcing: fs::read_to_string(root.at("/sys/fs/selinux/enforce"))
                 .is_ok_and(|text| text.trim() == "1"),
-            cgroup_unified: root.at("/sys/fs/cgroup/cgroup.controllers").exists(),
+            cgroup_v2: root.at("/sys/fs/cgroup/cgroup.controllers").exists(),
             systemd: root.at("/run/systemd/system").is_dir(),
             gpu: root.at(gpu::INFO).is_file() && !gpu::devices(root).is_empty(),
-            domain_joined: domain::joined(root),
-            ipv6: root.at("/proc/sys/net/ipv6").exists(),
-            present,
+            domain_joined: domain::is_joined(root),
+            existing,
         }
     }
 
-    /// Whether one of the paths asked about exists.
-    pub fn has(&self, path: impl AsRef<Path>) -> bool {
-        self.present.contains(path.as_ref())
+    /// Whether a probed path exists.
+    pub(crate) fn has(&self, path: impl AsRef<Path>) -> bool {
+        self.existing.contains(path.as_ref())
     }
 }
 
-/// The directory of the host's own family if it is there, else the one that is.
-fn pki(root: &Root, release: &os_release::OsRelease) -> Option<Pki> {
+/// The directory of the host's distribution if it exists, otherwise the other.
+fn cert_store(root: &Root, release: &os_release::OsRelease) -> Option<CertStore> {
     let order = if release.is_like(&["amzn", "rhel", "fedora", "centos"]) {
-        [Pki::Pki, Pki::Ssl]
+        [CertStore::EtcPki, CertStore::EtcSsl]
     } else {
-        [Pki::Ssl, Pki::Pki]
+        [CertStore::EtcSsl, CertStore::EtcPki]
     };
-    // A Debian with p11-kit has an /etc/pki without certificates, hence their directory decides.
+    // Debian with p11-kit has an /etc/pki without certificates.
     order
         .into_iter()
-        .find(|pki| root.at(pki.certificates()).is_dir())
+        .find(|store| root.at(store.certificates()).is_dir())
 }
 
 #[cfg(test)]
@@ -136,24 +134,27 @@ mod tests {
     }
 
     #[test]
-    fn the_certificates_of_the_family() {
+    fn certificate_directory_of_distribution() {
         let both = [("etc/pki/tls/certs/a", ""), ("etc/ssl/certs/a", "")];
         let (_keep, root) = tree(&both);
-        assert_eq!(Host::read(&root, [""; 0]).pki, Some(Pki::Ssl));
+        assert_eq!(
+            Host::read(&root, [""; 0]).cert_store,
+            Some(CertStore::EtcSsl)
+        );
         fs::write(root.at("/etc/os-release"), "ID=amzn\nVERSION_ID=\"2023\"").unwrap();
         let host = Host::read(&root, [""; 0]);
-        assert_eq!(host.pki, Some(Pki::Pki));
+        assert_eq!(host.cert_store, Some(CertStore::EtcPki));
         assert_eq!(host.os_family, "amzn_2023");
         let (_keep, root) = tree(&[]);
         let host = Host::read(&root, [""; 0]);
-        assert_eq!((host.pki, host.os_family.as_str()), (None, "linux"));
+        assert_eq!((host.cert_store, host.os_family.as_str()), (None, "linux"));
     }
 
     #[test]
     fn selinux_cgroups_systemd_and_gpus() {
         let (_keep, root) = tree(&[("sys/fs/selinux/enforce", "0"), ("sys/fs/cgroup/cpu/x", "")]);
         let host = Host::read(&root, [""; 0]);
-        assert!(!host.selinux_enforcing && !host.cgroup_unified && !host.systemd && !host.gpu);
+        assert!(!host.selinux_enforcing && !host.cgroup_v2 && !host.systemd && !host.gpu);
         let (_keep, root) = tree(&[
             ("sys/fs/selinux/enforce", "1"),
             ("sys/fs/cgroup/cgroup.controllers", "cpu"),
@@ -161,15 +162,15 @@ mod tests {
             ("dev/nvidiactl", ""),
         ]);
         let host = Host::read(&root, [""; 0]);
-        assert!(host.selinux_enforcing && host.cgroup_unified && host.systemd);
-        assert!(!host.gpu, "nothing tells the agent which GPUs there are");
+        assert!(host.selinux_enforcing && host.cgroup_v2 && host.systemd);
+        assert!(!host.gpu, "no file with the GPU IDs");
         fs::create_dir_all(root.at(gpu::DIRECTORY)).unwrap();
         fs::write(root.at(gpu::INFO), "{}").unwrap();
         assert!(Host::read(&root, [""; 0]).gpu);
     }
 
     #[test]
-    fn only_what_was_asked_about_and_exists_is_there() {
+    fn has_probed_and_existing_paths() {
         let (_keep, root) = tree(&[("usr/bin/lsblk", "")]);
         let host = Host::read(&root, ["/usr/bin/lsblk", "/usr/bin/nsenter"]);
         assert!(host.has("/usr/bin/lsblk"));

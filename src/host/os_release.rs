@@ -1,16 +1,16 @@
 //! os-release(5): `KEY=value` lines with shell quoting.
 
-/// The fields that we read.
+/// The fields of os-release that ecs-init uses.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct OsRelease {
+pub(super) struct OsRelease {
     id: Option<String>,
     id_like: String,
     version_id: Option<String>,
 }
 
 impl OsRelease {
-    /// Reads the file's text. Lines that are none are passed over.
-    pub fn parse(text: &str) -> Self {
+    /// Parses the file. Invalid lines are ignored.
+    pub(super) fn parse(text: &str) -> Self {
         let mut release = OsRelease::default();
         for line in text.lines() {
             let Some((key, value)) = line.trim().split_once('=') else {
@@ -28,15 +28,15 @@ impl OsRelease {
     }
 
     /// `ECS_DETAILED_OS_FAMILY`: `<ID>_<VERSION_ID>`, or `linux` if either is missing.
-    pub fn family(&self) -> String {
+    pub(super) fn family(&self) -> String {
         match (&self.id, &self.version_id) {
             (Some(id), Some(version)) => format!("{id}_{version}"),
             _ => "linux".to_owned(),
         }
     }
 
-    /// Whether this is one of these systems, or says that it is like one.
-    pub fn is_like(&self, ids: &[&str]) -> bool {
+    /// Whether one of these IDs is in `ID` or `ID_LIKE`.
+    pub(super) fn is_like(&self, ids: &[&str]) -> bool {
         self.id
             .as_deref()
             .into_iter()
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families() {
+    fn os_family() {
         let family = |text: &str| OsRelease::parse(text).family();
         assert_eq!(family("ID=debian\nVERSION_ID=\"12\"\n"), "debian_12");
         assert_eq!(family("ID=arch\n"), "linux");

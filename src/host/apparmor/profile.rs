@@ -1,18 +1,16 @@
 //! The text of `ecs-agent-default`, for apparmor_parser(8).
 //!
-//! Docker's default profile refuses what the agent is for: the system bus (systemd's, for tasks'
-//! cgroups), cgroups, and signals and looks at processes under another profile. This one lets the
-//! agent use files, networks and all the capabilities that its container has, and keeps from it
-//! what no container should do: mount, write to `/proc` and to `/sys` outside of cgroups, read
-//! the kernel's memory, and change AppArmor itself.
+//! Docker's default profile denies what the agent needs: the system bus (systemd's, for the cgroups
+//! of tasks), cgroups, and signals to processes with another profile. This one allows files,
+//! networks and all capabilities of the container, and denies what no container should do: mount,
+//! write to `/proc` and to `/sys` outside of cgroups, read kernel memory, and change AppArmor.
 
-/// The profile that the container names unless `ECS_AGENT_APPARMOR_PROFILE` does otherwise.
-pub const NAME: &str = "ecs-agent-default";
+/// The default of `ECS_AGENT_APPARMOR_PROFILE`.
+pub(crate) const NAME: &str = "ecs-agent-default";
 
-/// What the profile is made of on a host that has both of AppArmor's usual includes, one, or none.
-#[must_use]
-pub fn text(tunables: bool, base: bool) -> String {
-    // `include <…>` would be an error where the file is not there.
+/// The profile for a host with or without AppArmor's standard includes.
+pub(super) fn text(tunables: bool, base: bool) -> String {
+    // Including a missing file is an error.
     let tunables = if tunables {
         "#include <tunables/global>"
     } else {
@@ -24,7 +22,7 @@ pub fn text(tunables: bool, base: bool) -> String {
         ""
     };
     format!(
-        "# Written by ecs-init where there was none; a changed one is left as it is.\n\
+        "# Written by ecs-init because it was missing; it is never overwritten.\n\
          {tunables}\n\n\
          profile {NAME} flags=(attach_disconnected,mediate_deleted) {{\n{base}{RULES}}}\n"
     )

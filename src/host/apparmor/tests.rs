@@ -1,5 +1,4 @@
-//! With a stand-in for apparmor_parser: it takes what the real one would, keeps it, and lists the
-//! profile as the kernel does. What the kernel makes of a profile is not tested here.
+//! With a fake apparmor_parser, which records its input and lists the profile as the kernel does.
 
 use std::os::unix::fs::symlink;
 
@@ -7,7 +6,7 @@ use super::*;
 use crate::testing::TempDir;
 
 struct Fake(
-    #[expect(dead_code, reason = "goes with the test")] TempDir,
+    #[expect(dead_code, reason = "removed at the end of the test")] TempDir,
     Root,
 );
 
@@ -22,7 +21,7 @@ impl Fake {
         fake
     }
 
-    /// The same with a parser.
+    /// With a parser.
     fn with_parser() -> Fake {
         let fake = Fake::new();
         fs::create_dir_all(fake.1.at("/sbin")).unwrap();
@@ -54,7 +53,7 @@ impl Fake {
 const GIVEN: &str = "/sbin/given";
 
 #[test]
-fn where_nobody_uses_it_nothing_is_done() {
+fn nothing_is_done_if_unused_or_disabled() {
     let fake = Fake::new();
     assert_eq!(AppArmor::read(&fake.1), None);
     fake.ensure(DEFAULT_PROFILE).unwrap();
@@ -66,7 +65,7 @@ fn where_nobody_uses_it_nothing_is_done() {
 }
 
 #[test]
-fn a_loaded_profile_is_left_alone() {
+fn loaded_profile_is_not_loaded_again() {
     let fake = Fake::with_parser();
     fake.put(
         "/sys/kernel/security/apparmor/profiles",
@@ -75,11 +74,11 @@ fn a_loaded_profile_is_left_alone() {
     assert!(fake.has("ecs-agent-default") && fake.has("snap.x (y)"));
     fake.ensure(DEFAULT_PROFILE).unwrap();
     fake.ensure("unconfined").unwrap();
-    assert_eq!(fake.text(GIVEN), None, "the parser ran");
+    assert_eq!(fake.text(GIVEN), None, "the parser was run");
 }
 
 #[test]
-fn ours_is_written_and_loaded() {
+fn default_profile_is_written_and_loaded() {
     let fake = Fake::with_parser();
     fake.ensure(DEFAULT_PROFILE).unwrap();
     assert!(fake.has(DEFAULT_PROFILE));
@@ -95,7 +94,7 @@ fn ours_is_written_and_loaded() {
 }
 
 #[test]
-fn includes_that_are_there_are_used() {
+fn existing_includes_are_used() {
     let text = profile::text(true, true);
     assert!(text.contains("#include <tunables/global>\n"));
     assert!(text.contains("#include <abstractions/base>\n"));
@@ -103,7 +102,7 @@ fn includes_that_are_there_are_used() {
 }
 
 #[test]
-fn the_administrators_own_is_loaded_as_it_is() {
+fn existing_profile_file_is_loaded_unchanged() {
     let fake = Fake::with_parser();
     let own = "profile ecs-agent-default { file, }\n";
     fake.put("/etc/apparmor.d/ecs-agent-default", own);
@@ -119,7 +118,7 @@ fn the_administrators_own_is_loaded_as_it_is() {
 }
 
 #[test]
-fn on_a_root_that_cannot_be_written_it_is_loaded_without_a_file() {
+fn default_profile_is_loaded_from_stdin_on_read_only_root() {
     let fake = Fake::with_parser();
     fs::remove_dir(fake.1.at(PROFILES)).unwrap();
     fake.ensure(DEFAULT_PROFILE).unwrap();
@@ -132,7 +131,7 @@ fn on_a_root_that_cannot_be_written_it_is_loaded_without_a_file() {
 }
 
 #[test]
-fn what_cannot_be_loaded_is_an_error_that_names_the_ways_out() {
+fn load_errors_and_fallback() {
     let broken = Fake::with_parser();
     broken.put("/etc/apparmor.d/ecs-agent-default", "broken\n");
     let silent = Fake::with_parser();
@@ -143,27 +142,23 @@ fn what_cannot_be_loaded_is_an_error_that_names_the_ways_out() {
         "/sys/kernel/security/apparmor/profiles",
         "docker-default (enforce)\n",
     );
-    for (fake, profile, why) in [
-        (broken, DEFAULT_PROFILE, "syntax error"),
-        (silent, DEFAULT_PROFILE, "the kernel does not list it"),
-        (unknown, "my-agent", "there is no "),
-        (no_parser, DEFAULT_PROFILE, "there is no apparmor_parser"),
+    for (fake, profile, kind) in [
+        (broken, DEFAULT_PROFILE, Kind::Rejected),
+        (silent, DEFAULT_PROFILE, Kind::Rejected),
+        (unknown, "my-agent", Kind::Unavailable),
+        (no_parser, DEFAULT_PROFILE, Kind::Unavailable),
     ] {
-        let error = fake.ensure(profile).unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
-        assert!(
-            error.contains("ECS_INIT_APPARMOR_FALLBACK=docker-default"),
-            "{error}"
-        );
+        let error = fake.ensure(profile).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
         ensure(&fake.1, profile, true).unwrap();
         assert!(!fake.has(profile));
     }
 }
 
 #[test]
-fn a_profile_that_is_a_path_is_not_looked_for() {
+fn profile_name_with_slash_is_rejected() {
     let fake = Fake::with_parser();
     fake.put("/etc/x", "profile ../x { }\n");
-    assert!(fake.ensure("../x").is_err());
+    assert_eq!(fake.ensure("../x").unwrap_err().kind(), Kind::InvalidInput);
     assert_eq!(fake.text(GIVEN), None);
 }

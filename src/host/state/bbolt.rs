@@ -1,5 +1,4 @@
-//! A read-only look into a bbolt database (go.etcd.io/bbolt, `page.go`, `db.go`, `bucket.go`): one
-//! value, by its bucket and key.
+//! Reads one value from a bbolt database (go.etcd.io/bbolt, `page.go`, `db.go`, `bucket.go`).
 //!
 //! ```text
 //! page    id u64, flags u16, count u16, overflow u32; 1 + overflow pages of the file belong to it
@@ -10,11 +9,11 @@
 //! bucket  root page u64, sequence u64; root page 0: one leaf page follows, inline
 //! ```
 //!
-//! `pos` counts from its own element; the key lies there, and the value after it. Integers are the
-//! writer's own, and all machines that the agent runs on are little-endian.
+//! `pos` is relative to its element; the key is there, followed by the value. Integers are in the
+//! writer's byte order, little-endian on all of the agent's architectures.
 //!
-//! Any bytes will do: one page at a time is in memory, of bounded size, and the way down the tree
-//! is bounded. The agent may write while we read; what comes of it is an error or no value.
+//! The input is not trusted: one page of limited size is in memory at a time, and the depth of the
+//! tree is limited. The agent may write at the same time; the result is then an error or no value.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -23,9 +22,9 @@ use std::os::unix::fs::FileExt;
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
 const PAGE_HEADER: usize = 16;
-/// Up to and with the checksum.
+/// With the checksum.
 const META: usize = 64;
-/// Both sorts of page element have this size, in bytes.
+/// The size of an element of a branch or leaf, in bytes.
 const ELEMENT: usize = 16;
 const BUCKET_HEADER: usize = 16;
 
@@ -34,18 +33,18 @@ const LEAF: u16 = 2;
 /// The leaf element's value is a bucket.
 const IS_BUCKET: u32 = 1;
 
-/// Page sizes that there are: the system's page, or what the writer was told.
+/// The supported page sizes, in bytes.
 const PAGE_SIZES: std::ops::RangeInclusive<u32> = 512..=65536;
-/// The largest page with its overflow, in bytes. Ours hold short strings.
+/// The largest page with its overflow, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
-/// With two keys a branch, 2⁶⁴ pages are not deeper.
+/// The depth of a tree of 2⁶⁴ pages with two keys per branch.
 const DEPTH: u32 = 64;
 
 /// The value of `key` in the top-level bucket `bucket`.
 ///
 /// # Errors
-/// The file cannot be read, or is no such database.
-pub fn get(file: &File, bucket: &[u8], key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+/// The file cannot be read; `InvalidData` or `UnexpectedEof` if it is damaged.
+pub(super) fn get(file: &File, bucket: &[u8], key: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let meta = Meta::read(file)?;
     let Some((flags, found)) = meta.find(file, meta.root, bucket)? else {
         return Ok(None);
@@ -65,7 +64,7 @@ pub fn get(file: &File, bucket: &[u8], key: &[u8]) -> io::Result<Option<Vec<u8>>
         .map(|(_, value)| value))
 }
 
-/// What a meta page says.
+/// A meta page.
 struct Meta {
     page_size: u32,
     root: u64,
@@ -76,8 +75,8 @@ struct Meta {
 type Value = (u32, Vec<u8>);
 
 impl Meta {
-    /// The valid one of the two; of two, the younger. Where the second lies depends on the page
-    /// size, which the first tells if it is whole.
+    /// The valid meta page with the higher transaction. The offset of the second depends on the
+    /// page size, which is in the first if that is valid.
     fn read(file: &File) -> io::Result<Meta> {
         let first = Meta::at(file, 0);
         let mut sizes = (9..=16).map(|bits| 1 << bits);
@@ -85,7 +84,7 @@ impl Meta {
             Ok(meta) => Meta::at(file, meta.page_size),
             Err(_) => sizes
                 .find_map(|size| Meta::at(file, size).ok().filter(|m| m.page_size == size))
-                .ok_or_else(|| damaged("no meta page that is whole")),
+                .ok_or_else(|| damaged("no valid meta page")),
         };
         match (first, second) {
             (Ok(a), Ok(b)) if b.transaction > a.transaction => Ok(b),
@@ -100,13 +99,13 @@ impl Meta {
         file.read_exact_at(&mut bytes, offset.into())?;
         let bytes = &bytes[PAGE_HEADER..];
         let page_size = u32_at(bytes, 8)?;
-        let whole = u32_at(bytes, 0)? == MAGIC
+        let valid = u32_at(bytes, 0)? == MAGIC
             && u32_at(bytes, 4)? == VERSION
             && u64_at(bytes, 56)? == fnv64a(&bytes[..56])
             && page_size.is_power_of_two()
             && PAGE_SIZES.contains(&page_size);
-        if !whole {
-            return Err(damaged("no meta page that is whole"));
+        if !valid {
+            return Err(damaged("no valid meta page"));
         }
         Ok(Meta {
             page_size,
@@ -115,7 +114,7 @@ impl Meta {
         })
     }
 
-    /// Down the tree from the page `root` to the leaf that has `key`, if any.
+    /// Searches the tree below the page `root`.
     fn find(&self, file: &File, root: u64, key: &[u8]) -> io::Result<Option<Value>> {
         let mut id = root;
         for _ in 0..DEPTH {
@@ -127,22 +126,22 @@ impl Meta {
                 _ => return Err(damaged("a page that is neither branch nor leaf")),
             }
         }
-        Err(damaged("its pages go round in a circle"))
+        Err(damaged("a cycle of pages"))
     }
 
     fn page(&self, file: &File, id: u64) -> io::Result<Vec<u8>> {
         let size = u64::from(self.page_size);
-        let offset = id.checked_mul(size).ok_or_else(cut)?;
+        let offset = id.checked_mul(size).ok_or_else(out_of_bounds)?;
         let mut header = [0; PAGE_HEADER];
         file.read_exact_at(&mut header, offset)?;
         if u64_at(&header, 0)? != id {
-            return Err(damaged("a page that is not the one it should be"));
+            return Err(damaged("a page with the ID of another"));
         }
         let length = (u64::from(u32_at(&header, 12)?) + 1) * size;
-        // No more memory than there is file.
+        // Do not allocate more than the file has.
         let left = file.metadata()?.len().saturating_sub(offset);
         if length > left.min(LARGEST) {
-            return Err(damaged("a page that is too large"));
+            return Err(damaged("an oversized page"));
         }
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, offset)?;
@@ -150,7 +149,7 @@ impl Meta {
     }
 }
 
-/// A page, from its header on.
+/// A page with its header.
 struct Page<'a>(&'a [u8]);
 
 impl<'a> Page<'a> {
@@ -158,7 +157,7 @@ impl<'a> Page<'a> {
         Ok(u16::from_le_bytes(bytes_at(self.0, 8)?))
     }
 
-    /// Where the elements begin, in bytes from the page's start.
+    /// The offsets of the elements in the page.
     fn elements(&self) -> io::Result<impl Iterator<Item = usize> + use<>> {
         let count = u16::from_le_bytes(bytes_at(self.0, 10)?);
         Ok((0..usize::from(count)).map(|n| PAGE_HEADER + n * ELEMENT))
@@ -168,10 +167,10 @@ impl<'a> Page<'a> {
         let from = from.checked_add(offset as usize);
         let to = from.and_then(|from| from.checked_add(length as usize));
         let range = from.zip(to).and_then(|(from, to)| self.0.get(from..to));
-        range.ok_or_else(cut)
+        range.ok_or_else(out_of_bounds)
     }
 
-    /// The child that a key would be under: the last that does not begin after it, or the first.
+    /// The child page for a key: the last whose first key is not greater, or the first.
     fn child(&self, key: &[u8]) -> io::Result<u64> {
         let mut child = None;
         for at in self.elements()? {
@@ -186,12 +185,12 @@ impl<'a> Page<'a> {
 
     fn leaf(&self, key: &[u8]) -> io::Result<Option<Value>> {
         if self.flags()? != LEAF {
-            return Err(damaged("an inline page that is no leaf"));
+            return Err(damaged("an inline page that is not a leaf"));
         }
         for at in self.elements()? {
             let (pos, size) = (u32_at(self.0, at + 4)?, u32_at(self.0, at + 8)?);
             if self.slice(at, pos, size)? == key {
-                let pos = pos.checked_add(size).ok_or_else(cut)?;
+                let pos = pos.checked_add(size).ok_or_else(out_of_bounds)?;
                 let value = self.slice(at, pos, u32_at(self.0, at + 12)?)?;
                 return Ok(Some((u32_at(self.0, at)?, value.to_vec())));
             }
@@ -202,7 +201,7 @@ impl<'a> Page<'a> {
 
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> io::Result<[u8; N]> {
     let rest = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    rest.copied().ok_or_else(cut)
+    rest.copied().ok_or_else(out_of_bounds)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> io::Result<u32> {
@@ -220,8 +219,8 @@ fn fnv64a(bytes: &[u8]) -> u64 {
     })
 }
 
-fn cut() -> io::Error {
-    damaged("something points outside of the file")
+fn out_of_bounds() -> io::Error {
+    damaged("an offset outside of the file")
 }
 
 fn damaged(why: &'static str) -> io::Error {

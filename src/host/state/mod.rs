@@ -1,6 +1,6 @@
-//! Whose state lies in `/var/lib/ecs/data`: the agent writes there the ID of the EC2 instance that
-//! it registered. Agents keep it in a bbolt database, `agent.db`; those before 1.44 in a
-//! JSON file. The names are those of the agent's `agent/data` and `agent/statemanager`.
+//! The ID of the EC2 instance in the agent's state: the instance that the agent registered. It is in
+//! a bbolt database, `agent.db`; agents before 1.44 used a JSON file. The names of bucket and keys
+//! are from the agent's `agent/data` and `agent/statemanager`.
 
 mod bbolt;
 #[cfg(test)]
@@ -10,21 +10,20 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::open_regular_nofollow;
 
-/// The agent's state.
+/// The directory of the agent's state.
 pub const DIRECTORY: &str = "/var/lib/ecs/data";
-/// The largest JSON file that is read, in bytes. It holds every task.
+/// The most bytes that are read of the JSON file, which has all tasks.
 const JSON_LIMIT: u64 = 16 * 1024 * 1024;
-/// The longest ID that is believed, in bytes. EC2's have 19.
+/// The longest accepted ID, in bytes. EC2's have 19.
 const ID_LIMIT: usize = 64;
 
-/// The ID of the EC2 instance that the state in `directory` is of; `None` if there is no state, or
-/// none that names an instance.
+/// The instance ID in the state in `directory`; `None` if there is no state or no ID in it.
 ///
 /// # Errors
-/// A file is there and cannot be read as what it should be.
+/// [`Kind::Io`] if a file cannot be read, [`Kind::InvalidInput`] if it is damaged.
 pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     for (name, read) in [
         (
@@ -34,12 +33,18 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
         ("ecs_agent_data.json", json),
     ] {
         let path = directory.join(name);
-        let doing = || format!("read the agent's state in {}", path.display());
+        let context = || format!("read the agent's state in {}", path.display());
         let file = match open_regular_nofollow(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            file => file.context(doing)?,
+            file => file.context(context)?,
         };
-        let id = read(file).context(doing)?;
+        let id = read(file).map_err(|e| {
+            let kind = match e.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Kind::InvalidInput,
+                _ => Kind::Io,
+            };
+            Error::with_source(kind, context(), e)
+        })?;
         if let Some(id) = id.filter(|id| is_id(id)) {
             return Ok(Some(id));
         }
@@ -47,7 +52,7 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Whether this can be an instance's ID. It goes into the log: nothing but what one is made of.
+/// Whether this can be an instance ID: letters, digits and dashes, as it is logged.
 #[must_use]
 pub fn is_id(id: &str) -> bool {
     (1..=ID_LIMIT).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -64,9 +69,9 @@ fn json(file: File) -> io::Result<Option<String>> {
     string(&text, "/Data/EC2InstanceID")
 }
 
-/// The string at this place of a JSON text (RFC 6901), if that is what is there.
-fn string(json: &[u8], place: &str) -> io::Result<Option<String>> {
+/// The string at this JSON pointer (RFC 6901), if there is one.
+fn string(json: &[u8], pointer: &str) -> io::Result<Option<String>> {
     let value: serde_json::Value = serde_json::from_slice(json)?;
-    let found = value.pointer(place).and_then(|value| value.as_str());
+    let found = value.pointer(pointer).and_then(|value| value.as_str());
     Ok(found.map(str::to_owned))
 }

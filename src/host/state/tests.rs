@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::testing::TempDir;
 
-/// What the agent's own library wrote; `make.go` beside them says how.
+/// Written by the agent's bbolt library, see `make.go` in that directory.
 const AGENT: &[u8] = include_bytes!("../../../tests/check/state/agent.db");
 const DEEP: &[u8] = include_bytes!("../../../tests/check/state/deep.db");
 const FRESH: &[u8] = include_bytes!("../../../tests/check/state/fresh.db");
@@ -41,7 +41,7 @@ impl State {
 }
 
 #[test]
-fn the_librarys_own_files_are_read() {
+fn databases_written_by_bbolt() {
     let state = State::new();
     assert_eq!(instance_id(state.0.path()).unwrap(), None);
     assert_eq!(instance_id(Path::new("/nowhere")).unwrap(), None);
@@ -50,9 +50,9 @@ fn the_librarys_own_files_are_read() {
     }
 }
 
-/// Every key of a tree with branches, and values of several pages.
+/// A tree with branches, and values of several pages.
 #[test]
-fn all_of_a_deep_tree_is_found_and_nothing_else() {
+fn all_keys_of_deep_tree() {
     let state = State::new();
     for n in 0..60 {
         for letter in ["a", "m", "z"] {
@@ -77,9 +77,9 @@ fn all_of_a_deep_tree_is_found_and_nothing_else() {
     }
 }
 
-/// A crash in the middle of writing one leaves the other; the younger counts while it is whole.
+/// A crash during a write leaves one valid meta page.
 #[test]
-fn one_whole_meta_page_is_enough() {
+fn one_valid_meta_page_is_enough() {
     let state = State::new();
     for (bytes, size, id, earlier) in [
         (AGENT, 4096, ID, ID),
@@ -90,28 +90,26 @@ fn one_whole_meta_page_is_enough() {
         let mut torn = bytes.to_vec();
         torn[(1 - younger) * size + 30] ^= 1;
         assert_eq!(state.database(&torn).unwrap().as_deref(), Some(id));
-        // The older one is the state before the last transaction.
+        // The other one has the state before the last transaction.
         let mut torn = bytes.to_vec();
         torn[younger * size + 30] ^= 1;
         assert_eq!(state.database(&torn).unwrap().as_deref(), Some(earlier));
         torn[(1 - younger) * size + 30] ^= 1;
-        let error = state.database(&torn).unwrap_err().to_string();
-        assert!(
-            error.contains("agent.db") && error.contains("meta page"),
-            "{error}"
-        );
+        let error = state.database(&torn).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("agent.db"), "{error}");
     }
 }
 
 #[test]
-fn the_older_agents_file_is_read_and_the_database_wins() {
+fn json_of_old_agents_and_database_wins() {
     let state = State::new();
     let old = br#"{"Data":{"Cluster":"c","EC2InstanceID":"i-old","TaskEngine":{}},"Version":30}"#;
     assert_eq!(
         state.id("ecs_agent_data.json", old).unwrap().as_deref(),
         Some("i-old")
     );
-    // A database that nothing was written to yet, as while an agent is brought up to date.
+    // An empty database, as during an upgrade of the agent.
     assert_eq!(state.database(FRESH).unwrap().as_deref(), Some("i-old"));
     assert_eq!(state.database(AGENT).unwrap().as_deref(), Some(ID));
     fs::remove_file(state.path("agent.db")).unwrap();
@@ -127,7 +125,7 @@ fn the_older_agents_file_is_read_and_the_database_wins() {
     assert!(state.id("ecs_agent_data.json", b"{").is_err());
 }
 
-/// xorshift64*; a fixed seed, so that a failure can be had again.
+/// xorshift64* with a fixed seed, for reproducible failures.
 struct Random(u64);
 
 impl Random {
@@ -143,8 +141,8 @@ impl Random {
     }
 }
 
-/// The checksum set right, so that what lies behind it is reached.
-fn seal(bytes: &mut [u8], size: usize) {
+/// Corrects the checksums, so that the data after them is parsed.
+fn fix_checksums(bytes: &mut [u8], size: usize) {
     for meta in [16, size + 16] {
         if bytes.len() < meta + 64 {
             continue;
@@ -158,9 +156,9 @@ fn seal(bytes: &mut [u8], size: usize) {
     }
 }
 
-/// Whatever the bytes: an answer or an error, and an end.
+/// No panic and no endless loop on damaged files.
 #[test]
-fn no_bytes_are_too_much() {
+fn damaged_databases() {
     let state = State::new();
     let mut random = Random(0x0123_4567_89AB_CDEF);
     let mut refused = 0;
@@ -168,7 +166,7 @@ fn no_bytes_are_too_much() {
         let (original, size) = [(AGENT, 4096), (DEEP, 1024)][round % 2];
         let mut bytes = original.to_vec();
         for _ in 0..=random.below(12) {
-            // Mostly where the structure is: the headers of pages and their elements.
+            // Mostly in the headers of pages and elements.
             let page = random.below(bytes.len() / size) * size;
             let at = page + random.below(if round % 3 == 0 { size } else { 96 });
             let interesting = [0, 1, 2, 4, 0x7F, 0x80, 0xFF, random.next().to_le_bytes()[0]];
@@ -177,7 +175,7 @@ fn no_bytes_are_too_much() {
         if round % 5 == 0 {
             bytes.truncate(random.below(bytes.len()));
         }
-        seal(&mut bytes, size);
+        fix_checksums(&mut bytes, size);
         refused += usize::from(state.database(&bytes).is_err());
     }
     assert!(
@@ -197,9 +195,9 @@ fn no_bytes_are_too_much() {
 }
 
 #[test]
-fn pages_in_a_circle_come_to_an_end() {
+fn cycle_of_pages_is_an_error() {
     let state = State::new();
-    // The root made a branch whose one child is itself.
+    // The root becomes a branch whose only child is itself.
     let meta = if DEEP[16 + 48] > DEEP[1024 + 16 + 48] {
         0
     } else {
@@ -212,6 +210,7 @@ fn pages_in_a_circle_come_to_an_end() {
     bytes[at + 10..at + 12].copy_from_slice(&[1, 0]);
     bytes[at + 16..at + 24].fill(0);
     bytes[at + 24..at + 32].copy_from_slice(&root.to_le_bytes());
-    let error = state.database(&bytes).unwrap_err().to_string();
-    assert!(error.contains("circle"), "{error}");
+    let error = state.database(&bytes).unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("cycle"), "{error}");
 }
