@@ -1,7 +1,9 @@
 """Checks of the packages' contents: Debian's and rpm's own tools, and the links of the documentation."""
 
+import io
 import posixpath
 import re
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -16,6 +18,11 @@ def deb(file: Path) -> None:
     output = installing.run("lintian", "--allow-root", "--tag-display-limit", "0", file).stdout
     errors = [line for line in output.splitlines() if line.startswith("E:")]
     check(f"{file.name}: lintian finds no error", not errors and "W:" in output, errors or output)
+    packed = subprocess.run(["dpkg-deb", "--fsys-tarfile", file], check=True, stdout=subprocess.PIPE)
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        text = archive.extractfile(f"./{DOCUMENTATION}/copyright").read().decode()
+    # Not the file that cargo-deb generates.
+    check(f"{file.name}: its copyright names the LGPL libraries", "sequoia-openpgp" in text, text)
     listed = installing.output("dpkg-deb", "--contents", file).splitlines()
     links(file.name, {line.split()[5].removeprefix("./") for line in listed}, DOCUMENTATION)
 
