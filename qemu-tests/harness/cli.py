@@ -9,6 +9,9 @@ import traceback
 from itertools import chain, zip_longest
 from pathlib import Path
 
+from bench import TOOLS as BENCH_TOOLS
+from bench import bench
+
 from . import builds, qemu, registry, requirements, rootfs
 from .baking import boots
 from .boots import BootStage, Table, provide
@@ -159,7 +162,8 @@ def _run(options: argparse.Namespace) -> int:
     # A debug build is for ns alone.
     if problems := requirements.missing(archs, "ns" in stages, options.cases if stages else [],
                                         options.boots, booted, options.binary_dir,
-                                        options.debug and not guests and not booted):
+                                        options.debug and not guests and not booted,
+                                        BENCH_TOOLS if options.bench else {}):
         raise HarnessError("\n  ".join(["cannot run:", *problems]))
     _provide(options, stages, booted)
 
@@ -200,8 +204,6 @@ def _provide(options: argparse.Namespace, stages: list[str], booted: list[str]) 
 
 def _single(options: argparse.Namespace, stages: list[str], chosen: Options) -> int:
     """The demo or a measurement, one host after another."""
-    # Imported here: only this needs the machine's tools that it measures with.
-    from bench import bench
     enter_own_network()
     with World() as world:
         if options.demo:

@@ -30,9 +30,11 @@ CARGO_MUSL = "image-build/toolchain/cargo-musl"
 
 
 def missing(archs: Iterable[str], ns: bool, cases: list[Case], boots: list[Boot],
-            booted: list[str], binaries: Path | None, debug: bool) -> list[str]:
+            booted: list[str], binaries: Path | None, debug: bool,
+            tools: dict[str, str]) -> list[str]:
     """One line for each missing thing, with the command that provides it; empty if all is there.
-    QEMU and the hosts' packages are not checked: the harness installs and downloads them."""
+    `tools` are more programs and their packages. QEMU and the hosts' packages are not checked: the
+    harness installs and downloads them."""
     archs = list(dict.fromkeys(archs))
     found = []
     if os.geteuid() != 0:
@@ -40,7 +42,7 @@ def missing(archs: Iterable[str], ns: bool, cases: list[Case], boots: list[Boot]
     if ns and platform.machine() != "x86_64":
         found.append(f"stage ns runs on x86_64 only, this is {platform.machine()}: "
                      "add --stage x86_64,aarch64")
-    if names := _packages(archs, cases):
+    if names := _packages(archs, cases, tools):
         found.append(f"missing Debian packages: apt-get install --yes {' '.join(names)}")
     if not shutil.which("cargo"):
         found.append("missing cargo, which builds the guest programs: install Rust, "
@@ -58,9 +60,9 @@ def missing(archs: Iterable[str], ns: bool, cases: list[Case], boots: list[Boot]
     return list(dict.fromkeys(found))
 
 
-def _packages(archs: list[str], cases: list[Case]) -> list[str]:
+def _packages(archs: list[str], cases: list[Case], tools: dict[str, str]) -> list[str]:
     """Debian packages of the programs and modules that are missing."""
-    names = [package for tool, package in TOOLS.items() if not _has(tool)]
+    names = [package for tool, package in (TOOLS | tools).items() if not _has(tool)]
     for arch in archs:
         compiler, package = COMPILERS[arch]
         if arch != platform.machine() and not _has(compiler):
