@@ -23,7 +23,7 @@ impl DesiredState {
     /// other firewall are removed.
     ///
     /// # Errors
-    /// See [`plan::apply`].
+    /// A chain that is needed exists, but is not the base chain that iptables creates.
     pub fn steps(&self, now: &Snapshot) -> Result<Vec<Step>> {
         let mut steps;
         match self.firewall {

@@ -11,7 +11,7 @@ pub use super::abi::GROUP;
 pub enum Event {
     /// A batch was applied; the ruleset has this generation ID now.
     Generation(u32),
-    /// Rules are removed on purpose (see [`TEARDOWN_MARKER`]).
+    /// Rules are removed on purpose: the teardown marker was created.
     Teardown,
 }
 
