@@ -1,34 +1,42 @@
-//! The further certificates that an image trusts, and the line of its configuration that says so.
+//! More trusted certificates in the image, and the line of its configuration that names them.
 
 use std::fs;
 
-use super::Item;
+use super::Change;
 use super::tree::{Tree, exists};
 use crate::config::Config;
 use crate::config::FILES;
 use crate::error::{Context, Result};
 
-/// Where they lie in the image.
-pub const PATH: &str = "/etc/ecs/ecs-init.keyring";
+/// The keyring's path in the image.
+pub(super) const PATH: &str = "/etc/ecs/ecs-init.keyring";
 
-/// What puts them there: those that this bake trusts itself. Others that are there already stay,
-/// with a warning: they may be somebody's own.
+/// The keyring with which this bake verifies, if the configuration names one. A keyring that is in
+/// the tree otherwise stays, with a warning, because a user may have installed it.
 ///
 /// # Errors
-/// Their file cannot be read.
-pub fn items(config: &Config, tree: &Tree) -> Result<Vec<Item>> {
+/// The file cannot be read.
+pub(super) fn read(config: &Config, tree: &Tree) -> Result<Option<Vec<u8>>> {
     let Some(path) = &config.source.keyring else {
         if exists(&tree.follow(PATH.as_ref())?)? {
             log::warn!(
-                "{PATH} stays, and an image that names it trusts it: give --keyring again, or \
-                 delete it and its line in {}",
+                "keeping {PATH}, which an image whose configuration names it trusts: use --keyring, \
+                 or delete it and its line in {}",
                 FILES[0]
             );
         }
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let bytes = fs::read(&**path).context(|| format!("read the keyring {}", path.display()))?;
-    // In the image's own configuration; the user's wins over it.
-    let line = Item::line(FILES[0], format!("ECS_INIT_KEYRING={PATH}"));
-    Ok(vec![Item::file(PATH, 0o644, bytes), line])
+    Ok(Some(bytes))
+}
+
+/// The changes that install a keyring. The line goes to the image's own configuration, which the
+/// user's configuration overrides.
+pub(super) fn changes(keyring: Vec<u8>) -> [Change; 2] {
+    let line = format!("ECS_INIT_KEYRING={PATH}");
+    [
+        Change::file(PATH, 0o644, keyring),
+        Change::line(FILES[0], line, None),
+    ]
 }

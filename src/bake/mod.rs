@@ -1,28 +1,39 @@
-//! An image's root tree is filled: the verified tar, the binary, the service, the configuration,
-//! and a manifest that says what was put there.
+//! `bake`: installs the verified agent, this program, its service and its configuration into an
+//! image's root tree.
 //!
-//! What is to lie in the tree is decided first, as a list of [`Item`]s; then all of it is put
-//! there, or nothing.
+//! What should be in the tree is a list of changes. The plan holds those that are not there yet; all
+//! of them are staged under temporary names, then committed by renames. If a step fails, the undo log
+//! restores the tree. [`check`] reports what must not be in an image.
 
-pub mod agent;
-pub mod binary;
+mod agent;
+mod binary;
+mod change;
 pub mod check;
-mod fill;
-pub mod image;
-pub mod init;
-pub mod item;
-pub mod journal;
-pub mod keyring;
-mod lasting;
+mod conflicts;
+mod ecs_config;
+mod image_config;
+mod init;
+mod install;
+mod keyring;
+mod lines;
 pub mod manifest;
 pub mod options;
-pub mod rivals;
-pub mod settings;
-pub mod superseded;
-pub mod target;
-pub mod tree;
+mod plan;
+mod stage;
+mod stale_service;
+mod tree;
+mod undo_log;
+mod volatile_paths;
 
-pub use fill::{Baked, run};
 pub use init::Init;
-pub use item::{Content, Item};
+pub use install::{Baked, run};
 pub use options::Options;
+
+use change::{Change, Want};
+
+/// The cached tar and its signature.
+const CACHE: &str = crate::cache::DIRECTORY;
+/// The image's own configuration, the manifest, and on a host the agent's state.
+const STATE: &str = "/var/lib/ecs";
+/// The user's configuration.
+const ETC: &str = "/etc/ecs";

@@ -1,47 +1,51 @@
-//! The tree: where a path of the image's host lies on this machine, and nothing outside.
+//! An image's root tree: where a path of the image is on this machine.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::sys::file::open_regular_nofollow;
 use crate::types::Root;
 
-/// As many links does Linux follow on one path (path_resolution(7)).
+/// Linux follows as many links on one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// An image's root tree. Every symbolic link on the way to a path is followed as the image's own
-/// kernel will, an absolute one from the tree's root: `etc -> /etc` never leads to the build
-/// machine. The tree is the builder's own: it must not be changed by others meanwhile.
+/// The largest file that [`Tree::read`] reads, in bytes.
+const READ_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// An image's root tree. Symbolic links are followed as the image's own kernel will follow them, an
+/// absolute one from the tree's root: `etc -> /etc` never leads to the build machine. No other
+/// process may change the tree meanwhile.
 #[derive(Debug, Clone)]
-pub struct Tree {
+pub(super) struct Tree {
     dir: PathBuf,
 }
 
-/// Whether anything, be it a link to nothing, has this name on this machine.
+/// Whether this path of this machine exists, even as a link to nothing.
 ///
 /// # Errors
-/// It cannot be looked at.
-pub fn exists(path: &Path) -> Result<bool> {
+/// The error of lstat(2), except ENOENT.
+pub(super) fn exists(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e).context(|| format!("look at {}", path.display())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e).context(|| format!("read {}", path.display())),
     }
 }
 
-/// Nobody else bakes the tree as long as it lives.
+/// Keeps other bakes out of a tree until it is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Lock(Option<File>);
+pub(super) struct Lock(Option<File>);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Not by closing it alone: a child that somebody forks meanwhile holds it open, too.
+        // Closing is not enough: a child process may have inherited the file.
         if let Some(Err(error)) = self.0.as_ref().map(File::unlock) {
-            log::warn!("the tree's lock cannot be let go: {error}");
+            log::warn!("cannot unlock the tree: {error}");
         }
     }
 }
@@ -50,88 +54,133 @@ impl Tree {
     /// The tree at this directory.
     ///
     /// # Errors
-    /// If there is no such directory.
+    /// It is not a directory.
     pub fn open(dir: &Path) -> Result<Tree> {
-        let doing = || format!("open the tree {}", dir.display());
-        let real = fs::canonicalize(dir).context(doing)?;
-        if !real.is_dir() {
-            return Err(Error::with_source(
-                Kind::InvalidInput,
-                doing(),
-                Error::new(Kind::InvalidInput, "it is no directory"),
-            ));
-        }
-        Ok(Tree { dir: real })
+        let context = || format!("open the tree {}", dir.display());
+        let dir = fs::canonicalize(dir).context(context)?;
+        // An error with ENOTDIR for anything else.
+        fs::read_dir(&dir).context(context)?;
+        Ok(Tree { dir })
     }
 
-    /// Keeps another `bake` from this tree as long as the answer lives: each would sweep away what
-    /// the other needs to undo its work. Nothing of it stays in the tree.
+    /// Keeps other bakes out: each would remove the backups and temporary files of the other. The
+    /// lock leaves nothing in the tree.
     ///
     /// # Errors
-    /// Another is at work.
+    /// Another bake holds the lock.
     pub fn lock(&self) -> Result<Lock> {
         let dir = self.dir.display();
         let lock = File::open(&self.dir).context(|| format!("open the tree {dir}"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Lock(Some(lock))),
             Err(TryLockError::WouldBlock) => Err(Error::new(
-                Kind::InvalidInput,
-                format!("another bake is at work in {dir}: wait for its end"),
+                Kind::Unavailable,
+                format!("another bake is changing {dir}: try again when it has finished"),
             )),
             Err(TryLockError::Error(error)) => {
-                log::warn!("{dir}: cannot be locked, and no other bake may work in it: {error}");
+                log::warn!("cannot lock {dir} ({error}): no other bake may run on it now");
                 Ok(Lock(None))
             }
         }
     }
 
-    /// Who has the tree: root, or the builder who unpacked it without being root.
-    #[must_use]
-    pub fn owner(&self) -> u32 {
-        fs::metadata(&self.dir).map_or(0, |meta| meta.uid())
+    /// Its directory, without symbolic links.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The tree as a root.
-    #[must_use]
     pub fn root(&self) -> Root {
         Root::new(&self.dir)
     }
 
-    /// Where the entry of this name lies: links above it are followed, it is not. What does not
-    /// exist yet lies where it would be made.
-    ///
-    /// # Errors
-    /// Something on the way is no directory, cannot be read, or the links go round in a circle.
-    pub fn entry(&self, path: &Path) -> Result<PathBuf> {
-        self.resolve(path, false)
+    /// The user who owns the tree: root, or the builder who unpacked it without being root.
+    pub fn owner(&self) -> u32 {
+        fs::metadata(&self.dir).map_or(0, |metadata| metadata.uid())
     }
 
-    /// Where what this name stands for lies: it is followed, too.
+    /// Whether this user may own what is in the tree: anybody else could change it later.
+    pub fn owner_is_trusted(&self, user: u32) -> bool {
+        user == 0 || user == self.owner()
+    }
+
+    /// Where the entry of this name is on this machine: links above it are followed, itself is not.
+    /// It need not exist.
+    ///
+    /// # Errors
+    /// Something on the way is not a directory or cannot be read, or there are too many links.
+    pub fn entry(&self, path: &Path) -> Result<PathBuf> {
+        self.resolve(path, false).context(|| self.resolving(path))
+    }
+
+    /// Where the target of this name is on this machine: all links are followed. It need not exist.
     ///
     /// # Errors
     /// As [`Tree::entry`].
     pub fn follow(&self, path: &Path) -> Result<PathBuf> {
-        self.resolve(path, true)
+        self.resolve(path, true).context(|| self.resolving(path))
     }
 
-    /// Whether this name stands for `/dev/null`, be that in the tree or not.
-    #[must_use]
+    /// The path in the image to which this path leads; `None` if nothing is there.
+    pub fn resolved(&self, path: &Path) -> Option<PathBuf> {
+        let place = self.resolve(path, true).ok()?;
+        fs::symlink_metadata(&place).ok()?;
+        Some(self.in_image(&place))
+    }
+
+    /// The path in the image of a path on this machine.
+    pub fn in_image(&self, place: &Path) -> PathBuf {
+        Path::new("/").join(place.strip_prefix(&self.dir).unwrap_or(place))
+    }
+
+    /// Whether this path leads to the image's `/dev/null`, which need not exist.
     pub fn is_null(&self, path: &Path) -> bool {
-        self.follow(path)
+        self.resolve(path, true)
             .is_ok_and(|place| place == self.dir.join("dev/null"))
     }
 
-    fn resolve(&self, path: &Path, follow: bool) -> Result<PathBuf> {
-        self.walk(path, follow)
-            .context(|| format!("find {} in {}", path.display(), self.dir.display()))
+    /// The metadata of the target of a path.
+    pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        fs::symlink_metadata(self.resolve(path, true)?)
     }
 
-    fn walk(&self, path: &Path, follow: bool) -> io::Result<PathBuf> {
-        let mut to_go = reversed(path);
+    /// Opens the regular file to which a path leads.
+    pub fn open_file(&self, path: &Path) -> io::Result<File> {
+        open_regular_nofollow(&self.resolve(path, true)?)
+    }
+
+    /// Reads the regular file to which a path leads.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = self.open_file(path)?;
+        file.take(READ_LIMIT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > READ_LIMIT {
+            let why = format!("larger than {READ_LIMIT} bytes");
+            return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+        }
+        Ok(bytes)
+    }
+
+    /// The names in a directory, sorted.
+    pub fn names(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(self.resolve(directory, true)?)?;
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        let mut names = names.collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn resolving(&self, path: &Path) -> String {
+        format!("resolve {} in {}", path.display(), self.dir.display())
+    }
+
+    /// As [`Tree::follow`] or [`Tree::entry`].
+    pub fn resolve(&self, path: &Path, follow: bool) -> io::Result<PathBuf> {
+        let mut rest = reversed(path);
         let (mut at, mut depth, mut links) = (self.dir.clone(), 0_usize, 0);
-        while let Some(name) = to_go.pop() {
+        while let Some(name) = rest.pop() {
             if name == ".." {
-                // Above the root is the root.
+                // The parent of the root is the root.
                 if depth > 0 {
                     at.pop();
                     depth -= 1;
@@ -140,12 +189,12 @@ impl Tree {
             }
             at.push(&name);
             depth += 1;
-            let last = to_go.is_empty();
-            let meta = match fs::symlink_metadata(&at) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                meta => meta?,
+            let is_last = rest.is_empty();
+            let metadata = match fs::symlink_metadata(&at) {
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                metadata => metadata?,
             };
-            if meta.is_symlink() && (follow || !last) {
+            if metadata.is_symlink() && (follow || !is_last) {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(io::Error::other("too many symbolic links"));
@@ -157,17 +206,17 @@ impl Tree {
                     at.pop();
                     depth -= 1;
                 }
-                to_go.extend(reversed(&target));
-            } else if !meta.is_dir() && !last {
-                let why = format!("{} is no directory", at.display());
-                return Err(io::Error::new(io::ErrorKind::NotADirectory, why));
+                rest.extend(reversed(&target));
+            } else if !metadata.is_dir() && !is_last {
+                let why = format!("{} is not a directory", at.display());
+                return Err(io::Error::new(ErrorKind::NotADirectory, why));
             }
         }
         Ok(at)
     }
 }
 
-/// The names in a path, the last one first, `..` among them.
+/// The names in a path, the last one first; `..` is a name.
 fn reversed(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
@@ -185,7 +234,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn no_link_leads_out_of_the_tree() {
+    fn links_never_lead_out_of_the_tree() {
         let dir = TempDir::new("tree");
         let top = fs::canonicalize(dir.path()).unwrap();
         fs::create_dir_all(top.join("tree/usr/lib")).unwrap();
@@ -219,7 +268,10 @@ mod tests {
             let followed = tree.follow(path.as_ref()).unwrap();
             assert_eq!(followed, in_tree(follow), "{path}");
         }
-        for (path, why) in [("/loop/x", "too many"), ("/file/x", "file is no directory")] {
+        for (path, why) in [
+            ("/loop/x", "too many"),
+            ("/file/x", "file is not a directory"),
+        ] {
             let error = tree.entry(path.as_ref()).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }

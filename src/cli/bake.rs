@@ -300,8 +300,8 @@ mod tests {
     #[test]
     fn help_lists_every_init() {
         let option = OPTIONS.iter().find(|option| option.name == "init").unwrap();
-        for (name, _) in Init::ALL {
-            assert!(option.help.contains(name), "{name}");
+        for init in Init::all() {
+            assert!(option.help.contains(init.name()), "{init}");
         }
     }
 }

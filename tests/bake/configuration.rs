@@ -19,7 +19,7 @@ fn what_every_start_refuses_is_not_baked() {
         let mut bench = Bench::new();
         bench.options.ecs_config = lines(line);
         bench.refused(why);
-        bench.refused("no start");
+        bench.refused("every start from the image would fail");
         // The same in a file that stays.
         bench.options.ecs_config = EcsConfig::Keep;
         bench.bake().unwrap();
@@ -44,7 +44,7 @@ fn a_keyring_that_is_not_in_the_image_is_not_named() {
     bench.options.ecs_config = lines("A=1\nECS_INIT_KEYRING=/etc/nope");
     let bake = |bench: &Bench| bench.bake_with(&[("ECS_INIT_ALLOW_UNSIGNED", "true")]);
     let error = bake(&bench).unwrap_err().to_string();
-    let why = "/etc/ecs/ecs.config:2: the file that ECS_INIT_KEYRING names is not in the image";
+    let why = "/etc/ecs/ecs.config:2: the file of ECS_INIT_KEYRING is not in the image";
     assert!(error.contains(why), "{error}");
     bench.write("etc/nope", "somebody's own");
     bake(&bench).unwrap();
@@ -54,7 +54,7 @@ fn a_keyring_that_is_not_in_the_image_is_not_named() {
 fn the_same_keyring_under_another_name_will_do() {
     let mut bench = Bench::new();
     bench.options.ecs_config = lines("ECS_INIT_KEYRING=/etc/ecs/mine.asc");
-    bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
+    bench.refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
     fs::create_dir_all(bench.at("etc/ecs")).unwrap();
     let keys = bench.options.keyring.as_ref().unwrap();
     fs::copy(keys, bench.at("etc/ecs/mine.asc")).unwrap();
@@ -81,10 +81,10 @@ fn the_image_trusts_the_keyring_or_is_not_baked() {
     for line in ["ECS_INIT_KEYRING=/etc/other", "ECS_INIT_KEYRING="] {
         let mut bench = Bench::new();
         bench.options.ecs_config = lines(&format!("A=1\n{line}"));
-        bench.refused("/etc/ecs/ecs.config:2: it sets ECS_INIT_KEYRING otherwise");
+        bench.refused("/etc/ecs/ecs.config:2: ECS_INIT_KEYRING is set to another keyring");
         bench.options.ecs_config = EcsConfig::Keep;
         bench.write("etc/ecs/ecs.config", line);
-        bench.refused("/etc/ecs/ecs.config:1: it sets ECS_INIT_KEYRING otherwise");
+        bench.refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
         let same = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
         bench.write("etc/ecs/ecs.config", same);
         bench.bake().unwrap();

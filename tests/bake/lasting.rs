@@ -61,7 +61,7 @@ fn a_link_to_what_does_not_last_until_the_boot_is_refused() {
         let bench = linked(links);
         let named = fs::canonicalize(bench.tree()).unwrap().join(named);
         bench.refused(&format!("{} is a link to ", named.display()));
-        bench.refused(&format!("in {fleeting} is gone"));
+        bench.refused(&format!("{fleeting} is empty after a boot"));
         bench.refused("make it a real directory");
     }
 }

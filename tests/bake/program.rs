@@ -91,7 +91,7 @@ fn a_unit_in_place_of_ours_is_pointed_out() {
     let done = run(&bench, &line.split_whitespace().collect::<Vec<_>>());
     let said = stderr(&done);
     assert_eq!(done.status.code(), Some(0), "{said}");
-    let words = "etc/systemd/system/ecs.service is started in place of /usr/lib/systemd";
+    let words = "etc/systemd/system/ecs.service overrides /usr/lib/systemd";
     assert!(said.contains(words), "{said}");
 }
 

@@ -85,7 +85,7 @@ fn another_entry_with_our_identifier_gives_way() {
 fn an_entry_of_somebody_elses_with_our_identifier_is_named() {
     let text = "id:2:initdefault:\necs:2:respawn:/sbin/getty\n";
     let mut bench = inittab(text);
-    bench.refused("etc/inittab:2: this entry has the identifier of ours, ecs");
+    bench.refused("etc/inittab:2: the identifier ecs is the service's");
     // BusyBox has no identifiers.
     bench.options.init = Some(Init::Busybox);
     bench.bake().unwrap();

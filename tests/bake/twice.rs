@@ -25,7 +25,7 @@ fn two_at_once_are_one_after_the_other() {
     let bench = Bench::new();
     let tree = File::open(bench.tree()).unwrap();
     tree.try_lock().unwrap();
-    bench.refused("another bake is at work");
+    bench.refused("another bake is changing");
     drop(tree);
     bench.bake().unwrap();
 }

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use super::server::{Reply, Request, Server};
-use super::{AGENT_DB, Image, THEIRS};
+use super::{AGENT_DB, Image, OTHER_INSTANCE};
 
-const OURS: &str = "i-0aaaaaaaaaaaaaaaa";
+const THIS_INSTANCE: &str = "i-0aaaaaaaaaaaaaaaa";
 
 fn service(id: &'static str) -> Server {
     Server::http(move |request: &Request, _| match request.path.as_str() {
@@ -46,20 +46,20 @@ fn with_state() -> Image {
 
 #[test]
 fn anothers_state_gets_one_loud_line() {
-    let (image, server) = (with_state(), service(OURS));
+    let (image, server) = (with_state(), service(THIS_INSTANCE));
     let log = log(&image, &server, &[]);
-    let loud: Vec<_> = log.lines().filter(|l| l.contains(THEIRS)).collect();
+    let loud: Vec<_> = log.lines().filter(|l| l.contains(OTHER_INSTANCE)).collect();
     assert_eq!(loud.len(), 1, "{log}");
-    for words in ["level=error", OURS, "delete", "bake --check"] {
+    for words in ["level=error", THIS_INSTANCE, "delete", "bake --check"] {
         assert!(loud[0].contains(words), "{words}: {}", loud[0]);
     }
 }
 
 #[test]
 fn an_instances_own_state_gets_none() {
-    let (image, server) = (with_state(), service(THEIRS));
+    let (image, server) = (with_state(), service(OTHER_INSTANCE));
     let log = log(&image, &server, &[]);
-    assert!(!log.contains(THEIRS), "{log}");
+    assert!(!log.contains(OTHER_INSTANCE), "{log}");
     // A token and the ID; more often only where a busy machine let one of them run out of time.
     let asked = server.asked().len();
     assert!(asked == 2 || log.contains("; again in "), "{asked}: {log}");
@@ -67,11 +67,11 @@ fn an_instances_own_state_gets_none() {
 
 #[test]
 fn nobody_is_asked_without_state_or_outside_of_ec2() {
-    let server = service(OURS);
+    let server = service(THIS_INSTANCE);
     log(&Image::empty(), &server, &[]);
     for name in ["ECS_EXTERNAL", "AWS_EC2_METADATA_DISABLED"] {
         let log = log(&with_state(), &server, &[(name, "true")]);
-        assert!(!log.contains(THEIRS), "{name}: {log}");
+        assert!(!log.contains(OTHER_INSTANCE), "{name}: {log}");
     }
     assert_eq!(server.asked().len(), 0);
 }
@@ -82,7 +82,7 @@ fn what_cannot_be_told_is_not_said_aloud() {
     let refuses = Server::http(|_, _| Reply::new(403, ""));
     let said = log(&image, &refuses, &[]);
     assert!(
-        !said.contains(THEIRS) && said.contains("this instance's ID"),
+        !said.contains(OTHER_INSTANCE) && said.contains("this instance's ID"),
         "{said}"
     );
     // Nor is whatever somebody else answers.

@@ -1,11 +1,13 @@
-//! `bake --check`: a tree that may become an image, and each way in which it may not; and the line
-//! at boot for an image that was made all the same.
+//! `bake --check`: a tree without findings, each finding, and the error at boot from an image that has
+//! the state of another instance.
 
 mod boot;
-mod findings;
+mod cached_tar;
+mod configuration;
 #[path = "../verify/fixtures.rs"]
 #[allow(dead_code)]
 mod fixtures;
+mod leftovers;
 mod links;
 mod process;
 #[path = "../fetch/server.rs"]
@@ -20,11 +22,13 @@ use ecs_init::bake::check::{self, Finding};
 use ecs_init::testing::TempDir;
 use ecs_init::types::Root;
 
-/// The database of an agent that registered the instance [`THEIRS`].
+/// The database of an agent that registered the instance [`OTHER_INSTANCE`].
 const AGENT_DB: &[u8] = include_bytes!("state/agent.db");
-const THEIRS: &str = "i-0123456789abcdef0";
+const OTHER_INSTANCE: &str = "i-0123456789abcdef0";
 
 const TAR: &str = "/var/cache/ecs/ecs-agent-v1.2.3.tar";
+
+const NOTHING: [&str; 0] = [];
 
 /// An image's tree.
 struct Image {
@@ -39,7 +43,7 @@ impl Image {
         Image { _dir: dir, root }
     }
 
-    /// As it should be: directories, configuration, a signed tar that is to be loaded.
+    /// Without findings: directories, configuration, a signed tar that will be loaded.
     fn baked() -> Image {
         let image = Image::empty();
         for directory in ["/var/lib/ecs/data", "/var/log/ecs/exec", "/var/cache/ecs"] {
@@ -47,7 +51,7 @@ impl Image {
         }
         let cert = fixtures::cert();
         let tar = fixtures::tar(1);
-        // Long ago: the program itself judges by the clock.
+        // In the past: the program itself verifies as of the current time.
         let signature = fixtures::Sign {
             made: fixtures::days_ago(600),
             ..fixtures::Sign::by(&cert)
@@ -103,4 +107,55 @@ impl Image {
     fn lines(&self) -> Vec<String> {
         self.findings().iter().map(ToString::to_string).collect()
     }
+
+    /// The names of the violated rules.
+    fn rules(&self) -> Vec<&'static str> {
+        let findings = self.findings();
+        findings.iter().map(|finding| finding.rule.name()).collect()
+    }
+}
+
+/// Spoils a baked image: it then has one finding, at `path` and of `rule`. Fixes it: it then has
+/// none.
+#[track_caller]
+fn one(path: &str, rule: &str, spoil: impl FnOnce(&Image), fix: impl FnOnce(&Image)) {
+    let image = Image::baked();
+    assert_eq!(image.lines(), NOTHING);
+    spoil(&image);
+    let findings = image.findings();
+    assert_eq!(findings.len(), 1, "{path}: {findings:?}");
+    assert_eq!(findings[0].path, image.at(path));
+    assert_eq!(findings[0].rule.name(), rule, "{path}");
+    let line = findings[0].to_string();
+    assert!(
+        !line.contains('\n') && line.ends_with(&format!("[{rule}]")),
+        "{line}"
+    );
+    fix(&image);
+    assert_eq!(image.lines(), NOTHING, "{path}, fixed");
+}
+
+/// A file that must not exist.
+#[track_caller]
+fn superfluous(path: &str, reported: &str, content: impl AsRef<[u8]>, rule: &str) {
+    one(
+        reported,
+        rule,
+        |image| image.write(path, content),
+        |image| image.remove(path),
+    );
+}
+
+#[test]
+fn baked_image_and_empty_tree_have_no_findings() {
+    assert_eq!(Image::baked().lines(), NOTHING);
+    assert_eq!(Image::empty().lines(), NOTHING);
+    let nowhere = Root::new("/nowhere/at/all");
+    let error = check::run(&nowhere, fixtures::now())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/nowhere/at/all"), "{error}");
+    let image = Image::empty();
+    image.write("/file", "");
+    assert!(check::run(&Root::new(image.at("/file")), fixtures::now()).is_err());
 }

@@ -1,13 +1,12 @@
-//! What must not be in an image: whatever belongs to one instance, whatever the next start would
-//! refuse, and whatever nobody who gets the image may see. Nothing is written, and no symbolic
-//! link of the tree leads out of it.
+//! `bake --check`: what must not be in an image, because it belongs to one instance, because it is a
+//! secret, or because the first start would reject it. Nothing is written, and links of the tree are
+//! followed inside it.
 
 mod cache;
+mod leftovers;
 mod modes;
+mod rule;
 mod secrets;
-mod service;
-mod state;
-mod tree;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,116 +15,127 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::bake::image;
+use super::init::{OVERRIDING_UNIT, SYSTEMD_DROP_INS};
+use super::manifest::{self, Manifest};
+use super::tree::Tree;
+use super::{ETC, Init, STATE, conflicts, image_config};
 use crate::config::Config;
 use crate::config::FILES;
 use crate::error::Result;
 use crate::types::Root;
-use tree::Tree;
+pub use rule::{Credential, Rule};
 
-/// The user's configuration, and all else that is set by hand.
-const ETC: &str = "/etc/ecs";
-/// The image's configuration, among other things.
-const VAR: &str = "/var/lib/ecs";
-
-/// What is added to systemd's unit, by hand or by a tool.
-const DROP_INS: &str = "/etc/systemd/system/ecs.service.d";
-
-/// One thing that is wrong with a tree.
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where it lies on this machine.
+    /// Where it is on this machine.
     pub path: PathBuf,
-    /// What is wrong. Never a secret's value.
-    pub what: String,
-    /// How to mend it.
-    pub mend: String,
+    /// The rule, and what was found.
+    pub rule: Rule,
 }
 
 /// One line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.path.display(), self.what, self.mend)
+        let rule = &self.rule;
+        let (path, fix, name) = (self.path.display(), rule.fix(), rule.name());
+        write!(f, "{path}: {rule}; {fix} [{name}]")
     }
 }
 
-/// What must not be in the image whose tree is at `root`, in the order in which it was looked for.
-/// What cannot be read is a finding, too. Signatures are judged as of `now`.
+/// Checks the tree at `root`. Signatures are verified as of `now`.
 ///
 /// # Errors
-/// There is no such directory.
+/// `root` is not a directory. Anything else that cannot be read is a finding.
 pub fn run(root: &Root, now: SystemTime) -> Result<Vec<Finding>> {
     let mut report = Report {
         tree: Tree::open(root.dir())?,
         root,
         findings: Vec::new(),
     };
-    state::check(&mut report);
-    service::check(&mut report);
-    let files = report.configuration();
-    let config = report.settings();
+    leftovers::check(&mut report);
+    report.check_service();
+    let files = report.config_files();
+    let config = report.check_config();
     secrets::check(&mut report, &files, &config.source.docker_config);
     let keyring = cache::check(&mut report, config, now);
     modes::check(&mut report, files.into_iter().chain(keyring));
     Ok(report.findings)
 }
 
-/// The tree, and what was found in it so far.
+/// A tree and its findings.
 struct Report<'r> {
-    /// As it was named.
+    /// As named by the user.
     root: &'r Root,
     tree: Tree,
     findings: Vec<Finding>,
 }
 
 impl Report<'_> {
-    /// `path` is the image's.
-    fn add(&mut self, path: impl AsRef<Path>, what: impl Into<String>, mend: impl Into<String>) {
-        self.findings.push(Finding {
-            path: self.root.at(path),
-            what: what.into(),
-            mend: mend.into(),
-        });
+    /// Adds a finding at a path of the image.
+    fn add(&mut self, path: impl AsRef<Path>, rule: Rule) {
+        let path = self.root.at(path);
+        self.findings.push(Finding { path, rule });
     }
 
-    /// What is at `path`, if it is there. What cannot be read must not pass for what is not there.
-    fn known<T>(&mut self, path: impl AsRef<Path>, answer: io::Result<T>) -> Option<T> {
-        match answer {
-            Ok(known) => Some(known),
+    /// The result of reading `path`; `None` if it does not exist. Any other error is a finding: what
+    /// cannot be read must not count as missing.
+    fn existing<T>(&mut self, path: impl AsRef<Path>, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
-                self.add(
-                    path,
-                    format!("cannot be read: {error}"),
-                    "make it readable, or run the check as root",
-                );
+                self.add(path, Rule::Unreadable(error.to_string()));
                 None
             }
         }
     }
 
-    /// The files of the configuration: all below `/etc/ecs`, the image's own, and what is added to
+    /// The content of a file, if it exists.
+    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
+        let bytes = self.tree.read(path);
+        self.existing(path, bytes)
+    }
+
+    /// The names in a directory; none if it does not exist.
+    fn names(&mut self, directory: impl AsRef<Path>) -> Vec<OsString> {
+        let names = self.tree.names(directory.as_ref());
+        self.existing(directory, names).unwrap_or_default()
+    }
+
+    /// Whether the service that was baked would be started.
+    fn check_service(&mut self) {
+        let Ok(manifest) = self.tree.entry(manifest::PATH.as_ref()) else {
+            return;
+        };
+        let is_systemd = Manifest::read(&manifest).init() == Some(Init::Systemd);
+        if is_systemd && conflicts::is_masked(&self.tree) {
+            self.add(OVERRIDING_UNIT, Rule::MaskedUnit);
+        }
+    }
+
+    /// The configuration files: everything below `/etc/ecs`, the image's own, and the drop-ins of
     /// systemd's unit.
-    fn configuration(&mut self) -> BTreeSet<PathBuf> {
+    fn config_files(&mut self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
-        let directories = [(ETC, ""), (DROP_INS, ""), (VAR, "ecs.config")];
-        let mut directories = directories.map(|(d, b)| (PathBuf::from(d), b)).to_vec();
-        while let Some((directory, beginning)) = directories.pop() {
+        let directories = [(ETC, ""), (SYSTEMD_DROP_INS, ""), (STATE, "ecs.config")];
+        let mut directories = directories.map(|(d, p)| (PathBuf::from(d), p)).to_vec();
+        while let Some((directory, prefix)) = directories.pop() {
             for name in self.names(&directory) {
-                if !name.to_string_lossy().starts_with(beginning) {
+                if !name.to_string_lossy().starts_with(prefix) {
                     continue;
                 }
                 let path = directory.join(&name);
                 let metadata = self.tree.metadata(&path);
-                let Some(metadata) = self.known(&path, metadata) else {
+                let Some(metadata) = self.existing(&path, metadata) else {
                     continue;
                 };
                 if !metadata.is_dir() {
-                    if !self.tree.0.is_null(&path) {
+                    if !self.tree.is_null(&path) {
                         files.insert(path);
                     }
-                } else if !self.tree.itself(&path).is_ok_and(|it| it.is_symlink()) {
-                    // By a link it could go round in a circle.
+                } else if !self.tree.entry(&path).is_ok_and(|it| it.is_symlink()) {
+                    // Links to directories are not followed: they could form a loop.
                     directories.push((path, ""));
                 }
             }
@@ -133,43 +143,26 @@ impl Report<'_> {
         files
     }
 
-    /// What those of them say that a start reads, and what that start would warn of or refuse.
-    fn settings(&mut self) -> Config {
-        // That one cannot be read is said where it is looked through.
-        let settings = image::settings(|path| self.tree.read(path).ok());
+    /// The settings that a start reads from them. What that start would ignore or reject is added.
+    fn check_config(&mut self) -> Config {
+        // `secrets::check` reports what cannot be read.
+        let settings = image_config::settings(|path| self.tree.read(path.as_ref()).ok());
         let (config, warnings) = Config::from_image(settings, self.tree.root());
         let mut warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-        let refused = [image::refusal(&config), image::incomplete(&config)];
-        warnings.extend(refused.into_iter().flatten().map(|error| error.to_string()));
+        let errors = [
+            image_config::rejected(&config),
+            image_config::incomplete(&config),
+        ];
+        warnings.extend(errors.into_iter().flatten().map(|error| error.to_string()));
         for warning in warnings {
-            // Most begin with the file and the line.
+            // Most start with `PATH:LINE: `.
             let in_file = |path| Some((path, warning.strip_prefix(path)?.strip_prefix(':')?));
-            let (path, what) = match FILES.into_iter().find_map(in_file) {
+            let (path, why) = match FILES.into_iter().find_map(in_file) {
                 Some((path, rest)) => (path, format!("line {rest}")),
                 None => (FILES[1], warning),
             };
-            self.add(path, what, "correct it, or take it out");
+            self.add(path, Rule::Config(why));
         }
         config
-    }
-
-    /// The names in a directory; none if it is not there.
-    fn names(&mut self, directory: impl AsRef<Path>) -> Vec<OsString> {
-        let names = self.tree.names(&directory);
-        self.known(directory, names).unwrap_or_default()
-    }
-}
-
-/// Some names of many, for a line.
-fn some(names: &[OsString]) -> String {
-    const SHOWN: usize = 3;
-    let shown: Vec<_> = names
-        .iter()
-        .take(SHOWN)
-        .map(|n| n.to_string_lossy())
-        .collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -1,113 +1,99 @@
-//! Credentials in the configuration: whoever gets the image gets them.
+//! Credentials in the configuration, which everybody who has the image can read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Report;
+use super::{Credential, Report, Rule};
 use crate::config::{self, file};
 use crate::docker::credentials;
 
-const USER_DATA: &str = "take it out, and let user data write it or ECS_INIT_CONFIG_S3 fetch it when an instance starts";
-const ROLE: &str = "delete the line, and give the instance a role";
+/// Variables of the agent, and options of log drivers in `ECS_LOG_OPTS`, whose values are credentials.
+const AGENT_SECRETS: [&str; 3] = ["ECS_ENGINE_AUTH_DATA", "splunk-token", "logentries-token"];
 
-/// Variables, and options of log drivers in `ECS_LOG_OPTS`, that are credentials, whatever their
-/// value.
-fn secrets() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let own = config::secret_variables().map(|name| (name, ROLE));
-    own.chain(AGENT_SECRETS)
+/// Everything whose value is a credential.
+fn secrets() -> impl Iterator<Item = &'static str> {
+    config::secret_variables().chain(AGENT_SECRETS)
 }
 
-/// Those that only the agent reads.
-const AGENT_SECRETS: [(&str, &str); 3] = [
-    ("ECS_ENGINE_AUTH_DATA", USER_DATA),
-    ("splunk-token", USER_DATA),
-    ("logentries-token", USER_DATA),
-];
-
-/// Looks through these files, comments and all, and through what `docker login` leaves in
-/// `docker`, the directory of Docker's own configuration.
-pub fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker: &Path) {
-    logins(report, &docker.join(credentials::FILE));
+/// Checks these files, including comments, and what `docker login` stores in `docker_config`, the
+/// directory of Docker's client configuration.
+pub(super) fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker_config: &Path) {
+    check_logins(report, &docker_config.join(credentials::FILE));
     for path in files {
-        let bytes = report.tree.read(path);
-        let Some(bytes) = report.known(path, bytes) else {
+        let Some(bytes) = report.read(path) else {
             continue;
         };
-        let text = String::from_utf8_lossy(&bytes);
-        if path.extension().is_some_and(|e| e == "json") {
-            // The agent's own configuration, ECS_AGENT_CONFIG_FILE_PATH.
-            let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            let mut entries = json.as_object().into_iter().flatten();
-            // Go's encoding/json takes a key in any case.
-            let secret = |(key, value): (&String, &serde_json::Value)| {
-                let is_it = key.eq_ignore_ascii_case("EngineAuthData");
-                is_it && !value.is_null() && says(&value.to_string())
-            };
-            if entries.any(secret) {
-                report.add(
-                    path,
-                    "has EngineAuthData, a registry's credentials",
-                    USER_DATA,
-                );
-            }
+        // The agent's own configuration, ECS_AGENT_CONFIG_FILE_PATH.
+        if path.extension().is_some_and(|e| e == "json") && has_engine_auth_data(&bytes) {
+            let credential = Credential::EngineAuthData;
+            report.add(
+                path,
+                Rule::Credential {
+                    line: None,
+                    credential,
+                },
+            );
         }
-        for (line, (what, mend)) in in_text(&text) {
-            report.add(path, format!("line {line} {what}"), mend);
+        for (line, credential) in in_text(&String::from_utf8_lossy(&bytes)) {
+            let line = Some(line);
+            report.add(path, Rule::Credential { line, credential });
         }
     }
 }
 
-fn logins(report: &mut Report, path: &Path) {
-    let bytes = report.tree.read(path);
-    let Some(bytes) = report.known(path, bytes) else {
+fn has_engine_auth_data(json: &[u8]) -> bool {
+    let json: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let mut entries = json.as_object().into_iter().flatten();
+    // The agent's JSON decoder (Go) ignores the case of keys.
+    entries.any(|(key, value)| {
+        let is_it = key.eq_ignore_ascii_case("EngineAuthData");
+        is_it && !value.is_null() && is_real(&value.to_string())
+    })
+}
+
+fn check_logins(report: &mut Report, path: &Path) {
+    let Some(bytes) = report.read(path) else {
         return;
     };
-    // What is no JSON logs nobody in.
-    let stored = credentials::stored_hosts(&bytes).unwrap_or_default();
-    if !stored.is_empty() {
-        let what = format!("has the credentials of {}", stored.join(", "));
-        report.add(
-            path,
-            what,
-            "`docker logout`, and let user data log in when an instance starts",
-        );
+    // Docker ignores a file that is not JSON.
+    let registries = credentials::stored_hosts(&bytes).unwrap_or_default();
+    if !registries.is_empty() {
+        report.add(path, Rule::RegistryLogin(registries));
     }
 }
 
-/// By the line's number: what it gives away, and how to mend that. Never the value.
-fn in_text(text: &str) -> BTreeMap<usize, (String, &'static str)> {
+/// The credentials in a text, by line number.
+fn in_text(text: &str) -> BTreeMap<usize, Credential> {
     let mut found = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         if has_access_key(line) {
-            found.insert(index + 1, ("has an AWS access key ID".to_owned(), ROLE));
+            found.insert(index + 1, Credential::AccessKeyId);
         }
-        // Wherever it stands: a comment, after `export`, with a quote that is open.
-        for (name, mend) in secrets() {
+        // Anywhere in the line: in a comment, after `export`, after an open quote.
+        for name in secrets() {
             let mut places = line.match_indices(name);
-            if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(says)) {
-                found.insert(index + 1, (format!("sets {name}, a credential"), mend));
+            if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(is_real)) {
+                found.insert(index + 1, Credential::Variable(name));
             }
         }
     }
+    // The value may be on the lines that follow.
     for assignment in file::parse(text).flatten() {
         let (name, value) = (assignment.name, assignment.value.as_str());
-        // Which may begin on the next line.
-        let secret = secrets().find(|(secret, _)| *secret == name);
-        if let Some((_, mend)) = secret.filter(|_| says(value)) {
-            found.insert(
-                assignment.line,
-                (format!("sets {name}, a credential"), mend),
-            );
+        if let Some(name) = secrets().find(|variable| *variable == name)
+            && is_real(value)
+        {
+            found.insert(assignment.line, Credential::Variable(name));
         }
         if has_password(name, value) {
-            let what = format!("sets {name} to a URL with a password");
-            found.insert(assignment.line, (what, USER_DATA));
+            let credential = Credential::UrlPassword(name.to_owned());
+            found.insert(assignment.line, credential);
         }
     }
     found
 }
 
-/// What is assigned behind a name: `= value`, or in JSON, itself in quotes or not, `": value,`.
+/// The value after a name: `= value`, or in JSON, with or without quotes around it, `": value,`.
 fn value(rest: &str) -> Option<&str> {
     match rest.trim_start_matches('\\').strip_prefix('"') {
         Some(json) => json.trim_start().strip_prefix(':')?.split(',').next(),
@@ -115,16 +101,15 @@ fn value(rest: &str) -> Option<&str> {
     }
 }
 
-/// Whether a value says anything: nothing but quotes and empty braces does not, nor does
-/// `<yours>`, which stands for one.
-fn says(value: &str) -> bool {
+/// Whether a value is more than quotes, empty braces or a placeholder such as `<yours>`.
+fn is_real(value: &str) -> bool {
     let around = |c: char| c.is_whitespace() || r#"{}"'\"#.contains(c);
     let value = value.trim_matches(around);
     !(value.is_empty() || value.starts_with('<') && value.ends_with('>'))
 }
 
-/// `AKIA` (a user's) or `ASIA` (a session's) and 16 characters more: "IAM identifiers", IAM User
-/// Guide.
+/// `AKIA` (of a user) or `ASIA` (of a session) and 16 more characters: "IAM identifiers" in the IAM
+/// User Guide.
 fn has_access_key(line: &str) -> bool {
     let word = |b: &u8| b.is_ascii_alphanumeric();
     let bytes = line.as_bytes();
@@ -141,7 +126,7 @@ fn has_access_key(line: &str) -> bool {
     })
 }
 
-/// Whether a URL, or what a proxy's variable holds in its place, has `user:password@`.
+/// Whether the value is a URL with `user:password@`. In a proxy's variable the scheme may be missing.
 fn has_password(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let rest = match value.split_once("://") {
@@ -161,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_credential_and_what_is_not() {
+    fn credentials_are_recognized() {
         for (line, secret) in [
             ("AWS_ACCESS_KEY_ID=x", true),
             ("AWS_SECRET_ACCESS_KEY='x'", true),

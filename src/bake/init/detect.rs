@@ -1,174 +1,119 @@
-//! Which init a tree has: facts are read, then one pure decision.
+//! Which init system a tree has: facts are read, then a pure function decides.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Init;
-use super::items::{INITTAB, S6_RUN_IMAGE, S6_SERVICES};
-use crate::bake::tree::Tree;
+use super::table::{Spec, TABLE};
+use super::{Init, Tree};
 use crate::error::{Error, Kind, Result};
-use crate::types::Root;
 
 /// What the kernel starts.
-const INIT: &str = "/sbin/init";
-
-/// Files that speak for an init.
-const SIGNS: [(Init, &str); 12] = [
-    (Init::Systemd, "/usr/lib/systemd/systemd"),
-    (Init::Systemd, "/lib/systemd/systemd"),
-    (Init::OpenRc, "/sbin/openrc-run"),
-    (Init::Runit, "/sbin/runit-init"),
-    (Init::Runit, "/usr/bin/runit-init"),
-    (Init::Runit, "/lib/runit/runit-init"),
-    (Init::S6, "/usr/bin/s6-svscan"),
-    (Init::S6, "/bin/s6-svscan"),
-    (Init::S6, "/command/s6-svscan"),
-    (Init::Upstart, "/sbin/initctl"),
-    // Debian and its like; Red Hat and Slackware.
-    (Init::SysV, "/etc/init.d/rc"),
-    (Init::SysV, "/etc/rc.d/rc"),
-];
+const PROCESS_1: &str = "/sbin/init";
 
 /// What there is in a tree.
 #[derive(Debug, Default)]
 struct Facts {
-    /// What `/sbin/init` is in the end, as a path of the tree.
-    init: Option<PathBuf>,
-    /// The signs that are there.
+    /// What `/sbin/init` resolves to, as a path of the image.
+    process_1: Option<PathBuf>,
+    /// The signs that exist.
     signs: Vec<(Init, &'static str)>,
 }
 
 impl Facts {
-    fn read(root: &Root) -> Result<Facts> {
-        let tree = Tree::open(root.dir())?;
-        let there = |path: &str| leads(&tree, Path::new(path));
-        Ok(Facts {
-            init: there(INIT),
-            signs: SIGNS
-                .into_iter()
-                .filter(|(_, path)| there(path).is_some())
-                .collect(),
-        })
+    fn read(tree: &Tree) -> Facts {
+        let signs = TABLE
+            .iter()
+            .flat_map(|spec| spec.signs.iter().map(|sign| (spec.init, *sign)));
+        Facts {
+            process_1: tree.resolved(PROCESS_1.as_ref()),
+            signs: signs.filter(|(_, sign)| exists(tree, sign)).collect(),
+        }
     }
 }
 
-pub(super) fn detect(root: &Root) -> Result<Init> {
-    let facts = Facts::read(root)?;
+fn exists(tree: &Tree, path: &str) -> bool {
+    tree.resolved(path.as_ref()).is_some()
+}
+
+pub(super) fn detect(tree: &Tree) -> Result<Init> {
+    let facts = Facts::read(tree);
     if let Some(init) = decide(&facts) {
-        return fits(init, root);
-    }
-    let why = describe(&facts);
-    Err(Error::new(
-        Kind::InvalidInput,
-        format!(
-            "{}: {why}; or name an init with --init, or --init none if process 1 is to start \
-         `ecs-init run` itself",
-            root.dir().display()
-        ),
-    ))
-}
-
-/// The init, if what it reads is there.
-pub(super) fn fits(init: Init, root: &Root) -> Result<Init> {
-    let tree = Tree::open(root.dir())?;
-    let there = |path: &str| leads(&tree, Path::new(path)).is_some();
-    let reads = match init {
-        // A new one, with our line alone, would leave the host without its other services.
-        Init::SysV | Init::Busybox => INITTAB,
-        Init::S6 if there(S6_RUN_IMAGE) => return Ok(Init::S6LinuxInit),
-        // A new one is scanned by nobody.
-        Init::S6 => S6_SERVICES,
-        Init::S6LinuxInit => S6_RUN_IMAGE,
-        _ => return Ok(init),
-    };
-    if there(reads) {
-        return Ok(init);
+        return check(init, tree);
     }
     Err(Error::new(
         Kind::InvalidInput,
         format!(
-            "{}: its init is {init}, which reads {reads}, and there is none: make it first, or say \
-         --init none",
-            root.dir().display()
+            "{}: cannot tell the init system: {}; name one with --init, or use --init none if \
+             process 1 starts `ecs-init run` itself",
+            tree.dir().display(),
+            describe(&facts)
         ),
     ))
 }
 
-/// The one init that the facts speak for.
+pub(super) fn check(init: Init, tree: &Tree) -> Result<Init> {
+    let spec = init.spec();
+    let exists = |spec: &Spec| spec.reads.is_none_or(|path| exists(tree, path));
+    if let Some(other) = spec.may_be.filter(|other| exists(other.spec())) {
+        return Ok(other);
+    }
+    match spec.reads {
+        Some(path) if !exists(spec) => Err(Error::new(
+            Kind::InvalidInput,
+            format!(
+                "{}: {init} reads {path}, which does not exist: create it, or use --init none",
+                tree.dir().display()
+            ),
+        )),
+        _ => Ok(init),
+    }
+}
+
+/// The one init system that the facts indicate.
 fn decide(facts: &Facts) -> Option<Init> {
-    let mut candidates: BTreeSet<usize> = facts.signs.iter().map(|(init, _)| rank(*init)).collect();
-    let openrc = candidates.contains(&rank(Init::OpenRc));
-    if let Some(path) = &facts.init {
-        if let Some(init) = path.iter().find_map(s6) {
-            return Some(init);
+    let mut candidates: Vec<Init> = facts.signs.iter().map(|(init, _)| *init).collect();
+    candidates.dedup();
+    if let Some(path) = &facts.process_1 {
+        if let Some(spec) = TABLE.iter().find(|spec| is_process_1(spec, path)) {
+            let mut winners = candidates.iter();
+            let winner = winners.find(|winner| winner.spec().wins_over.contains(&spec.init));
+            return Some(winner.copied().unwrap_or(spec.init));
         }
-        match path.file_name().and_then(OsStr::to_str) {
-            Some("systemd") => return Some(Init::Systemd),
-            Some("openrc-init") => return Some(Init::OpenRc),
-            Some("runit-init" | "runit") => return Some(Init::Runit),
-            Some("upstart") => return Some(Init::Upstart),
-            // Alpine: BusyBox is process 1, and OpenRC is what it starts.
-            Some("busybox") if openrc => return Some(Init::OpenRc),
-            Some("busybox") => return Some(Init::Busybox),
-            // A program of its own: systemd and runit would have been a link to theirs.
-            _ => {
-                candidates.remove(&rank(Init::Systemd));
-                candidates.remove(&rank(Init::Runit));
-            }
-        }
+        candidates.retain(|init| !init.spec().is_always_linked);
     }
-    // OpenRC brings an `/etc/init.d/rc` of its own, for System V init to start; upstart keeps
-    // System V's scripts going.
-    if openrc || candidates.contains(&rank(Init::Upstart)) {
-        candidates.remove(&rank(Init::SysV));
-    }
-    match (candidates.pop_first(), candidates.first()) {
-        (Some(one), None) => Init::ALL.get(one).map(|(_, init)| *init),
+    let all = candidates.clone();
+    let wins = |winner: &Init, init: &Init| winner.spec().wins_over.contains(init);
+    candidates.retain(|init| !all.iter().any(|winner| wins(winner, init)));
+    match candidates[..] {
+        [init] => Some(init),
         _ => None,
     }
 }
 
-/// Its place in [`Init::ALL`].
-fn rank(init: Init) -> usize {
-    let found = Init::ALL.iter().position(|(_, one)| *one == init);
-    found.unwrap_or(usize::MAX)
-}
-
-fn s6(part: &OsStr) -> Option<Init> {
-    match part.to_str()? {
-        "s6-svscan" => Some(Init::S6),
-        part if part.starts_with("s6-linux-init") => Some(Init::S6LinuxInit),
-        _ => None,
-    }
-}
-
-/// What was found, for the person who has to choose.
-fn describe(facts: &Facts) -> String {
-    let mut text = match &facts.init {
-        Some(path) => format!("{INIT} is {}", path.display()),
-        None => format!("there is no {INIT}"),
+fn is_process_1(spec: &Spec, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let has_prefix = |prefix: &str| {
+        let mut names = path.iter().filter_map(|name| name.to_str());
+        names.any(|name| name.starts_with(prefix))
     };
-    text.push_str(", and the tree has ");
+    name.is_some_and(|name| spec.process_1.contains(&name))
+        || spec.process_1_prefix.is_some_and(has_prefix)
+}
+
+/// What was found.
+fn describe(facts: &Facts) -> String {
+    let mut text = match &facts.process_1 {
+        Some(path) => format!("{PROCESS_1} is {}", path.display()),
+        None => format!("{PROCESS_1} does not exist"),
+    };
     if facts.signs.is_empty() {
-        text.push_str("no init that is known here");
+        text.push_str(", and no file of a known init system exists");
     }
-    for (n, (init, path)) in facts.signs.iter().enumerate() {
-        let comma = if n == 0 { "" } else { ", " };
+    for (init, path) in &facts.signs {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{init} ({path})");
+        let _ = write!(text, ", {path} ({init}) exists");
     }
     text
-}
-
-/// Where a path leads in the tree, as a path of the tree; `None` if nothing is there.
-fn leads(tree: &Tree, path: &Path) -> Option<PathBuf> {
-    let place = tree.follow(path).ok()?;
-    fs::symlink_metadata(&place).ok()?;
-    let below = place.strip_prefix(tree.root().dir()).ok()?.to_owned();
-    Some(Path::new("/").join(below))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Trees as distributions lay them out.
+//! Trees with the layouts of distributions.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::testing::TempDir;
+use crate::types::Root;
 
 /// A tree of these entries: `path` is an empty file, `path -> target` a link.
 fn tree(entries: &[&str]) -> (TempDir, Root) {
@@ -25,12 +26,12 @@ fn tree(entries: &[&str]) -> (TempDir, Root) {
     (dir, root)
 }
 
-fn detected(entries: &[&str]) -> Result<Init, String> {
+fn detected(entries: &[&str]) -> Result<Init> {
     let (_dir, root) = tree(entries);
-    Init::detect(&root).map_err(|error| error.to_string())
+    Init::detect(&Tree::open(root.dir())?)
 }
 
-/// Where, what is to be found, the tree.
+/// The distribution, its init system, the entries of its tree.
 const DISTRIBUTIONS: [(&str, Init, &[&str]); 15] = [
     (
         "Debian, systemd",
@@ -172,35 +173,38 @@ const DISTRIBUTIONS: [(&str, Init, &[&str]); 15] = [
 ];
 
 #[test]
-fn distributions() {
+fn distributions_are_detected() {
     for (name, init, entries) in DISTRIBUTIONS {
-        assert_eq!(detected(entries), Ok(init), "{name}");
+        assert_eq!(detected(entries).unwrap(), init, "{name}");
     }
 }
 
 /// Each error names what was found, and the option.
 #[test]
-fn none_or_several_are_an_error_that_lists_them() {
+fn no_init_or_several_is_an_error_that_lists_them() {
     let cases: [(&[&str], &[&str]); 7] = [
-        (&[], &["there is no /sbin/init", "no init that is known"]),
-        (&["/sbin/init"], &["/sbin/init is /sbin/init", "no init"]),
+        (
+            &[],
+            &["/sbin/init does not exist", "no file of a known init"],
+        ),
+        (&["/sbin/init"], &["/sbin/init is /sbin/init", "no file"]),
         (
             &["/sbin/init", "/etc/init.d/rc", "/usr/bin/s6-svscan"],
-            &["sysvinit (/etc/init.d/rc)", "s6 (/usr/bin/s6-svscan)"],
+            &["/etc/init.d/rc (sysvinit)", "/usr/bin/s6-svscan (s6)"],
         ),
-        // Process 1 is a program of its own: systemd lies there for its libraries.
+        // Process 1 is another program: systemd is installed for its libraries.
         (
             &["/sbin/init", "/usr/lib/systemd/systemd"],
-            &["systemd (/usr/lib/systemd/systemd)"],
+            &["/usr/lib/systemd/systemd (systemd)"],
         ),
         (
             &["/bin/busybox", "/sbin/init -> /bin/busybox"],
-            &["/etc/inittab, and there is none"],
+            &["/etc/inittab, which does not exist"],
         ),
-        // Scanned by nobody, were they made.
+        // If bake created the directory, nothing would scan it.
         (
             &["/sbin/init", "/usr/bin/s6-svscan"],
-            &["/etc/s6/service, and there is none"],
+            &["/etc/s6/service, which does not exist"],
         ),
         (
             &[
@@ -208,11 +212,11 @@ fn none_or_several_are_an_error_that_lists_them() {
                 "/sbin/init -> /etc/s6-linux-init/current/bin/init",
                 "/etc/s6/service/.s6-svscan/crash",
             ],
-            &["current/run-image/service, and there is none"],
+            &["current/run-image/service, which does not exist"],
         ),
     ];
     for (entries, words) in cases {
-        let error = detected(entries).unwrap_err();
+        let error = detected(entries).unwrap_err().to_string();
         for word in words.iter().chain(&["--init", "--init none"]) {
             assert!(error.contains(word), "{entries:?}: {error}");
         }
@@ -220,7 +224,7 @@ fn none_or_several_are_an_error_that_lists_them() {
 }
 
 #[test]
-fn links_are_followed_within_the_tree_alone() {
+fn links_are_followed_in_the_tree() {
     let (_dir, root) = tree(&[
         "/a -> /b",
         "/b -> ../../../../c/./d",
@@ -229,11 +233,11 @@ fn links_are_followed_within_the_tree_alone() {
         "/turn -> round",
         "/gone -> /nowhere",
     ]);
-    let at = |path: &str| leads(&Tree::open(root.dir()).unwrap(), Path::new(path));
+    let at = |path: &str| Tree::open(root.dir()).unwrap().resolved(path.as_ref());
     assert_eq!(at("/a"), Some(PathBuf::from("/c/d")));
     assert_eq!(at("/../a"), Some(PathBuf::from("/c/d")));
     assert_eq!(at("/round"), None);
     assert_eq!(at("/gone"), None);
-    // The machine that runs this has it; the tree has not.
+    // It exists on this machine, but not in the tree.
     assert_eq!(at("/proc/self/exe"), None);
 }

@@ -1,0 +1,169 @@
+//! Compares changes with a tree. What is left to do is a [`Plan`]; it is staged, then committed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::agent::TAR_MODE;
+use super::stage::Staged;
+use super::tree::Tree;
+use super::undo_log::UndoLog;
+use super::{Change, Want, ecs_config, lines};
+use crate::error::{Context, Error, Kind, Result};
+use crate::fs::sha256;
+use crate::sys::file::open_regular_nofollow;
+
+/// The changes that are not in the tree yet, in the order in which they are made.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    steps: Vec<Step>,
+}
+
+/// One change to be made.
+#[derive(Debug)]
+struct Step {
+    /// The path on this machine.
+    place: PathBuf,
+    /// Lines are resolved: this is never [`Want::Line`] or [`Want::NoLine`].
+    want: Want,
+}
+
+impl Plan {
+    /// Adds those of these changes that are not in the tree yet. Several lines of one file become
+    /// one step.
+    ///
+    /// # Errors
+    /// A directory is where a file should be or the other way round, or the tree cannot be read.
+    pub fn add(&mut self, changes: impl IntoIterator<Item = Change>, tree: &Tree) -> Result<()> {
+        for Change { path, want } in changes {
+            let place = place(&path, &want, tree)?;
+            let planned = self.steps.iter_mut().find(|step| step.place == place);
+            if let (Want::Line { .. } | Want::NoLine { .. }, Some(step)) = (&want, planned) {
+                if let Want::File { bytes, .. } = &mut step.want
+                    && let Some(new) = edited(bytes.to_vec(), &want)
+                {
+                    *bytes = new.into();
+                }
+                continue;
+            }
+            if let Some(want) = pending(&place, want, tree)? {
+                self.steps.push(Step { place, want });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the tree is already as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The content that the file at this path of this machine will have, if the plan writes it.
+    pub fn content(&self, place: &Path) -> Option<&[u8]> {
+        self.steps.iter().find_map(|step| match &step.want {
+            Want::File { bytes, .. } if step.place == place => Some(&**bytes),
+            _ => None,
+        })
+    }
+
+    /// Makes the directories, and writes everything else under temporary names.
+    ///
+    /// # Errors
+    /// The file system returned an error; only the directories in `undo_log` then remain.
+    pub fn stage(self, undo_log: &mut UndoLog) -> Result<Vec<Staged>> {
+        let steps = self.steps.into_iter();
+        steps
+            .map(|step| Staged::new(step.place, step.want, undo_log))
+            .collect()
+    }
+}
+
+/// The path on this machine. Files are replaced, even if they are links; directories and edited
+/// files are followed, and so is the user's configuration, which may be kept elsewhere.
+fn place(path: &Path, want: &Want, tree: &Tree) -> Result<PathBuf> {
+    match want {
+        Want::Directory { .. } | Want::Line { .. } | Want::NoLine { .. } => tree.follow(path),
+        _ if path == Path::new(ecs_config::PATH) => tree.follow(path),
+        _ => tree.entry(path),
+    }
+}
+
+/// What is left to do at this place; `None` if it is as wanted.
+fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
+    let context = || format!("read {}", place.display());
+    let found = match fs::symlink_metadata(place) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        metadata => Some(metadata.context(context)?),
+    };
+    let is_directory = found.as_ref().is_some_and(fs::Metadata::is_dir);
+    let is_done = match &want {
+        Want::Directory { .. } => is_directory,
+        Want::Absent => found.is_none(),
+        Want::Link { target } => {
+            let is_link = found.as_ref().is_some_and(fs::Metadata::is_symlink);
+            is_link && fs::read_link(place).context(context)? == *target
+        }
+        Want::File { mode, bytes, .. } => {
+            let length = bytes.len() as u64;
+            let same = |m: &fs::Metadata| m.is_file() && is_kept(m, *mode, length, tree);
+            found.as_ref().is_some_and(same) && fs::read(place).context(context)? == **bytes
+        }
+        Want::Tar(tar) => match open_regular_nofollow(place) {
+            Ok(file) => {
+                let metadata = file.metadata().context(context)?;
+                is_kept(&metadata, TAR_MODE, tar.verified().len(), tree)
+                    && sha256(file).context(context)?.to_string() == tar.verified().sha256()
+            }
+            Err(_) => false,
+        },
+        Want::Line { .. } | Want::NoLine { .. } => {
+            let old = match &found {
+                Some(metadata) if metadata.is_file() => fs::read(place).context(context)?,
+                Some(_) => {
+                    let why = format!("{} is not a regular file: move it", place.display());
+                    return Err(Error::new(Kind::InvalidInput, why));
+                }
+                None => Vec::new(),
+            };
+            let file = |bytes: Vec<u8>| Want::File {
+                mode: found.as_ref().map_or(0o644, |m| m.mode() & 0o7777),
+                owner: found.as_ref().map(|m| (m.uid(), m.gid())),
+                bytes: bytes.into(),
+            };
+            return Ok(edited(old, &want).map(file));
+        }
+    };
+    if is_done {
+        return Ok(None);
+    }
+    // A directory is never replaced, and never replaces anything.
+    if is_directory || found.is_some() && matches!(want, Want::Directory { .. }) {
+        let wanted = if is_directory {
+            "a file"
+        } else {
+            "a directory"
+        };
+        return Err(Error::new(
+            Kind::InvalidInput,
+            format!("{} must be {wanted}: move what is there", place.display()),
+        ));
+    }
+    Ok(Some(want))
+}
+
+/// The text with or without a line; `None` if it is as wanted.
+fn edited(old: Vec<u8>, want: &Want) -> Option<Vec<u8>> {
+    match want {
+        Want::Line { text, before } => lines::insert(old, text, *before),
+        Want::NoLine { text } => lines::remove(&old, text),
+        _ => None,
+    }
+}
+
+/// Whether a file with the right content may stay.
+fn is_kept(metadata: &fs::Metadata, mode: u32, length: u64, tree: &Tree) -> bool {
+    metadata.mode() & 0o7777 == mode
+        && metadata.len() == length
+        && tree.owner_is_trusted(metadata.uid())
+}

@@ -1,0 +1,83 @@
+//! The cached tar, its signature, its state and the keyring.
+
+use std::cell::RefCell;
+use std::fs;
+
+use super::{Image, NOTHING, TAR, fixtures, one};
+
+const LINK: &str = "/var/cache/ecs/ecs-agent.tar";
+
+/// The finding at `reported` when the file at `path` has other content.
+fn replaced(path: &str, content: &[u8], reported: &str, rule: &str) {
+    let original = RefCell::new(Vec::new());
+    one(
+        reported,
+        rule,
+        |image| {
+            original.replace(fs::read(image.at(path)).unwrap());
+            image.write(path, content);
+        },
+        |image| image.write(path, &*original.borrow()),
+    );
+}
+
+/// The finding at `reported` when the file at `path` is missing.
+fn missing(path: &str, reported: &str, rule: &str) {
+    one(
+        reported,
+        rule,
+        |image| fs::rename(image.at(path), image.at("/kept")).unwrap(),
+        |image| fs::rename(image.at("/kept"), image.at(path)).unwrap(),
+    );
+}
+
+#[test]
+fn tar_that_the_first_start_would_reject() {
+    let asc = format!("{TAR}.asc");
+    replaced(TAR, &fixtures::tar(2), TAR, "rejected-tar");
+    replaced(&asc, b"junk", TAR, "rejected-tar");
+    replaced("/var/lib/ecs/ecs.config", b"", TAR, "rejected-tar");
+    replaced(LINK, b"", LINK, "empty-tar");
+    missing(&asc, TAR, "unsigned-tar");
+    missing(TAR, LINK, "dangling-tar");
+}
+
+/// As at boot: a signature next to the link is used, and unsigned tars may be allowed.
+#[test]
+fn tar_that_boot_accepts() {
+    let asc = format!("{TAR}.asc");
+    let image = Image::baked();
+    let beside_link = image.at("/var/cache/ecs/ecs-agent.tar.asc");
+    fs::rename(image.at(&asc), &beside_link).unwrap();
+    assert_eq!(image.lines(), NOTHING);
+    fs::remove_file(beside_link).unwrap();
+    assert_eq!(image.rules(), ["unsigned-tar"]);
+    image.write("/etc/ecs/ecs.config", "ECS_INIT_ALLOW_UNSIGNED=true");
+    assert_eq!(image.lines(), NOTHING);
+    // The user's file overrides the image's.
+    let var = "ECS_INIT_ALLOW_UNSIGNED=true\nECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
+    image.write("/var/lib/ecs/ecs.config", var);
+    image.write("/etc/ecs/ecs.config", "ECS_INIT_ALLOW_UNSIGNED=false");
+    assert_eq!(image.rules(), ["unsigned-tar"]);
+}
+
+#[test]
+fn state_with_which_the_tar_is_not_loaded() {
+    let state = "/var/cache/ecs/state";
+    for content in ["1", "0", "junk"] {
+        replaced(state, content.as_bytes(), state, "cache-state");
+    }
+    missing(state, state, "cache-state");
+    // Without a tar the state does not matter.
+    let image = Image::baked();
+    image.remove("/var/cache/ecs");
+    image.write(state, "1");
+    assert_eq!(image.lines(), NOTHING);
+}
+
+#[test]
+fn unusable_keyring() {
+    let keyring = "/etc/ecs/ecs-init.keyring";
+    replaced(keyring, b"junk", keyring, "keyring");
+    missing(keyring, keyring, "keyring");
+}
