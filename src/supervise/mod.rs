@@ -5,13 +5,12 @@
 //! | `run_loop` | the loop; recovery when dockerd is away |
 //! | `ensure_running` | adopt or replace the existing container |
 //! | [`spec_digest`] | whether an existing container matches (pure) |
-//! | `policy`, `backoff` | what to do after an exit, and when (pure) |
+//! | `policy` | what to do after an exit, and when (pure) |
 //! | [`notify`] | messages to systemd |
 //! | [`lock`] | one supervisor per host; how `stop` finds it |
 //! | [`respawn_delay`] | pause before the exit under an init that always restarts the process |
 //! | [`watch_rules`] | restores the firewall rules while the agent runs |
 
-mod backoff;
 mod ensure_running;
 pub mod lock;
 pub mod notify;
@@ -25,8 +24,9 @@ use std::time::Duration;
 
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{Disconnected, Docker};
-use crate::error::{Context, Error, Result};
-use crate::sys::signal::{Stop, WaitResult};
+use crate::error::Result;
+use crate::retry;
+use crate::sys::signal::Stop;
 use notify::Notify;
 use run_loop::Supervisor;
 
@@ -72,14 +72,11 @@ pub fn run(
     load: impl FnMut(&Docker, ImageToLoad) -> Result<()>,
 ) -> Result<Outcome> {
     run_with(docker, spec, notify, load, |pause| {
-        match stop.sleep(pause).context(|| "wait before the restart")? {
-            WaitResult::Interrupted => Err(Error::interrupted()),
-            _ => Ok(()),
-        }
+        retry::sleep(stop, pause)
     })
 }
 
-/// [`run`] with another `sleep`, which returns [`Error::interrupted`] to stop.
+/// [`run`] with another `sleep`, which returns [`Kind::Interrupted`](crate::error::Kind) to stop.
 ///
 /// # Errors
 /// Those of [`run`].

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use crate::retry::{RetryLimit, RetryPolicy};
 
 /// How one run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,15 @@ pub(super) enum Action {
     },
 }
 
+/// The pauses before restarts, with amazon-ecs-init's values. An agent that keeps failing is restarted
+/// every 15 s.
+const RESTARTS: RetryPolicy = RetryPolicy {
+    first_pause: Duration::from_millis(500),
+    max_pause: Duration::from_secs(15),
+    jitter: (1.0, 1.1),
+    limit: RetryLimit::Unlimited,
+};
+
 /// Exit codes of the agent (`agent/sighandlers/exitcodes` in its source).
 mod code {
     pub const SUCCESS: i64 = 0;
@@ -68,7 +77,8 @@ enum PreviousUpgrade {
 /// The policy and its history.
 #[derive(Debug, Default)]
 pub(super) struct Policy {
-    backoff: Backoff,
+    /// Restarts with a pause so far. Never reset.
+    pauses: u32,
     previous: Option<PreviousUpgrade>,
     /// Failed upgrades in a row.
     failed_upgrades: u32,
@@ -108,7 +118,7 @@ impl Policy {
         self.previous = Some(PreviousUpgrade::NotLoaded);
         self.upgrade_failed(random)
             .unwrap_or_else(|| Action::Restart {
-                pause: self.backoff.step(random),
+                pause: self.pause(random),
                 show_log: false,
             })
     }
@@ -125,7 +135,7 @@ impl Policy {
             // Already counted when it was not loaded.
             Some(PreviousUpgrade::NotLoaded) => None,
         };
-        fall_back.unwrap_or_else(|| Action::Upgrade(self.backoff.step(random)))
+        fall_back.unwrap_or_else(|| Action::Upgrade(self.pause(random)))
     }
 
     /// Counts a failed upgrade; falls back if there were too many. The cached version counts as a
@@ -135,14 +145,20 @@ impl Policy {
         (self.failed_upgrades > Self::MAX_FAILED_UPGRADES).then(|| {
             self.failed_upgrades = 0;
             self.previous = Some(PreviousUpgrade::Loaded);
-            Action::FallBack(self.backoff.step(random))
+            Action::FallBack(self.pause(random))
         })
+    }
+
+    fn pause(&mut self, random: f64) -> Duration {
+        let pause = RESTARTS.pause(self.pauses, random);
+        self.pauses = self.pauses.saturating_add(1);
+        pause
     }
 
     fn restart(&mut self, random: f64, show_log: bool) -> Action {
         self.failed_upgrades = 0;
         Action::Restart {
-            pause: self.backoff.step(random),
+            pause: self.pause(random),
             show_log,
         }
     }
@@ -184,14 +200,18 @@ mod tests {
     fn other_exit_codes_restart_with_backoff() {
         let mut p = Policy::default();
         assert_eq!(p.after(exited(1, SHORT), 0.0), restart(500));
-        let Action::Restart { pause, show_log } = p.after(exited(2, SHORT), 0.0) else {
-            panic!("2 is tried again");
+        let exit_2 = Action::Restart {
+            pause: Duration::from_secs(1),
+            show_log: true,
         };
-        assert_eq!((pause.as_millis(), show_log), (1000, true));
+        assert_eq!(p.after(exited(2, SHORT), 0.0), exit_2);
         assert_eq!(p.after(exited(137, LONG), 0.0), restart(2000));
         assert_eq!(p.after(AgentExit::Vanished, 0.0), restart(4000));
         assert_eq!(p.after(AgentExit::Failed, 0.0), restart(8000));
         assert_eq!(p.after(exited(-1, LONG), 0.0), restart(15000));
+        assert_eq!(p.after(exited(1, LONG), 0.0), restart(15000));
+        // The jitter adds a tenth at most.
+        assert_eq!(p.after(exited(1, LONG), 1.0), restart(16500));
     }
 
     fn upgrade(ms: u64) -> Action {

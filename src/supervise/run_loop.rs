@@ -9,6 +9,7 @@ use super::{CONTAINER, ImageToLoad, Outcome};
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{Disconnected, Docker};
 use crate::error::{Error, Result};
+use crate::retry::random_fraction;
 
 /// The pause before another wait after a failed one, so that the loop does not spin.
 const PAUSE_BEFORE_WAIT: Duration = Duration::from_secs(1);
@@ -56,7 +57,7 @@ where
     pub(super) fn run_loop(&mut self) -> Result<Outcome> {
         loop {
             let exit = self.run_once()?;
-            let mut action = self.policy.after(exit, random());
+            let mut action = self.policy.after(exit, random_fraction());
             if let Action::Upgrade(_) = action {
                 action = self.upgrade(action)?;
             }
@@ -169,9 +170,9 @@ where
                 self.recover(e)?;
                 Ok(if disconnected {
                     // A lost connection says nothing about the image.
-                    self.policy.after(AgentExit::Failed, random())
+                    self.policy.after(AgentExit::Failed, random_fraction())
                 } else {
-                    self.policy.load_failed(random())
+                    self.policy.load_failed(random_fraction())
                 })
             }
         }
@@ -208,10 +209,4 @@ where
         self.notify.status(&status);
         (self.sleep)(time)
     }
-}
-
-/// A random number from 0 to 1; 0, which means no jitter, if the kernel returns none.
-fn random() -> f64 {
-    let bits = crate::sys::random::random().unwrap_or(0);
-    f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
