@@ -78,7 +78,7 @@ pub mod error;
 pub mod fetch;
 pub mod fs;
 pub mod host;
-pub mod http;
+mod http;
 pub mod image;
 pub mod logging;
 pub mod network;
@@ -90,5 +90,5 @@ pub mod sys;
 #[doc(hidden)]
 pub mod testing;
 pub mod types;
-pub mod utc;
+mod utc;
 pub mod verify;

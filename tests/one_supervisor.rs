@@ -93,7 +93,7 @@ fn second_supervisor_fails_and_names_the_first() {
 fn stop_ends_supervisor_without_container() {
     let root = TempDir::new("stop");
     let first = Waiting::start(&root);
-    // `stop` fails because there is no dockerd, but it ends the supervisor.
+    // `stop` fails without dockerd, but it ends the supervisor.
     let stop = ecs_init(&root, "stop").output().unwrap();
     assert_eq!(stop.status.code(), Some(255));
     assert!(errors(&stop)[0].contains("docker.sock"), "{stop:?}");

@@ -69,8 +69,8 @@ fn agent_that_outlives_dockerd_is_kept() {
     log::set_max_level(log::LevelFilter::Info);
     for (count, signal) in (1..).zip(["KILL", "TERM"]) {
         let mut dockerd = Dockerd::start("--live-restore");
-        let (ours, request) = UnixStream::pair().unwrap();
-        let stop = Stop::from(OwnedFd::from(ours));
+        let (receiver, request) = UnixStream::pair().unwrap();
+        let stop = Stop::from(OwnedFd::from(receiver));
         let docker = dockerd.connect(&stop);
         load(&docker);
         let data = TempDir::new("data");

@@ -12,26 +12,26 @@
 //! | [`s3`] | the URL of a configuration in S3 |
 
 mod choice;
-pub mod file;
+pub(crate) mod file;
 mod layers;
 mod model;
 mod origin;
 mod read;
-pub mod s3;
+pub(crate) mod s3;
 #[cfg(test)]
 mod tests;
-pub mod value;
+pub(crate) mod value;
 mod variables;
 mod warning;
 
 pub use choice::{AgentSource, Firewall, Selinux};
-pub use layers::{FILES, Layers};
+pub(crate) use layers::{FILES, Layers};
 pub use model::{
     AgentConfig, AwsCredentials, Config, NetworkConfig, S3Layer, SourceConfig, WebConfig,
 };
 pub use origin::{Origin, Setting};
-pub use s3::S3Url;
-pub use variables::secret_variables;
+pub(crate) use s3::S3Url;
+pub(crate) use variables::secret_variables;
 pub use warning::{Warning, log_once};
 
 /// The process's environment. Bytes that are not UTF-8 are replaced.

@@ -48,7 +48,7 @@ impl Config {
 
     /// The files of an image whose tree is `root`, without an object that an instance fetched.
     #[must_use]
-    pub fn from_image(layers: Layers, root: Root) -> (Config, Vec<Warning>) {
+    pub(crate) fn from_image(layers: Layers, root: Root) -> (Config, Vec<Warning>) {
         let mut reader = Reader(layers);
         let mut config = reader.config(root);
         if let Some(url) = reader.optional(&[&var::ECS_INIT_CONFIG_S3]) {

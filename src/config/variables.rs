@@ -23,7 +23,7 @@ use crate::types::AgentVersion;
 pub struct Row {
     /// The name.
     pub name: &'static str,
-    /// The value if it is not set, in the syntax of the variable; empty if there is no default.
+    /// The value if it is not set, in the syntax of the variable; empty: no default.
     pub default: &'static str,
     /// The agent receives it even if it is set in the environment only. All other variables reach
     /// the agent from the files only, as with amazon-ecs-init.

@@ -35,7 +35,7 @@ pub enum Warning {
         /// What the value is not.
         error: Error,
     },
-    /// A name that begins like a variable of ecs-init and is none.
+    /// An unknown name with the prefix `ECS_INIT_`.
     Misspelt {
         /// Where it is set.
         origin: Origin,

@@ -1,7 +1,7 @@
 //! One supervisor per host: a locked file, which also tells `stop` which process to signal.
 //!
-//! The kernel releases the lock (`F_SETLK`) when its process ends, even by SIGKILL: there are no
-//! stale locks. The kernel also reports the holder, so the file's content does not matter. An
+//! The kernel releases the lock (`F_SETLK`) when its process ends, even by SIGKILL: locks are never
+//! stale. The kernel also reports the holder, so the file's content does not matter. An
 //! abstract socket would not do: any user, or a task on the host's network, could take its name.
 
 use std::fs::{self, File};
@@ -79,7 +79,7 @@ fn held(path: &Path, file: &File) -> Error {
 /// It cannot be signalled, or does not end in time.
 pub fn stop_supervisor(root: &Root) -> Result<()> {
     let path = root.at(PATH);
-    // Without the file there is no supervisor, or none with a lock.
+    // Without the file, no supervisor has the lock.
     let Ok(file) = File::open(&path) else {
         return Ok(());
     };

@@ -14,10 +14,10 @@ use super::{ONE_RUN, spec};
 #[test]
 fn stop_in_any_step_stops_the_agent_with_10_s() {
     for step in ONE_RUN {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let stop = Stop::from(OwnedFd::from(ours));
+        let (receiver, sender) = UnixStream::pair().unwrap();
+        let stop = Stop::from(OwnedFd::from(receiver));
         // Dropped, it is the request to stop.
-        let mut request = Some(theirs);
+        let mut request = Some(sender);
         let engine = Engine::start(move |call, _| {
             if call == step {
                 request.take();
