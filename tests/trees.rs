@@ -133,7 +133,9 @@ struct Results {
 type Files = BTreeMap<&'static str, String>;
 
 fn lines<'a>(lines: impl IntoIterator<Item = &'a String>) -> String {
-    lines.into_iter().map(|line| format!("{line}\n")).collect()
+    lines
+        .into_iter()
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 impl Results {
