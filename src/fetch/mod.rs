@@ -4,16 +4,16 @@
 //! the mirror, the region's bucket, the partition's bucket. It asks IMDS for the region only when
 //! it comes to the buckets. What it finds is not verified: [`crate::types::UnverifiedTar`].
 
-pub mod credentials;
-pub mod download;
+mod credentials;
+mod download;
 pub mod imds;
 mod options;
-pub mod partition;
+mod partition;
 mod progress;
 mod resume;
 pub mod s3_config;
 mod search;
-pub mod urls;
+mod urls;
 
 pub use download::Download;
 pub use options::{FetchOptions, MinThroughput};

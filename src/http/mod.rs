@@ -10,11 +10,11 @@
 //! | [`transport`] | Unix and TCP streams |
 //! | [`url`] | parsing, redirects and redaction of URLs (pure) |
 
-pub mod client;
-pub mod error;
-pub mod proxy;
-pub mod resolve;
-pub mod tls;
+mod client;
+mod error;
+mod proxy;
+mod resolve;
+mod tls;
 pub mod transport;
 pub mod url;
 
