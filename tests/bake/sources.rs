@@ -54,7 +54,7 @@ fn a_mirror_is_asked_once_for_a_version() {
 
     fs::write(bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar"), "x").unwrap();
     assert!(!bench.bake().unwrap().unchanged);
-    assert_eq!(server.tars().len(), 2);
+    assert_eq!(server.tar_requests().len(), 2);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn latest_is_asked_for_each_time() {
     bench.options.version = Some("latest".parse().unwrap());
     bench.bake().unwrap();
     assert!(bench.bake().unwrap().unchanged);
-    assert_eq!(server.tars().len(), 2);
+    assert_eq!(server.tar_requests().len(), 2);
     assert_eq!(paths(&bench.at("var/cache/ecs")).len(), 4);
 }
 
@@ -110,7 +110,7 @@ fn a_download_that_was_tampered_with_leaves_nothing() {
     let server = serve(agent(Architecture::Arm64, 2), signature);
     bench.options.agent = AgentTar::Mirror(server.url());
     bench.refused("for other content");
-    assert_eq!(server.tars().len(), 1);
+    assert_eq!(server.tar_requests().len(), 1);
     assert_eq!(paths(bench.tree()), [""; 0]);
 }
 
@@ -188,7 +188,7 @@ fn a_file_of_no_known_version_is_not_taken_for_the_one_of_a_mirror() {
     let baked = fs::read(bench.at("var/cache/ecs/ecs-agent-v1.99.0.tar")).unwrap();
     assert!(baked == tar);
     assert!(bench.bake().unwrap().unchanged);
-    assert_eq!(server.tars().len(), 1);
+    assert_eq!(server.tar_requests().len(), 1);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn an_instances_own_state_gets_none() {
     let log = log(&image, &server, &[]);
     assert!(!log.contains(OTHER_INSTANCE), "{log}");
     // A token and the ID; more often only where a busy machine let one of them run out of time.
-    let asked = server.asked().len();
+    let asked = server.requests().len();
     assert!(asked == 2 || log.contains("; again in "), "{asked}: {log}");
 }
 
@@ -73,7 +73,7 @@ fn nobody_is_asked_without_state_or_outside_of_ec2() {
         let log = log(&with_state(), &server, &[(name, "true")]);
         assert!(!log.contains(OTHER_INSTANCE), "{name}: {log}");
     }
-    assert_eq!(server.asked().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[test]

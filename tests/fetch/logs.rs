@@ -1,4 +1,4 @@
-//! What was logged, so that a test can wait for it, or see that something was not.
+//! Collects log lines, for tests that wait for one or check that there is none.
 
 use std::sync::{Mutex, Once};
 use std::time::Duration;
@@ -21,8 +21,7 @@ impl log::Log for Collector {
     fn flush(&self) {}
 }
 
-/// Collects from now on, down to what ureq and rustls say for debugging. (Their traces are dumps of every byte: too much
-/// to look through again and again.)
+/// Starts to collect, up to debug level. At trace level ureq and rustls log every byte.
 pub fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -31,13 +30,13 @@ pub fn collect() {
     });
 }
 
-/// The lines with this in them.
+/// The lines that contain `what`.
 pub fn with(what: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap();
     lines.iter().filter(|l| l.contains(what)).cloned().collect()
 }
 
-/// Waits for a line with all of these.
+/// Waits for a line that contains all of these.
 pub fn wait_for(what: &[&str]) {
     while !with(what[0])
         .iter()

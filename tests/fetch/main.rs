@@ -1,16 +1,16 @@
-//! Acquiring, against real servers on loopback: every fault that the web is known for, TLS,
-//! proxies, the instance metadata service, and a process that is killed in the middle.
+//! Downloads from real servers on loopback: faulty responses, TLS, proxies, IMDS, and processes
+//! that are killed or stopped.
 
-mod cut;
-mod kept;
+mod cache;
+mod imds;
 mod logs;
-mod metadata;
-mod places;
 mod process;
 mod proxies;
+mod resume;
 mod s3;
 mod server;
 mod signing;
+mod sources;
 mod tls;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -25,7 +25,7 @@ use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 use ecs_init::types::Architecture;
 
-/// A host of one's own: an empty root and its configuration.
+/// An empty root and its configuration.
 struct Host {
     dir: TempDir,
     config: Config,
@@ -38,7 +38,7 @@ static NEVER: Stop = Stop::never();
 impl Host {
     fn new(environment: &[(&str, &str)]) -> Host {
         logs::collect();
-        let dir = TempDir::new("acquire");
+        let dir = TempDir::new("fetch");
         let root = dir.path().to_string_lossy().into_owned();
         let mut all = vec![("ECS_INIT_ROOT".to_owned(), root)];
         all.extend(environment.iter().map(|(k, v)| ((*k).into(), (*v).into())));
@@ -57,7 +57,7 @@ impl Host {
         }
     }
 
-    /// With a mirror, and no other source that could answer.
+    /// With a mirror as the only source.
     fn mirror(url: &str, environment: &[(&str, &str)]) -> Host {
         let mut all = vec![("ECS_INIT_MIRROR", url)];
         all.extend(environment);
@@ -81,29 +81,29 @@ impl Host {
     fn fetch(&self) -> Result<Download> {
         match self.search().next(self.cache.dir())? {
             Found::Downloaded(download) => Ok(download),
-            Found::Local(found) => panic!("not from the web: {}", found.source()),
+            Found::Local(found) => panic!("not a download: {}", found.source()),
         }
     }
 
-    /// Fetches, and gives tar and signature.
+    /// Downloads; returns the content of the tar and of its signature.
     fn content(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let download = self.fetch()?;
         Ok(both(&download))
     }
 
-    /// Whether a search that fails asks more than once: at the first patience that has room for
-    /// two requests, however slow the machine.
-    fn asks_again(&mut self, asked: impl Fn() -> usize, says: impl Fn(&str) -> bool) -> bool {
+    /// Whether a failing search retries, with the first time limit that is long enough for two
+    /// requests on this machine. `expected` checks its error.
+    fn retries(&mut self, requests: impl Fn() -> usize, expected: impl Fn(&str) -> bool) -> bool {
         (0..11).any(|n| {
             self.options.retry.limit = RetryLimit::Time(Duration::from_millis(50 << n));
-            let before = asked();
+            let before = requests();
             let error = refused(self);
-            assert!(says(&error), "{error}");
-            asked() - before > 1
+            assert!(expected(&error), "{error}");
+            requests() - before > 1
         })
     }
 
-    /// The names in the cache's directory.
+    /// The file names in the cache's directory.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.cache.dir()).unwrap();
         entries
@@ -121,8 +121,8 @@ fn both(download: &Download) -> (Vec<u8>, Vec<u8>) {
     (tar, download.signature().unwrap().to_vec())
 }
 
-/// Whether this is a file on its way.
-fn is_part(name: &str) -> bool {
+/// Whether this is the name of a temporary file.
+fn is_temp(name: &str) -> bool {
     std::path::Path::new(name).extension() == Some("part".as_ref())
 }
 

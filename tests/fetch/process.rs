@@ -1,4 +1,4 @@
-//! Processes that are ended in the middle: by SIGKILL and by SIGTERM.
+//! Processes that get SIGKILL or SIGTERM during a download.
 
 use std::env;
 use std::process::{Child, Command, Stdio};
@@ -10,12 +10,12 @@ use ecs_init::sys::signal::Stop;
 use ecs_init::types::Architecture;
 
 use super::server::{Body, Object, Reply, Request, Server, bind};
-use super::{Host, places};
+use super::{Host, sources};
 
-/// Environment of a process that is to be ended: the mirror that it asks.
-const MIRROR: &str = "TEST_ACQUIRE_MIRROR";
-/// And its root, if that must outlive it.
-const ROOT: &str = "TEST_ACQUIRE_ROOT";
+/// Environment variable of a child process: the mirror that it uses.
+const MIRROR: &str = "TEST_FETCH_MIRROR";
+/// Its root, if it must exist after the child.
+const ROOT: &str = "TEST_FETCH_ROOT";
 
 fn child(test: &str, mirror: &str, root: &str) -> Child {
     Command::new(env::current_exe().unwrap())
@@ -33,7 +33,7 @@ fn wait_for(mut what: impl FnMut() -> bool) {
     }
 }
 
-/// Half a tar, and then nothing.
+/// Sends half a tar, then stalls.
 fn stall(request: &Request, _: usize) -> Reply {
     if request.is_tar() {
         let tar = Object::new(2_000_000, 1, "\"one\"");
@@ -44,20 +44,20 @@ fn stall(request: &Request, _: usize) -> Reply {
 }
 
 #[test]
-fn killed_in_the_middle_of_a_download() {
+fn killed_download_leaves_only_temp_file() {
     if let Ok(mirror) = env::var(MIRROR) {
         let mut host = Host::mirror(&mirror, &[]);
         host.cache =
             ecs_init::cache::Cache::new(&ecs_init::types::Root::new(env::var(ROOT).unwrap()));
         host.options.timeouts.read = Duration::from_secs(3600);
         let error = host.fetch().unwrap_err();
-        panic!("not killed in the middle: {error}");
+        panic!("not killed during the download: {error}");
     }
     let server = Server::http(stall);
-    let good = places::good();
+    let good = sources::good();
     let host = Host::mirror(&good.url(), &[]);
     let mut child = child(
-        "killed_in_the_middle_of_a_download",
+        "killed_download_leaves_only_temp_file",
         &server.url(),
         host.dir.path().to_str().unwrap(),
     );
@@ -70,25 +70,21 @@ fn killed_in_the_middle_of_a_download() {
     child.wait().unwrap();
     let left = host.names();
     assert_eq!(left.len(), 1);
-    assert!(
-        super::is_part(&left[0]),
-        "nothing has a final name: {left:?}"
-    );
+    assert!(super::is_temp(&left[0]), "only a temporary file: {left:?}");
 
     let download = host.fetch().unwrap();
     let names = host.names();
-    assert_eq!(names.len(), 1, "what the dead left is gone: {names:?}");
+    assert_eq!(names.len(), 1, "the stale file is removed: {names:?}");
     assert_ne!(names, left);
     drop(download);
     assert!(host.names().is_empty());
 }
 
-/// The search of a process that is to be told to stop: it must end for that reason, and leave
-/// nothing behind.
+/// Runs a search in a child process until SIGTERM: it must return that error and leave no file.
 fn search_until_stopped(mirror: &str) {
     let stop = Stop::install().unwrap();
     let mut host = Host::mirror(mirror, &[]);
-    // Nothing but the signal may end it.
+    // Only the signal may end it.
     let hour = Duration::from_secs(3600);
     host.options.retry.first_pause = hour;
     host.options.retry.max_pause = hour;
@@ -101,18 +97,16 @@ fn search_until_stopped(mirror: &str) {
         Architecture::Amd64,
         host.options,
         &stop,
-        || panic!("no region is needed"),
+        || panic!("the region is not needed"),
     );
     let error = search.next(host.cache.dir()).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
     assert!(host.names().is_empty());
 }
 
-/// Runs this test in a process of its own, sends it SIGTERM at the given moment, and sees it end
-/// well.
+/// Runs this test in a child process, sends SIGTERM at the given moment, and expects success.
 fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
-    // A signal mask is a thread's, and libtest has several: so the signal is blocked before the
-    // first one starts.
+    // Signal masks are per thread, and libtest has several threads: block it before they start.
     let mut child = Command::new("env")
         .arg("--block-signal=TERM")
         .arg(env::current_exe().unwrap())
@@ -127,38 +121,36 @@ fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
 }
 
 #[test]
-fn sigterm_ends_the_pause_between_two_tries() {
+fn sigterm_ends_retry_pause() {
     if let Ok(mirror) = env::var(MIRROR) {
         return search_until_stopped(&mirror);
     }
     let server = Server::http(|_, _| Reply::new(503, "later"));
-    stopped(
-        "sigterm_ends_the_pause_between_two_tries",
-        &server.url(),
-        || !server.asked().is_empty(),
-    );
-}
-
-#[test]
-fn sigterm_ends_the_wait_for_a_body() {
-    if let Ok(mirror) = env::var(MIRROR) {
-        return search_until_stopped(&mirror);
-    }
-    let server = Server::http(stall);
-    stopped("sigterm_ends_the_wait_for_a_body", &server.url(), || {
-        !server.tars().is_empty()
+    stopped("sigterm_ends_retry_pause", &server.url(), || {
+        !server.requests().is_empty()
     });
 }
 
 #[test]
-fn sigterm_ends_the_wait_for_a_handshake() {
+fn sigterm_ends_wait_for_body() {
+    if let Ok(mirror) = env::var(MIRROR) {
+        return search_until_stopped(&mirror);
+    }
+    let server = Server::http(stall);
+    stopped("sigterm_ends_wait_for_body", &server.url(), || {
+        !server.tar_requests().is_empty()
+    });
+}
+
+#[test]
+fn sigterm_ends_tls_handshake() {
     if let Ok(mirror) = env::var(MIRROR) {
         return search_until_stopped(&mirror);
     }
     let listener = bind();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let mut silent = None;
-    stopped("sigterm_ends_the_wait_for_a_handshake", &url, || {
+    stopped("sigterm_ends_tls_handshake", &url, || {
         silent = listener.accept().ok();
         silent.is_some()
     });

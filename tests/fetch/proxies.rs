@@ -1,4 +1,4 @@
-//! Through a proxy, and past it.
+//! Downloads through a proxy, and past it.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,34 +9,34 @@ use super::server::{Request, Server, bind, read};
 use super::tls::{Authority, good};
 use super::{Host, logs, refused};
 
-/// A CONNECT proxy that takes every name for one address.
+/// A CONNECT proxy that connects every name to one address.
 struct Proxy {
     port: u16,
-    asked: Arc<Mutex<Vec<Request>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Proxy {
-    /// Connects to `to` and to nothing else; with a `refusal` it answers with that.
+    /// Connects to `to`, or responds with the status `refusal`.
     fn new(to: String, refusal: Option<u16>) -> Proxy {
         let listener = bind();
         let proxy = Proxy {
             port: listener.local_addr().unwrap().port(),
-            asked: Arc::default(),
+            requests: Arc::default(),
         };
-        let asked = Arc::clone(&proxy.asked);
+        let requests = Arc::clone(&proxy.requests);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (to, asked) = (to.clone(), asked.clone());
+                let (to, requests) = (to.clone(), requests.clone());
                 thread::spawn(move || {
-                    let _ = stream.and_then(|s| tunnel(s, &to, refusal, &asked));
+                    let _ = stream.and_then(|s| tunnel(s, &to, refusal, &requests));
                 });
             }
         });
         proxy
     }
 
-    fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
+    fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -44,9 +44,9 @@ fn tunnel(
     mut client: TcpStream,
     to: &str,
     refusal: Option<u16>,
-    asked: &Mutex<Vec<Request>>,
+    requests: &Mutex<Vec<Request>>,
 ) -> io::Result<()> {
-    asked.lock().unwrap().push(read(&mut client)?);
+    requests.lock().unwrap().push(read(&mut client)?);
     if let Some(status) = refusal {
         return client.write_all(format!("HTTP/1.1 {status} No\r\n\r\n").as_bytes());
     }
@@ -62,7 +62,7 @@ fn tunnel(
 }
 
 #[test]
-fn https_goes_through_the_proxy_end_to_end_encrypted() {
+fn https_uses_connect_proxy() {
     let server = Server::https(Arc::clone(&Authority::get().server), good);
     let proxy = Proxy::new(server.address.to_string(), None);
     let url = format!("http://user:geheim%21@127.0.0.1:{}", proxy.port);
@@ -71,28 +71,28 @@ fn https_goes_through_the_proxy_end_to_end_encrypted() {
         &[("AWS_CA_BUNDLE", "/ca.pem"), ("HTTPS_PROXY", &url)],
     );
     assert_eq!(host.content().unwrap().1, b"signature");
-    for request in proxy.asked() {
+    for request in proxy.requests() {
         assert_eq!(request.method, "CONNECT");
         assert_eq!(request.path, "bucket.test:443");
         // user:geheim!
         let basic = request.header("proxy-authorization");
         assert_eq!(basic, Some("Basic dXNlcjpnZWhlaW0h"));
     }
-    assert_eq!(proxy.asked().len(), 2);
+    assert_eq!(proxy.requests().len(), 2);
     assert_eq!(
         server.paths(),
         ["/m/ecs-agent-latest.tar.asc", "/m/ecs-agent-latest.tar"]
     );
-    for request in server.asked() {
+    for request in server.requests() {
         assert_eq!(request.header("proxy-authorization"), None);
     }
     for secret in ["geheim", "dXNlcjpnZWhlaW0h"] {
-        assert_eq!(logs::with(secret), [""; 0], "not even by ureq");
+        assert_eq!(logs::with(secret), [""; 0], "not by ureq either");
     }
 }
 
 #[test]
-fn each_scheme_has_its_proxy() {
+fn http_and_https_proxies() {
     let server = Server::http(good);
     let proxy = Proxy::new(server.address.to_string(), None);
     let address = format!("127.0.0.1:{}", proxy.port);
@@ -101,41 +101,41 @@ fn each_scheme_has_its_proxy() {
         &[("http_proxy", &address), ("https_proxy", "127.0.0.1:1")],
     );
     assert_eq!(host.content().unwrap().1, b"signature");
-    assert_eq!(proxy.asked()[0].path, "bucket.test:8080");
+    assert_eq!(proxy.requests()[0].path, "bucket.test:8080");
 }
 
 #[test]
-fn no_proxy_goes_past_it() {
+fn no_proxy_bypasses_the_proxy() {
     let server = Server::http(good);
     let proxy = Proxy::new(server.address.to_string(), None);
     let address = format!("127.0.0.1:{}", proxy.port);
-    // 0.0.0.0 is this host too, but none of the addresses that never have a proxy.
+    // 0.0.0.0 is this host, too, but unlike loopback addresses not exempt from proxies.
     let mirror = format!("http://0.0.0.0:{}", server.address.port());
     let through = Host::mirror(&mirror, &[("HTTP_PROXY", &address)]);
     through.content().unwrap();
-    assert_eq!(proxy.asked().len(), 2);
+    assert_eq!(proxy.requests().len(), 2);
     let past = Host::mirror(
         &mirror,
         &[("HTTP_PROXY", &address), ("NO_PROXY", "x.test, 0.0.0.0/8")],
     );
     past.content().unwrap();
-    assert_eq!(proxy.asked().len(), 2);
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(proxy.requests().len(), 2);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]
-fn a_proxy_that_refuses_is_named_by_its_answer() {
-    for (status, tries) in [(407, 1), (403, 1)] {
+fn proxy_error_names_status() {
+    for status in [407, 403] {
         let proxy = Proxy::new(String::new(), Some(status));
         let address = format!("127.0.0.1:{}", proxy.port);
         let host = Host::mirror("https://bucket.test", &[("HTTPS_PROXY", &address)]);
         let error = refused(&host);
         assert!(error.contains(&status.to_string()), "{error}");
-        assert_eq!(proxy.asked().len(), tries);
+        assert_eq!(proxy.requests().len(), 1);
     }
     let proxy = Proxy::new(String::new(), Some(503));
     let address = format!("127.0.0.1:{}", proxy.port);
     let mut host = Host::mirror("https://bucket.test", &[("HTTPS_PROXY", &address)]);
-    let again = host.asks_again(|| proxy.asked().len(), |error| error.contains("503"));
-    assert!(again, "a 503 may pass");
+    let retried = host.retries(|| proxy.requests().len(), |error| error.contains("503"));
+    assert!(retried, "503 is transient");
 }

@@ -1,6 +1,5 @@
-//! A layer of configuration from S3, with the credentials of the environment, of a file and of the
-//! instance's role. That S3 itself would accept the signature is seen in `qemu-tests`, where the
-//! AWS SDK for Python judges it.
+//! Configuration from S3, with credentials of the environment, of a file and of the instance's
+//! role. `qemu-tests` checks the signatures with the AWS SDK for Python.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -14,7 +13,7 @@ use ecs_init::fetch::s3_config;
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
-use super::server::{Body, NOBODY, Reply, Request, Server};
+use super::server::{Body, CLOSED_PORT, Reply, Request, Server};
 
 const URL: &str = "s3://fleet.test/a key/é.config";
 const PATH: &str = "/fleet.test/a%20key/%C3%A9.config";
@@ -25,7 +24,7 @@ const KEYS: [(&str, &str); 3] = [
     ("AWS_SESSION_TOKEN", "the-session-token"),
 ];
 
-/// A root, and the environment that a process in it has.
+/// A root and a process environment.
 struct Fetcher {
     dir: TempDir,
     environment: Vec<(String, String)>,
@@ -90,7 +89,7 @@ fn error(status: u16, code: &str) -> Reply {
     Reply::new(status, body)
 }
 
-/// What a request's signature says of itself.
+/// The credential scope of a request's signature.
 fn scope(request: &Request) -> &str {
     let header = request.header("authorization").unwrap();
     let (_, scope) = header.split_once("Credential=").unwrap();
@@ -98,11 +97,11 @@ fn scope(request: &Request) -> &str {
 }
 
 #[test]
-fn fetched_it_is_a_layer_between_the_images_and_the_users() {
+fn s3_layer_is_between_image_and_user() {
     let server = Server::http(good);
     let fetcher = Fetcher::with_keys(&server.url());
     fetcher.write("var/lib/ecs/ecs.config", "ECS_CLUSTER=image\nY=image\n");
-    // Of a process that was killed.
+    // The temporary file of a killed process.
     fetcher.write("var/lib/ecs/.ecs-init-0123456789abcdef.part", CONTENT);
     assert!(s3_config::require_stored(&fetcher.config()).is_err());
     assert_eq!(fetcher.fetch(), Ok(true));
@@ -122,29 +121,33 @@ fn fetched_it_is_a_layer_between_the_images_and_the_users() {
     let names = fs::read_dir(fetcher.file().parent().unwrap())
         .unwrap()
         .count();
-    assert_eq!(names, 2, "nothing is left over");
+    assert_eq!(names, 2, "no temporary file is left");
 
-    // Nor does anybody below us tell, at the level that is compiled into a release.
+    // Dependencies do not log it either, at the level that is compiled into a release.
     for secret in ["a-secret-value", "the-secret-key", "the-session-token"] {
         assert_eq!(super::logs::with(secret), [""; 0]);
     }
 
     assert_eq!(server.paths(), [PATH]);
-    let asked = &server.asked()[0];
+    let request = &server.requests()[0];
     assert_eq!(
-        asked.header("x-amz-security-token"),
+        request.header("x-amz-security-token"),
         Some("the-session-token")
     );
-    assert!(scope(asked).starts_with("AKIDTEST/"), "{}", scope(asked));
     assert!(
-        scope(asked).ends_with("/xx-here-1/s3/aws4_request"),
+        scope(request).starts_with("AKIDTEST/"),
         "{}",
-        scope(asked)
+        scope(request)
+    );
+    assert!(
+        scope(request).ends_with("/xx-here-1/s3/aws4_request"),
+        "{}",
+        scope(request)
     );
 }
 
 #[test]
-fn what_an_earlier_fetch_says_has_no_say_in_the_next() {
+fn stored_copy_does_not_affect_next_fetch() {
     let server = Server::http(|_, _| {
         Reply::new(
             200,
@@ -168,12 +171,12 @@ fn what_an_earlier_fetch_says_has_no_say_in_the_next() {
 }
 
 #[test]
-fn another_urls_fetch_is_not_used() {
+fn stored_copy_of_other_url_is_not_used() {
     let server = Server::http(good);
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
-    fetcher.set("AWS_ENDPOINT_URL_S3", NOBODY);
-    // The same name with more behind it, and a beginning of it.
+    fetcher.set("AWS_ENDPOINT_URL_S3", CLOSED_PORT);
+    // The same URL with a suffix, a prefix of it, and another one.
     for other in [
         "s3://fleet.test/a key/é.config2",
         "s3://fleet.test/a key/é",
@@ -188,16 +191,16 @@ fn another_urls_fetch_is_not_used() {
         );
     }
     fetcher.set("ECS_INIT_CONFIG_S3", "");
-    assert_eq!(fetcher.cluster(), None, "not asked for any more");
+    assert_eq!(fetcher.cluster(), None, "not configured any more");
     assert_eq!(fetcher.fetch(), Ok(false));
     fetcher.set("ECS_INIT_CONFIG_S3", URL);
     assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
 }
 
 #[test]
-fn where_nobody_answers_the_earlier_fetch_will_do() {
+fn stored_copy_is_used_if_s3_is_unreachable() {
     let server = Server::http(good);
-    let mut fetcher = Fetcher::with_keys(NOBODY);
+    let mut fetcher = Fetcher::with_keys(CLOSED_PORT);
     let error = fetcher.fetch().unwrap_err();
     assert!(error.contains(URL) && error.contains("refused"), "{error}");
     assert!(!fetcher.file().exists());
@@ -213,13 +216,13 @@ fn where_nobody_answers_the_earlier_fetch_will_do() {
         assert_eq!(fetcher.fetch(), Ok(false));
         assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
     }
-    fetcher.set("AWS_ENDPOINT_URL_S3", NOBODY);
+    fetcher.set("AWS_ENDPOINT_URL_S3", CLOSED_PORT);
     assert_eq!(fetcher.fetch(), Ok(false));
     assert!(!super::logs::with("using the stored copy").is_empty());
 }
 
 #[test]
-fn a_no_is_an_error_whatever_was_there_before() {
+fn s3_error_ignores_stored_copy() {
     let server = Server::http(good);
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
@@ -262,21 +265,21 @@ fn a_no_is_an_error_whatever_was_there_before() {
         let error = fetcher.fetch().unwrap_err();
         assert!(error.contains(say) && error.contains(URL), "{say}: {error}");
         assert!(!error.contains("said-in-private"), "{error}");
-        assert_eq!(server.paths(), [PATH], "{say}: once, and nowhere else");
+        assert_eq!(server.paths(), [PATH], "{say}: one request");
         assert_eq!(
             fetcher.cluster().as_deref(),
             Some("from-s3"),
-            "what lies there stays"
+            "the stored copy stays"
         );
     }
 }
 
 #[test]
-fn a_bucket_elsewhere_is_asked_there_once() {
-    for told in ["header", "body", "always"] {
+fn bucket_in_other_region_is_requested_once() {
+    for source in ["header", "body", "always"] {
         let server = Server::http(move |request, before| {
             let there = scope(request).contains("/xx-there-2/");
-            match told {
+            match source {
                 "header" if !there => {
                     error(301, "PermanentRedirect").with("x-amz-bucket-region", "xx-there-2")
                 }
@@ -294,17 +297,17 @@ fn a_bucket_elsewhere_is_asked_there_once() {
         });
         let fetcher = Fetcher::with_keys(&server.url());
         let end = fetcher.fetch();
-        assert_eq!(server.asked().len(), 2, "{told}");
-        if told == "always" {
+        assert_eq!(server.requests().len(), 2, "{source}");
+        if source == "always" {
             assert!(end.unwrap_err().contains("check the bucket's name"));
         } else {
-            assert_eq!(end, Ok(true), "{told}");
+            assert_eq!(end, Ok(true), "{source}");
         }
     }
 }
 
 #[test]
-fn what_may_pass_is_asked_for_again() {
+fn transient_s3_errors_are_retried() {
     let server = Server::http(|request, before| match before {
         0 => error(503, "SlowDown"),
         1 => Reply::new(200, CONTENT).body(Body::Cut(30)),
@@ -313,7 +316,7 @@ fn what_may_pass_is_asked_for_again() {
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.set("ECS_INIT_RETRY_TIME", "60");
     assert_eq!(fetcher.fetch(), Ok(true));
-    assert_eq!(server.asked().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 /// IMDS with a role, or without one.
@@ -328,7 +331,7 @@ fn imds(role: Option<&'static str>) -> Server {
         }
         match (request.path.strip_prefix(ROLE), role) {
             (Some(""), Some(role)) => Reply::new(200, role),
-            (Some(asked), Some(role)) if asked == role => Reply::new(
+            (Some(request), Some(role)) if request == role => Reply::new(
                 200,
                 r#"{"Code":"Success","AccessKeyId":"ASIAROLE","SecretAccessKey":"the-secret-key",
                     "Token":"the-session-token","Expiration":"2099-01-01T00:00:00Z"}"#,
@@ -339,7 +342,7 @@ fn imds(role: Option<&'static str>) -> Server {
 }
 
 #[test]
-fn a_roles_credentials_are_asked_for_from_imds() {
+fn role_credentials_from_imds() {
     let (server, role) = (Server::http(good), imds(Some("ecsInstanceRole")));
     let at = |imds: &str| {
         Fetcher::new(
@@ -348,33 +351,33 @@ fn a_roles_credentials_are_asked_for_from_imds() {
         )
     };
     assert_eq!(at(&role.url()).fetch(), Ok(true));
-    let asked = &server.asked()[0];
-    assert!(scope(asked).starts_with("ASIAROLE/"));
+    let request = &server.requests()[0];
+    assert!(scope(request).starts_with("ASIAROLE/"));
     assert_eq!(
-        asked.header("x-amz-security-token"),
+        request.header("x-amz-security-token"),
         Some("the-session-token")
     );
 
     let error = at(&imds(None).url()).fetch().unwrap_err();
     assert!(error.contains("has no role"), "{error}");
-    let error = at(NOBODY).fetch().unwrap_err();
+    let error = at(CLOSED_PORT).fetch().unwrap_err();
     assert!(
         error.contains("IMDS") && error.contains("ECS_EXTERNAL"),
         "{error}"
     );
-    let mut off = at(NOBODY);
+    let mut off = at(CLOSED_PORT);
     off.set("AWS_EC2_METADATA_DISABLED", "true");
     let error = off.fetch().unwrap_err();
     assert!(error.contains("AWS_EC2_METADATA_DISABLED"), "{error}");
     assert_eq!(
-        server.asked().len(),
+        server.requests().len(),
         1,
-        "without credentials S3 is not asked"
+        "S3 is not requested without credentials"
     );
 }
 
 #[test]
-fn outside_ec2_the_ssm_agents_file_has_them() {
+fn credentials_from_ssm_file_outside_ec2() {
     let server = Server::http(good);
     let fetcher = Fetcher::new(&server.url(), &[("ECS_EXTERNAL", "true")]);
     let error = fetcher.fetch().unwrap_err();
@@ -383,11 +386,11 @@ fn outside_ec2_the_ssm_agents_file_has_them() {
                 aws_session_token = the-session-token\n";
     fetcher.write("root/.aws/credentials", file);
     assert_eq!(fetcher.fetch(), Ok(true));
-    assert!(scope(&server.asked()[0]).starts_with("ASIASSM/"));
+    assert!(scope(&server.requests()[0]).starts_with("ASIASSM/"));
 }
 
 #[test]
-fn a_url_that_is_none_is_an_error_that_names_its_place() {
+fn invalid_s3_url_error_names_origin() {
     let mut fetcher = Fetcher::with_keys("http://127.0.0.1:9");
     let arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint";
     for (url, say) in [
@@ -404,20 +407,20 @@ fn a_url_that_is_none_is_an_error_that_names_its_place() {
     }
 }
 
-/// Whenever it comes: the pause lets it come while the refusal's body is read, mostly.
+/// The stop request comes while the body of the error response is read, in most runs.
 #[test]
-fn the_order_to_stop_is_no_refusal() {
+fn stop_while_reading_error_body_is_interrupted() {
     let server = Server::http(|_, _| error(403, "AccessDenied").body(Body::Stall(10)));
     let fetcher = Fetcher::with_keys(&server.url());
-    let (order, stop) = UnixStream::pair().unwrap();
+    let (trigger, stop) = UnixStream::pair().unwrap();
     let stop = Stop::from(OwnedFd::from(stop));
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
-            while server.asked().is_empty() {
+            while server.requests().is_empty() {
                 std::thread::sleep(Duration::from_millis(10));
             }
             std::thread::sleep(Duration::from_millis(300));
-            drop(order);
+            drop(trigger);
         });
         s3_config::fetch(&fetcher.config(), &stop).unwrap_err()
     });

@@ -1,5 +1,4 @@
-//! A web server on loopback that does as it is told, well or badly, and writes down what it was
-//! asked.
+//! An HTTP server on loopback that records its requests and whose responses can be faulty.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A request as it came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -32,15 +31,15 @@ impl Request {
     }
 }
 
-/// How the body goes out.
+/// How the body is sent.
 #[derive(Debug, Clone, Copy)]
 pub enum Body {
     Whole,
-    /// So many bytes, then the connection closes.
+    /// This many bytes, then the connection is closed.
     Cut(usize),
-    /// So many bytes, then nothing more until the client leaves.
+    /// This many bytes, then nothing until the client closes the connection.
     Stall(usize),
-    /// A byte at a time, until the client leaves.
+    /// One byte every 10 ms.
     Drip,
     /// In chunks, without a length.
     Chunked,
@@ -77,14 +76,14 @@ impl Reply {
     fn send(&self, stream: &mut (impl Read + Write)) -> io::Result<()> {
         let mut headers = self.headers.clone();
         headers.push(("Connection".into(), "close".into()));
-        let own = |name: &str| {
+        let has = |name: &str| {
             self.headers
                 .iter()
                 .any(|(n, _)| n.eq_ignore_ascii_case(name))
         };
         if matches!(self.body, Body::Chunked) {
             headers.push(("Transfer-Encoding".into(), "chunked".into()));
-        } else if !own("content-length") {
+        } else if !has("content-length") {
             let length = ("Content-Length".into(), self.content.len().to_string());
             headers.push(length);
         }
@@ -126,18 +125,18 @@ type Handler = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 pub struct Server {
     pub address: SocketAddr,
     scheme: &'static str,
-    asked: Arc<Mutex<Vec<Request>>>,
-    over: Arc<AtomicBool>,
+    requests: Arc<Mutex<Vec<Request>>>,
+    closed: Arc<AtomicBool>,
     accepting: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
-    /// Serves HTTP. The handler gets the request, and how many of the same path came before it.
+    /// Serves HTTP. The handler gets the request and the number of earlier requests for its path.
     pub fn http(handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
         Server::on(bind(), None, handler)
     }
 
-    /// The same with TLS.
+    /// Serves HTTPS.
     pub fn https(
         tls: Arc<ServerConfig>,
         handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
@@ -153,21 +152,21 @@ impl Server {
         let mut server = Server {
             address: listener.local_addr().unwrap(),
             scheme: if tls.is_some() { "https" } else { "http" },
-            asked: Arc::default(),
-            over: Arc::default(),
+            requests: Arc::default(),
+            closed: Arc::default(),
             accepting: None,
         };
-        let (asked, over) = (Arc::clone(&server.asked), Arc::clone(&server.over));
+        let (requests, closed) = (Arc::clone(&server.requests), Arc::clone(&server.closed));
         let handler: Arc<Handler> = Arc::new(handler);
         server.accepting = Some(thread::spawn(move || {
             for stream in listener.incoming() {
-                if over.load(Ordering::SeqCst) {
+                if closed.load(Ordering::SeqCst) {
                     break;
                 }
-                let (tls, asked, handler) = (tls.clone(), asked.clone(), handler.clone());
-                // What a client does to its connection is its own affair; a test sees what it got.
+                let (tls, requests, handler) = (tls.clone(), requests.clone(), handler.clone());
+                // Connection errors are the client's; the test checks what it received.
                 thread::spawn(move || {
-                    let _ = stream.and_then(|s| connection(s, tls, &asked, &*handler));
+                    let _ = stream.and_then(|s| connection(s, tls, &requests, &*handler));
                 });
             }
         }));
@@ -178,31 +177,34 @@ impl Server {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    pub fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub fn paths(&self) -> Vec<String> {
-        self.asked().into_iter().map(|r| r.path).collect()
+        self.requests().into_iter().map(|r| r.path).collect()
     }
 
-    pub fn tars(&self) -> Vec<Request> {
-        self.asked().into_iter().filter(Request::is_tar).collect()
+    pub fn tar_requests(&self) -> Vec<Request> {
+        self.requests()
+            .into_iter()
+            .filter(Request::is_tar)
+            .collect()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        // Who asks from now on is refused.
+        self.closed.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread, which then drops the listener.
         if TcpStream::connect(self.address).is_ok() {
             let _ = self.accepting.take().map(thread::JoinHandle::join);
         }
     }
 }
 
-/// Where nobody answers, nor ever will: no port is given to anybody below those of servers.
-pub const NOBODY: &str = "http://127.0.0.1:1";
+/// A port that refuses connections: it is below the range of ephemeral ports.
+pub const CLOSED_PORT: &str = "http://127.0.0.1:1";
 
 pub fn bind() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
@@ -211,34 +213,34 @@ pub fn bind() -> TcpListener {
 fn connection(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-    asked: &Mutex<Vec<Request>>,
+    requests: &Mutex<Vec<Request>>,
     handler: &Handler,
 ) -> io::Result<()> {
     match tls {
-        None => serve(stream, asked, handler),
+        None => serve(stream, requests, handler),
         Some(tls) => {
             let session = ServerConnection::new(tls).map_err(io::Error::other)?;
-            serve(StreamOwned::new(session, stream), asked, handler)
+            serve(StreamOwned::new(session, stream), requests, handler)
         }
     }
 }
 
 fn serve(
     mut stream: impl Read + Write,
-    asked: &Mutex<Vec<Request>>,
+    requests: &Mutex<Vec<Request>>,
     handler: &Handler,
 ) -> io::Result<()> {
     let request = read(&mut stream)?;
     let before = {
-        let mut asked = asked.lock().unwrap();
-        let before = asked.iter().filter(|r| r.path == request.path).count();
-        asked.push(request.clone());
+        let mut requests = requests.lock().unwrap();
+        let before = requests.iter().filter(|r| r.path == request.path).count();
+        requests.push(request.clone());
         before
     };
     handler(&request, before).send(&mut stream)
 }
 
-/// Reads a request's head.
+/// Reads the head of a request.
 pub fn read(stream: &mut impl Read) -> io::Result<Request> {
     let mut lines = BufReader::with_capacity(1, stream).lines();
     let mut next = move || {
@@ -264,7 +266,7 @@ pub fn read(stream: &mut impl Read) -> io::Result<Request> {
     })
 }
 
-/// A version of a file, as S3 keeps it.
+/// A version of an object in S3.
 #[derive(Debug, Clone)]
 pub struct Object {
     pub content: Vec<u8>,
@@ -273,7 +275,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// A tar of `size` bytes that are easily told from others'.
+    /// `size` bytes that differ for each `seed`.
     pub fn new(size: usize, seed: u8, etag: &'static str) -> Object {
         let byte = |i: usize| u8::try_from(i / 251 % 256).unwrap() ^ seed;
         Object {
@@ -283,7 +285,7 @@ impl Object {
         }
     }
 
-    /// Answers as S3 does: a part if it is asked for and the version is still the same.
+    /// Responds like S3: with a part if a range is requested and the version is the same.
     pub fn get(&self, request: &Request) -> Reply {
         let wanted = request
             .header("range")

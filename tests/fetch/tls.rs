@@ -1,4 +1,4 @@
-//! TLS: who is believed, and who is not.
+//! TLS: which certificates are trusted.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,14 +13,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::server::{Object, Reply, Request, Server};
 use super::{Host, logs, refused};
 
-/// An authority and a server's certificate for 127.0.0.1 and bucket.test, made by openssl(1).
+/// A certificate authority and a server certificate, made by openssl(1).
 pub struct Authority {
     dir: TempDir,
     pub server: Arc<ServerConfig>,
 }
 
 impl Authority {
-    /// One for all tests; it takes a moment to make.
+    /// One for all tests, for 127.0.0.1 and bucket.test: openssl is slow.
     pub fn get() -> &'static Authority {
         static ONE: OnceLock<Authority> = OnceLock::new();
         ONE.get_or_init(|| Authority::new("subjectAltName=IP:127.0.0.1,DNS:bucket.test"))
@@ -59,7 +59,7 @@ impl Authority {
         }
     }
 
-    /// A host whose file /ca.pem is this authority, for a variable to name.
+    /// A host whose file /ca.pem is this authority's certificate.
     pub fn host(&self, mirror: &str, environment: &[(&str, &str)]) -> Host {
         let host = Host::mirror(mirror, environment);
         let bundle = host.dir.path().join("ca.pem");
@@ -91,12 +91,12 @@ pub fn good(request: &Request, _: usize) -> Reply {
 }
 
 #[test]
-fn an_unknown_authority_is_refused_at_once_and_loudly() {
+fn unknown_authority_is_not_retried() {
     let server = Server::https(Arc::clone(&Authority::get().server), good);
     let error = refused(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("UnknownIssuer"), "{error}");
     assert!(error.contains("AWS_CA_BUNDLE"), "{error}");
-    assert!(server.asked().is_empty(), "nothing is asked of a stranger");
+    assert!(server.requests().is_empty(), "no request is sent");
     let logged = logs::with(&server.url());
     assert_eq!(logged.iter().filter(|l| l.starts_with("ERROR")).count(), 1);
     assert!(
@@ -106,7 +106,7 @@ fn an_unknown_authority_is_refused_at_once_and_loudly() {
 }
 
 #[test]
-fn an_authority_of_ones_own_is_believed() {
+fn ca_bundle_is_trusted() {
     let server = Server::https(Arc::clone(&Authority::get().server), good);
     for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let host = Authority::get().host(&server.url(), &[(name, "/ca.pem")]);
@@ -115,17 +115,17 @@ fn an_authority_of_ones_own_is_believed() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused() {
+fn certificate_for_other_name_is_rejected() {
     let authority = Authority::new("subjectAltName=DNS:other.test");
     let server = Server::https(Arc::clone(&authority.server), good);
     let host = authority.host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
     let error = refused(&host);
     assert!(error.contains("TLS"), "{error}");
-    assert!(server.asked().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[test]
-fn a_bundle_that_is_none_ends_the_search() {
+fn missing_bundle_ends_search() {
     let server = Server::https(Arc::clone(&Authority::get().server), good);
     let host = Host::mirror(&server.url(), &[("AWS_CA_BUNDLE", "/absent/bundle.pem")]);
     let error = refused(&host);
@@ -134,7 +134,7 @@ fn a_bundle_that_is_none_ends_the_search() {
 }
 
 #[test]
-fn https_never_leads_to_http() {
+fn redirect_to_http_is_refused() {
     let plain = Server::http(good);
     let to = plain.url();
     let server = Server::https(Arc::clone(&Authority::get().server), move |request, _| {
@@ -143,11 +143,11 @@ fn https_never_leads_to_http() {
     let host = Authority::get().host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
     let error = refused(&host);
     assert!(error.contains("redirected from https to http"), "{error}");
-    assert!(plain.asked().is_empty());
+    assert!(plain.requests().is_empty());
 }
 
 #[test]
-fn what_speaks_no_tls_is_not_spoken_to() {
+fn plain_http_on_tls_port_is_an_error() {
     let plain = Server::http(good);
     let url = plain.url().replace("http:", "https:");
     let mut host = Host::mirror(&url, &[]);

@@ -1,4 +1,4 @@
-//! From the web through the verifier into the cache, and from there again without a web.
+//! A download that is verified, stored in the cache, and read back.
 
 use std::os::unix::fs::symlink;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use super::Host;
 use super::server::{Object, Reply, Server};
 use super::signing::{cert, sign};
 
-/// Serves tars, each signed.
+/// Serves this tar and its signature.
 fn serve(cert: Cert, tar: Object) -> Server {
     let signature = sign(&cert, &tar.content);
     Server::http(move |request, _| {
@@ -27,7 +27,7 @@ fn serve(cert: Cert, tar: Object) -> Server {
     })
 }
 
-/// A host that trusts this key and asks this server.
+/// A host that trusts this key and uses this mirror.
 fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, TrustPolicy) {
     let mut all = vec![("ECS_INIT_KEYRING", "/keys.pgp")];
     all.extend(environment);
@@ -43,7 +43,7 @@ fn keep(host: &Host, trust: &TrustPolicy, download: Download) -> ecs_init::error
 }
 
 #[test]
-fn what_was_verified_is_there_without_a_web() {
+fn stored_tar_is_available_offline() {
     let cert = cert();
     let server = serve(cert.clone(), Object::new(700_000, 3, "\"one\""));
     let (host, trust) = host(&cert, &server, &[]);
@@ -72,7 +72,7 @@ fn what_was_verified_is_there_without_a_web() {
 }
 
 #[test]
-fn what_was_tampered_with_leaves_nothing() {
+fn rejected_tar_leaves_no_file() {
     let cert = cert();
     let signature = sign(&cert, &Object::new(700_000, 3, "").content);
     let server = Server::http(move |request, _| {
@@ -90,7 +90,7 @@ fn what_was_tampered_with_leaves_nothing() {
 }
 
 #[test]
-fn the_signature_that_was_fetched_for_a_package_stays() {
+fn downloaded_signature_of_packaged_tar_is_stored() {
     let cert = cert();
     let tar = Object::new(5000, 9, "\"one\"");
     let server = serve(cert.clone(), tar.clone());
@@ -109,5 +109,8 @@ fn the_signature_that_was_fetched_for_a_package_stays() {
     host.cache.store_signature(&verified).unwrap();
     assert!(host.cache.open().unwrap().signature().is_some());
     assert_eq!(host.cache.state(), State::ReloadNeeded);
-    assert!(server.tars().is_empty(), "only the signature was fetched");
+    assert!(
+        server.tar_requests().is_empty(),
+        "only the signature was downloaded"
+    );
 }

@@ -1,4 +1,4 @@
-//! The region from the instance metadata service.
+//! The region from IMDS.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use ecs_init::fetch::imds;
 use ecs_init::sys::signal::Stop;
 
 use super::Host;
-use super::server::{NOBODY, Reply, Request, Server};
+use super::server::{CLOSED_PORT, Reply, Request, Server};
 
-/// Version 2 of the service: no value without the token.
+/// IMDS version 2: no value without the token.
 fn v2(request: &Request, _: usize) -> Reply {
     let seconds = request.header("x-aws-ec2-metadata-token-ttl-seconds");
     match (request.method.as_str(), request.path.as_str()) {
@@ -31,35 +31,35 @@ fn region(server: &Server) -> Result<String, String> {
     imds::region(&host.config, &Stop::never()).map_err(|e| e.to_string())
 }
 
-/// What the service's answers lead to, and how often it was asked: by a run in which no try can
-/// have run out of its time (1 s), `pauses` between them aside.
-fn asked(
+/// The region with these responses, and the number of requests. Repeats until no attempt can have
+/// timed out (1 s each, plus `pauses`).
+fn region_and_requests(
     pauses: Duration,
-    answers: impl Fn(&Request, usize) -> Reply + Copy + Send + Sync + 'static,
+    handler: impl Fn(&Request, usize) -> Reply + Copy + Send + Sync + 'static,
 ) -> (Result<String, String>, usize) {
     loop {
-        let server = Server::http(answers);
+        let server = Server::http(handler);
         let start = Instant::now();
         let region = region(&server);
         if start.elapsed() < pauses + Duration::from_millis(900) {
-            return (region, server.asked().len());
+            return (region, server.requests().len());
         }
     }
 }
 
 #[test]
-fn token_then_region() {
-    let (region, asked) = asked(Duration::ZERO, v2);
+fn region_from_imds_with_token() {
+    let (region, requests) = region_and_requests(Duration::ZERO, v2);
     assert_eq!(region.as_deref(), Ok("xx-test-1"));
-    assert_eq!(asked, 2);
+    assert_eq!(requests, 2);
 }
 
 #[test]
-fn never_through_a_proxy() {
+fn imds_uses_no_proxy() {
     let server = Server::http(v2);
-    let proxy = Server::http(|_, _| Reply::new(500, "a proxy saw it"));
+    let proxy = Server::http(|_, _| Reply::new(500, "proxied"));
     let proxy_url = proxy.url();
-    // 0.0.0.0 is this host too, but none of the addresses that never have a proxy.
+    // 0.0.0.0 is this host, too, but unlike loopback addresses not exempt from proxies.
     let url = format!("http://0.0.0.0:{}", server.address.port());
     let host = Host::new(&[
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url),
@@ -68,11 +68,11 @@ fn never_through_a_proxy() {
     ]);
     let region = imds::region(&host.config, &Stop::never()).unwrap();
     assert_eq!(region, "xx-test-1");
-    assert!(proxy.asked().is_empty());
+    assert!(proxy.requests().is_empty());
 }
 
 #[test]
-fn a_service_that_is_not_up_yet_is_asked_again() {
+fn imds_503_is_retried() {
     let server = Server::http(|request, before| {
         if before == 0 {
             Reply::new(503, "wait")
@@ -84,10 +84,10 @@ fn a_service_that_is_not_up_yet_is_asked_again() {
 }
 
 #[test]
-fn without_an_answer_there_is_no_region() {
-    for (status, tries, pauses) in [(403, 1, 0), (404, 1, 0), (503, 4, 1750)] {
+fn imds_error_status_is_an_unknown_region() {
+    for (status, attempts, pauses) in [(403, 1, 0), (404, 1, 0), (503, 4, 1750)] {
         let pauses = Duration::from_millis(pauses);
-        let (region, asked) = asked(pauses, move |_, _| Reply::new(status, "no"));
+        let (region, requests) = region_and_requests(pauses, move |_, _| Reply::new(status, "no"));
         let error = region.unwrap_err();
         for part in [
             "the region is unknown",
@@ -96,12 +96,12 @@ fn without_an_answer_there_is_no_region() {
         ] {
             assert!(error.contains(part), "{error}");
         }
-        assert_eq!(asked, tries);
+        assert_eq!(requests, attempts);
     }
 }
 
 #[test]
-fn what_is_no_region_is_none() {
+fn invalid_region_in_imds_is_an_error() {
     for answer in ["", "EU West", "../../x", "evil.test/", &"x".repeat(5000)] {
         let answer = answer.to_owned();
         let server = Server::http(move |request, before| match request.method.as_str() {
@@ -114,8 +114,8 @@ fn what_is_no_region_is_none() {
 }
 
 #[test]
-fn nobody_there_is_said_so() {
-    let host = Host::new(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", NOBODY)]);
+fn unreachable_imds_is_an_error() {
+    let host = Host::new(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", CLOSED_PORT)]);
     let error = imds::region(&host.config, &Stop::never())
         .unwrap_err()
         .to_string();

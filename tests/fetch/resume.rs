@@ -1,4 +1,4 @@
-//! Transfers that end early, stand still, or change under our hands.
+//! Transfers that end early, stall, or whose file changes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::server::{Body, Object, Reply, Request, Server};
 use super::{Host, refused};
 
 const SIZE: usize = 3_000_000;
-/// Where the first transfer ends: in the middle of a buffer.
+/// Where the first transfer ends: not at a buffer's end.
 const CUT: usize = 1_234_567;
 
-/// Serves a tar by this function, and a signature that says how often it was asked for.
+/// Serves the tar with this handler, and a numbered signature.
 fn serve(tar: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
     Server::http(move |request, before| {
         if request.is_tar() {
@@ -24,72 +24,64 @@ fn serve(tar: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Serv
     })
 }
 
-fn ranges(server: &Server) -> Vec<Option<(String, String)>> {
-    let pair = |r: &Request| Some((r.header("range")?.into(), r.header("if-range")?.into()));
-    server.tars().iter().map(pair).collect()
+/// Serves this tar; the first transfer is cut.
+fn serve_cut(tar: Object) -> Server {
+    serve(move |request, before| {
+        let reply = tar.get(request);
+        if before == 0 {
+            reply.body(Body::Cut(CUT))
+        } else {
+            reply
+        }
+    })
 }
 
-/// The headers that ask for what the cut left out; as an entry of [`ranges`].
+/// `Range` and `If-Range` of each request for the tar.
+fn ranges(server: &Server) -> Vec<Option<(String, String)>> {
+    let pair = |r: &Request| Some((r.header("range")?.into(), r.header("if-range")?.into()));
+    server.tar_requests().iter().map(pair).collect()
+}
+
+/// The entry of [`ranges`] that requests the rest after [`CUT`].
 #[allow(clippy::unnecessary_wraps)]
 fn rest(validator: &str) -> Option<(String, String)> {
     Some((format!("bytes={CUT}-"), validator.into()))
 }
 
 #[test]
-fn a_cut_transfer_resumes() {
+fn interrupted_transfer_resumes() {
     let tar = Object::new(SIZE, 1, "\"one\"");
     let whole = tar.content.clone();
-    let server = serve(move |request, before| {
-        let reply = tar.get(request);
-        if before == 0 {
-            reply.body(Body::Cut(CUT))
-        } else {
-            reply
-        }
-    });
+    let server = serve_cut(tar);
     let (content, signature) = Host::mirror(&server.url(), &[]).content().unwrap();
     assert!(content == whole);
     assert_eq!(ranges(&server), [None, rest("\"one\"")]);
-    assert_eq!(signature, b"signature 0", "nothing changed: fetched once");
+    assert_eq!(signature, b"signature 0", "downloaded once");
 }
 
 #[test]
-fn a_date_will_do_where_the_tag_is_weak() {
+fn resume_by_last_modified_with_weak_etag() {
     let date = "Sat, 21 Nov 2026 10:00:00 GMT";
     let mut tar = Object::new(SIZE, 1, "W/\"weak\"");
     tar.modified = Some(date);
     let whole = tar.content.clone();
-    let server = serve(move |request, before| {
-        let reply = tar.get(request);
-        if before == 0 {
-            reply.body(Body::Cut(CUT))
-        } else {
-            reply
-        }
-    });
+    let server = serve_cut(tar);
     assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
     assert_eq!(ranges(&server), [None, rest(date)]);
 }
 
 #[test]
-fn without_a_tag_it_begins_again() {
+fn no_validator_restarts() {
     let mut tar = Object::new(SIZE, 1, "");
     tar.etag = None;
     let whole = tar.content.clone();
-    let server = serve(move |request, before| {
-        let reply = tar.get(request);
-        if before == 0 {
-            reply.body(Body::Cut(CUT))
-        } else {
-            reply
-        }
-    });
+    let server = serve_cut(tar);
     assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
     assert_eq!(ranges(&server), [None, None]);
 }
 
 #[test]
-fn a_tar_that_changed_begins_again_with_its_own_signature() {
+fn changed_tar_restarts_with_new_signature() {
     let (old, new) = (
         Object::new(SIZE, 1, "\"old\""),
         Object::new(SIZE - 999, 2, "\"new\""),
@@ -109,7 +101,7 @@ fn a_tar_that_changed_begins_again_with_its_own_signature() {
 }
 
 #[test]
-fn a_server_without_ranges_sends_it_all_again() {
+fn server_without_ranges_sends_whole_file() {
     let tar = Object::new(SIZE, 1, "\"one\"");
     let whole = tar.content.clone();
     let server = serve(move |_, before| {
@@ -125,8 +117,8 @@ fn a_server_without_ranges_sends_it_all_again() {
 }
 
 #[test]
-fn a_part_that_does_not_fit_is_not_joined() {
-    for lie in [
+fn mismatching_part_is_not_appended() {
+    for range in [
         "bytes 0-2999999/3000000",
         "bytes 1234568-2999999/3000000",
         "bytes 1234567-2999999/4000000",
@@ -136,16 +128,16 @@ fn a_part_that_does_not_fit_is_not_joined() {
         let whole = tar.content.clone();
         let server = serve(move |request, before| match before {
             0 => tar.get(request).body(Body::Cut(CUT)),
-            1 => Reply::new(206, &tar.content[CUT..]).with("Content-Range", lie),
+            1 => Reply::new(206, &tar.content[CUT..]).with("Content-Range", range),
             _ => tar.get(request),
         });
         assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
-        assert_eq!(ranges(&server), [None, rest("\"one\""), None], "{lie}");
+        assert_eq!(ranges(&server), [None, rest("\"one\""), None], "{range}");
     }
 }
 
 #[test]
-fn a_server_that_knows_no_such_range_is_asked_for_all() {
+fn status_416_restarts() {
     let tar = Object::new(SIZE, 1, "\"one\"");
     let whole = tar.content.clone();
     let server = serve(move |request, before| match before {
@@ -158,18 +150,18 @@ fn a_server_that_knows_no_such_range_is_asked_for_all() {
 }
 
 #[test]
-fn a_tar_that_never_rests_is_given_up() {
+fn tar_that_changes_repeatedly_fails() {
     let server = serve(|request, before| {
         let etag = ["\"0\"", "\"1\"", "\"2\"", "\"3\"", "\"4\"", "\"5\""][before % 6];
         Object::new(SIZE, 1, etag).get(request).body(Body::Cut(CUT))
     });
     let error = refused(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("changed 3 times"), "{error}");
-    assert_eq!(server.tars().len(), 5);
+    assert_eq!(server.tar_requests().len(), 5);
 }
 
 #[test]
-fn a_length_that_is_a_lie_is_not_believed() {
+fn too_short_body_is_an_error() {
     let server = serve(|_, _| {
         Reply::new(200, vec![0; 5000])
             .with("Content-Length", "9000")
@@ -183,12 +175,12 @@ fn a_length_that_is_a_lie_is_not_believed() {
 }
 
 #[test]
-fn a_transfer_that_stands_still_is_resumed() {
+fn stalled_transfer_resumes() {
     let tar = Object::new(SIZE, 1, "\"one\"");
     let whole = tar.content.clone();
     let server = serve(move |request, _| {
         let reply = tar.get(request);
-        // Until it goes on from something: a busy machine may stand still elsewhere, too.
+        // Until it resumes: a slow machine may time out elsewhere, too.
         if request.header("range").is_none() {
             reply.body(Body::Stall(CUT))
         } else {
@@ -203,7 +195,7 @@ fn a_transfer_that_stands_still_is_resumed() {
 }
 
 #[test]
-fn a_server_that_drips_is_left() {
+fn slow_transfer_is_aborted_and_resumed() {
     let tar = Object::new(SIZE, 1, "\"one\"");
     let whole = tar.content.clone();
     let server = serve(move |request, _| {
@@ -215,7 +207,7 @@ fn a_server_that_drips_is_left() {
         }
     });
     let mut host = Host::mirror(&server.url(), &[]);
-    // A drop every 10 ms never lets the read time out.
+    // A byte every 10 ms never lets the read time out.
     host.options.min_throughput = MinThroughput {
         bytes: 10_000,
         interval: Duration::from_millis(500),
@@ -226,14 +218,14 @@ fn a_server_that_drips_is_left() {
 }
 
 #[test]
-fn a_head_that_never_comes_is_waited_for_in_vain_only_so_long() {
-    let again: [AtomicBool; 2] = Default::default();
+fn missing_response_head_times_out_and_is_retried() {
+    let retried: [AtomicBool; 2] = Default::default();
     let server = Server::http(move |request, before| {
-        let again = &again[usize::from(request.is_tar())];
+        let retried = &retried[usize::from(request.is_tar())];
         if before > 0 {
-            again.store(true, Ordering::SeqCst);
+            retried.store(true, Ordering::SeqCst);
         }
-        while !again.load(Ordering::SeqCst) {
+        while !retried.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(10));
         }
         if request.is_tar() {
@@ -245,11 +237,11 @@ fn a_head_that_never_comes_is_waited_for_in_vain_only_so_long() {
     let mut host = Host::mirror(&server.url(), &[]);
     host.options.timeouts.head = Duration::from_millis(200);
     assert_eq!(host.content().unwrap().0.len(), 1000);
-    assert!(server.tars().len() >= 2);
+    assert!(server.tar_requests().len() >= 2);
 }
 
 #[test]
-fn more_than_was_said_is_not_taken() {
+fn body_longer_than_announced_is_an_error() {
     let server = serve(|request, before| {
         let tar = Object::new(SIZE, 1, "\"one\"");
         if before == 0 {

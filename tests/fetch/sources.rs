@@ -1,4 +1,4 @@
-//! Which place is asked, in which order, and which failure leads to the next.
+//! The order of the sources, and which errors lead to a retry or to the next source.
 
 use std::fs;
 
@@ -24,13 +24,13 @@ pub fn good() -> Server {
     })
 }
 
-/// Answers everything with this status.
+/// Responds to everything with this status.
 fn bad(status: u16) -> Server {
     Server::http(move |_, _| Reply::new(status, "no"))
 }
 
 #[test]
-fn the_mirror_has_it_and_nobody_else_is_asked() {
+fn mirror_is_tried_first() {
     let server = good();
     let host = Host::mirror(&format!("{}/a/b/", server.url()), &[]);
     let mut search = host.search_in(|| panic!("the region is not needed"));
@@ -43,16 +43,16 @@ fn the_mirror_has_it_and_nobody_else_is_asked() {
     assert!(content == tar().content);
     assert_eq!(signature, b"signature");
     let agent = format!("ecs-init/{}", env!("CARGO_PKG_VERSION"));
-    for request in server.asked() {
+    for request in server.requests() {
         assert_eq!(request.header("user-agent"), Some(agent.as_str()));
         assert_eq!(request.header("accept-encoding"), Some("identity"));
     }
     drop(download);
-    assert!(host.names().is_empty(), "what is not kept is gone");
+    assert!(host.names().is_empty(), "dropped downloads are removed");
 }
 
 #[test]
-fn file_then_mirror_then_region_then_partition() {
+fn sources_in_order() {
     for status in [403, 404, 400, 410, 501] {
         let (mirror, s3) = (bad(status), bad(status));
         let host = Host::new(&[
@@ -63,7 +63,7 @@ fn file_then_mirror_then_region_then_partition() {
         ]);
         let mut search = host.search_in(|| Ok("xx-test-1".into()));
         let error = search.next(host.cache.dir()).unwrap_err().to_string();
-        // Once each: what is not there is not asked for again.
+        // Once each: these statuses are not retried.
         assert_eq!(mirror.paths(), ["/ecs-agent-v1.99.0.tar.asc"]);
         assert_eq!(
             s3.paths(),
@@ -86,7 +86,7 @@ fn file_then_mirror_then_region_then_partition() {
 }
 
 #[test]
-fn a_403_leads_to_the_next_place() {
+fn status_403_tries_next_source() {
     let (mirror, s3) = (bad(403), good());
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
@@ -96,7 +96,7 @@ fn a_403_leads_to_the_next_place() {
     };
     let url = format!("{s3_url}/amazon-ecs-agent-xx-test-1/ecs-agent-latest.tar");
     assert_eq!(download.source(), &TarSource::Url(url));
-    // Asked again, the search goes on where it was.
+    // The search continues with the next source.
     let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
         panic!();
     };
@@ -106,7 +106,7 @@ fn a_403_leads_to_the_next_place() {
 }
 
 #[test]
-fn without_a_signature_there_is_no_tar() {
+fn missing_signature_skips_source() {
     let server = Server::http(|request, _| {
         let status = if request.is_tar() { 200 } else { 404 };
         Reply::new(status, "x")
@@ -114,18 +114,18 @@ fn without_a_signature_there_is_no_tar() {
     let host = Host::mirror(&server.url(), &[]);
     let error = refused(&host);
     assert!(error.contains("404"), "{error}");
-    assert!(server.tars().is_empty(), "the tar is not even asked for");
+    assert!(server.tar_requests().is_empty(), "the tar is not requested");
 }
 
 #[test]
-fn a_signature_is_short() {
+fn oversized_signature_is_an_error() {
     let server = Server::http(|_, _| Reply::new(200, vec![b'x'; 70_000]));
     let error = refused(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("larger than 65536 bytes"), "{error}");
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn transient_statuses_are_retried() {
     for status in [500, 502, 503, 504, 429, 408] {
         let server = Server::http(move |request, before| {
             if before < 2 {
@@ -138,25 +138,25 @@ fn what_may_pass_is_tried_again() {
         });
         let host = Host::mirror(&server.url(), &[]);
         assert!(host.content().unwrap().0 == tar().content);
-        assert_eq!(server.tars().len(), 3);
-        assert_eq!(server.asked().len(), 6);
+        assert_eq!(server.tar_requests().len(), 3);
+        assert_eq!(server.requests().len(), 6);
     }
 }
 
 #[test]
-fn patience_has_an_end() {
+fn retries_end_at_time_limit() {
     let server = bad(503);
     let mut host = Host::mirror(&server.url(), &[]);
-    let again = host.asks_again(
-        || server.asked().len(),
+    let retried = host.retries(
+        || server.requests().len(),
         |error| error.contains("HTTP status 503"),
     );
-    assert!(again, "a 503 may pass");
+    assert!(retried, "503 is transient");
 }
 
 #[test]
-fn a_refused_connection_is_tried_again() {
-    // Of an address that no other test takes ports of.
+fn refused_connection_is_retried() {
+    // On an address whose ports no other test uses.
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -177,10 +177,10 @@ fn a_refused_connection_is_tried_again() {
 }
 
 #[test]
-fn too_large_by_its_own_word() {
+fn content_length_over_limit_is_an_error() {
     let server = Server::http(|request, _| {
         if request.is_tar() {
-            // The body stays away: who reads it waits for ever.
+            // No body: reading it would never end.
             Reply::new(200, "")
                 .with("Content-Length", "5000000000")
                 .body(Body::Stall(0))
@@ -192,12 +192,12 @@ fn too_large_by_its_own_word() {
     let error = refused(&host);
     assert!(error.contains("larger than 100000 bytes"), "{error}");
     assert!(error.contains("ECS_INIT_DOWNLOAD_LIMIT"), "{error}");
-    assert_eq!(server.tars().len(), 1);
+    assert_eq!(server.tar_requests().len(), 1);
     assert!(host.names().is_empty());
 }
 
 #[test]
-fn too_large_by_count() {
+fn chunked_body_over_limit_is_an_error() {
     let server = Server::http(|request, _| {
         if request.is_tar() {
             tar().get(request).body(Body::Chunked)
@@ -214,7 +214,7 @@ fn too_large_by_count() {
 }
 
 #[test]
-fn what_comes_encoded_is_not_taken() {
+fn content_encoding_is_an_error() {
     let server = Server::http(|request, _| {
         if request.is_tar() {
             tar().get(request).with("Content-Encoding", "gzip")
@@ -224,33 +224,33 @@ fn what_comes_encoded_is_not_taken() {
     });
     let error = refused(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("encoded the file (gzip)"), "{error}");
-    assert_eq!(server.tars().len(), 1);
+    assert_eq!(server.tar_requests().len(), 1);
 }
 
 #[test]
-fn redirects_are_followed_but_not_for_ever() {
+fn redirects_are_limited() {
     let target = good();
     let to = target.url();
     let server = Server::http(move |request, _| {
-        Reply::new(302, "elsewhere").with("Location", format!("{to}/x{}?sig=verbot", request.path))
+        Reply::new(302, "moved").with("Location", format!("{to}/x{}?sig=verbot", request.path))
     });
     let host = Host::mirror(&server.url(), &[]);
     let (_, signature) = host.content().unwrap();
     assert_eq!(signature, b"signature");
     let first = target.paths().remove(0);
     assert_eq!(first, "/x/ecs-agent-latest.tar.asc?sig=verbot");
-    // A query may be what gives access. (ureq's own lines are for the logger to leave out.)
+    // A query may grant access. (The logger drops ureq's own lines.)
     let lines = logs::with("verbot");
     assert!(!lines.iter().any(|l| l.contains(" ecs_init")), "{lines:?}");
 
-    let round = Server::http(|request, _| Reply::new(307, "").with("Location", &request.path));
-    let error = refused(&Host::mirror(&round.url(), &[]));
+    let cycle = Server::http(|request, _| Reply::new(307, "").with("Location", &request.path));
+    let error = refused(&Host::mirror(&cycle.url(), &[]));
     assert!(error.contains("redirected more than 5 times"), "{error}");
-    assert_eq!(round.asked().len(), 6);
+    assert_eq!(cycle.requests().len(), 6);
 }
 
 #[test]
-fn a_file_by_its_path_comes_first() {
+fn configured_file_is_used_first() {
     let host = Host::new(&[
         ("ECS_INIT_AGENT_TAR", "/srv/agent.tar"),
         ("ECS_INIT_MIRROR", "http://127.0.0.1:1"),
@@ -269,7 +269,7 @@ fn a_file_by_its_path_comes_first() {
 }
 
 #[test]
-fn the_signature_of_a_cached_version_is_fetched_alone() {
+fn signature_of_cached_version_only() {
     let (mirror, s3) = (bad(404), good());
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
