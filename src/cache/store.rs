@@ -111,7 +111,7 @@ fn remove_if_exists(path: &Path) -> io::Result<()> {
 /// A point at which the tests kill the process.
 #[cfg(test)]
 fn step() {
-    super::tests::die_if_due();
+    super::tests::stop_at_last_step();
 }
 
 #[cfg(not(test))]

@@ -1,5 +1,5 @@
-//! The cache's promise: killed at any moment, it holds the old tar or the new, each with its own
-//! signature. The tests kill real processes, with SIGKILL, at every step and at random moments.
+//! Crash safety: after SIGKILL at any moment the cache has the old tar or the new one, with its own
+//! signature. The tests kill real processes at every step and at random moments.
 
 use std::env;
 use std::fs;
@@ -14,24 +14,25 @@ use super::*;
 use crate::fs::remove_stale;
 use crate::testing::TempDir;
 
-/// How many more steps this process lives; negative: for ever.
-static STEPS: AtomicI64 = AtomicI64::new(-1);
+/// How many steps are left before this process stops; negative: no limit.
+static STEPS_LEFT: AtomicI64 = AtomicI64::new(-1);
 
-/// Called after each step of a commit. Where the process is due it says so and waits for its end.
-pub(super) fn die_if_due() {
-    if STEPS.load(Ordering::Relaxed) >= 0 && STEPS.fetch_sub(1, Ordering::Relaxed) == 0 {
-        println!("\ndue");
+/// Called after each step of [`Cache::replace_tar`]. At the last step, prints a line and waits for
+/// SIGKILL.
+pub(super) fn stop_at_last_step() {
+    if STEPS_LEFT.load(Ordering::Relaxed) >= 0 && STEPS_LEFT.fetch_sub(1, Ordering::Relaxed) == 0 {
+        println!("\nlast step");
         loop {
             std::thread::park();
         }
     }
 }
 
-/// Environment of a process that is to be killed: the root, and the steps it lives.
+/// Environment variables of the child process: the root, and the number of steps.
 const ROOT: &str = "TEST_CACHE_ROOT";
-const LIVES: &str = "TEST_CACHE_STEPS";
+const STEPS: &str = "TEST_CACHE_STEPS";
 
-/// A tar of 256 KiB that is one letter all through, and its signature.
+/// A tar of 256 KiB that repeats one letter, and its signature.
 fn content(letter: u8) -> (Vec<u8>, Vec<u8>) {
     (vec![letter; 256 * 1024], vec![letter; 500])
 }
@@ -40,7 +41,7 @@ fn digest(letter: u8) -> String {
     format!("{letter:02x}").repeat(8)
 }
 
-fn commit(cache: &Cache, letter: u8) {
+fn store(cache: &Cache, letter: u8) {
     let (tar, signature) = content(letter);
     fs::create_dir_all(cache.dir()).unwrap();
     remove_stale(cache.dir()).unwrap();
@@ -51,8 +52,9 @@ fn commit(cache: &Cache, letter: u8) {
         .unwrap();
 }
 
-/// Which letter's tar and signature the cache holds; none if it holds nothing. Panics on a mix.
-fn holds(cache: &Cache) -> Option<(u8, bool)> {
+/// The letter of the cached tar, and whether it has a signature; `None` if the cache is empty.
+/// Panics if tar and signature do not match.
+fn cached(cache: &Cache) -> Option<(u8, bool)> {
     if fs::symlink_metadata(cache.dir().join(TAR)).is_err() {
         return None;
     }
@@ -61,80 +63,84 @@ fn holds(cache: &Cache) -> Option<(u8, bool)> {
     (&found.file().file).read_to_end(&mut tar).unwrap();
     let letter = tar[0];
     let (whole, signature) = content(letter);
-    assert!(tar == whole, "the tar is whole");
+    assert!(tar == whole, "the tar is complete");
     let signed = found.signature().is_some();
     if let Some(found) = found.signature() {
-        assert!(found == signature, "the signature is this tar's");
+        assert!(found == signature, "the signature belongs to the tar");
     }
     Some((letter, signed))
 }
 
-/// The caches that a commit may come upon.
-const BEFORE: [&str; 5] = ["nothing", "ours", "the same", "a plain file", "a package's"];
+/// States of the cache before the store.
+const BEFORE: [&str; 5] = ["empty", "stored", "same", "plain file", "packaged"];
 
 fn prepare(cache: &Cache, before: &str) -> Option<(u8, bool)> {
     let (tar, signature) = content(b'o');
     fs::create_dir_all(cache.dir()).unwrap();
     let here = |name: &str| cache.dir().join(name);
     match before {
-        "ours" => commit(cache, b'o'),
-        "the same" => commit(cache, b'n'),
-        "a plain file" => {
+        "stored" => store(cache, b'o'),
+        "same" => store(cache, b'n'),
+        "plain file" => {
             fs::write(here(TAR), tar).unwrap();
             fs::write(here("ecs-agent.tar.asc"), signature).unwrap();
         }
-        "a package's" => {
+        "packaged" => {
             fs::write(here("ecs-agent-v1.99.0.tar"), tar).unwrap();
             symlink("ecs-agent-v1.99.0.tar", here(TAR)).unwrap();
         }
         _ => {}
     }
-    holds(cache)
+    cached(cache)
 }
 
-fn child(test: &str, root: &Path, lives: i64) -> Command {
+fn child(test: &str, root: &Path, steps: i64) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
         .args([&format!("cache::tests::{test}"), "--exact", "--nocapture"])
         .env(ROOT, root)
-        .env(LIVES, lives.to_string())
+        .env(STEPS, steps.to_string())
         .stdout(Stdio::piped());
     command
 }
 
 #[test]
-fn killed_at_every_step() {
+fn crash_at_every_step_keeps_old_or_new_tar() {
     if let Some(root) = env::var_os(ROOT) {
-        STEPS.store(env::var(LIVES).unwrap().parse().unwrap(), Ordering::Relaxed);
-        commit(&Cache::new(&Root::new(root)), b'n');
+        STEPS_LEFT.store(env::var(STEPS).unwrap().parse().unwrap(), Ordering::Relaxed);
+        store(&Cache::new(&Root::new(root)), b'n');
         return;
     }
     for before in BEFORE {
-        for lives in 0.. {
+        for steps in 0.. {
             let dir = TempDir::new("steps");
             let cache = Cache::new(&Root::new(dir.path()));
             let old = prepare(&cache, before);
             let new = Some((b'n', true));
 
-            let mut child = child("killed_at_every_step", dir.path(), lives)
-                .spawn()
-                .unwrap();
+            let mut child = child(
+                "crash_at_every_step_keeps_old_or_new_tar",
+                dir.path(),
+                steps,
+            )
+            .spawn()
+            .unwrap();
             let output = BufReader::new(child.stdout.take().unwrap());
-            let due = output.lines().any(|line| line.unwrap() == "due");
+            let stopped = output.lines().any(|line| line.unwrap() == "last step");
             child.kill().unwrap();
             let status = child.wait().unwrap();
-            let now = holds(&cache);
-            if !due {
-                assert!(status.success(), "the commit of the child");
+            let now = cached(&cache);
+            if !stopped {
+                assert!(status.success(), "the child's exit status");
                 assert_eq!(now, new);
-                assert!(lives >= 9, "only {lives} steps; is the hook called?");
+                assert!(steps >= 9, "only {steps} steps; is the hook called?");
                 break;
             }
-            assert!(now == old || now == new, "{before}, step {lives}: {now:?}");
+            assert!(now == old || now == new, "{before}, step {steps}: {now:?}");
 
-            // What was left over does not hinder the next one, nor outlive it.
-            commit(&cache, b'x');
-            assert_eq!(holds(&cache), Some((b'x', true)));
+            // Leftovers do not affect the next store, and are removed.
+            store(&cache, b'x');
+            assert_eq!(cached(&cache), Some((b'x', true)));
             let mut names: Vec<_> = fs::read_dir(cache.dir())
                 .unwrap()
                 .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -148,26 +154,28 @@ fn killed_at_every_step() {
 }
 
 #[test]
-fn killed_at_random() {
+fn crash_at_random_keeps_old_or_new_tar() {
     if let Some(root) = env::var_os(ROOT) {
         let cache = Cache::new(&Root::new(root));
-        println!("\ncommitting");
+        println!("\nstoring");
         for letter in (b'a'..=b'z').cycle() {
-            commit(&cache, letter);
+            store(&cache, letter);
             cache.set_state(State::Cached).unwrap();
         }
     }
     let dir = TempDir::new("random");
     let cache = Cache::new(&Root::new(dir.path()));
-    commit(&cache, b'o');
+    store(&cache, b'o');
     cache.set_state(State::ReloadNeeded).unwrap();
     let mut seen = std::collections::BTreeSet::new();
     let mut longest = 30_000;
     for round in 1..=400 {
-        let mut child = child("killed_at_random", dir.path(), -1).spawn().unwrap();
+        let mut child = child("crash_at_random_keeps_old_or_new_tar", dir.path(), -1)
+            .spawn()
+            .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        while line != "committing\n" {
+        while line != "storing\n" {
             line.clear();
             assert!(output.read_line(&mut line).unwrap() > 0, "the child ended");
         }
@@ -175,23 +183,23 @@ fn killed_at_random() {
         std::thread::sleep(Duration::from_micros(micros));
         child.kill().unwrap();
         child.wait().unwrap();
-        let (letter, signed) = holds(&cache).expect("there is always a tar");
+        let (letter, signed) = cached(&cache).expect("there is always a tar");
         assert!(signed);
         assert_ne!(cache.state(), State::Uncached);
         seen.insert(letter);
         if round >= 40 && seen.len() > 1 {
             break;
         }
-        // On a slow disk a commit takes longer than they lived.
+        // On a slow disk a store takes longer than the children ran.
         if round % 40 == 0 {
             longest *= 3;
         }
     }
-    assert!(seen.len() > 1, "the children never got to commit: {seen:?}");
+    assert!(seen.len() > 1, "no child completed a store: {seen:?}");
 }
 
 #[test]
-fn states_as_the_reference_writes_them() {
+fn state_file_format() {
     let dir = TempDir::new("state");
     let cache = Cache::new(&Root::new(dir.path()));
     let state = |text: &str| {
@@ -226,7 +234,7 @@ fn states_as_the_reference_writes_them() {
 }
 
 #[test]
-fn a_package_links_to_a_version() {
+fn packaged_tar_has_version_and_signature() {
     let dir = TempDir::new("package");
     let cache = Cache::new(&Root::new(dir.path()));
     fs::create_dir_all(cache.dir()).unwrap();
@@ -245,7 +253,7 @@ fn a_package_links_to_a_version() {
 }
 
 #[test]
-fn an_absolute_link_stays_below_the_root() {
+fn absolute_link_stays_below_root() {
     let dir = TempDir::new("absolute");
     let cache = Cache::new(&Root::new(dir.path()));
     fs::create_dir_all(cache.dir()).unwrap();

@@ -1,4 +1,4 @@
-//! The transports against real sockets: pairs of them, and loopback.
+//! The transports over real sockets: socket pairs and loopback.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,10 +11,10 @@ use ureq::Agent;
 use super::*;
 use crate::testing::TempDir;
 
-/// An order to stop, and the end that gives it.
-fn order() -> (Stop, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    (Stop::from(OwnedFd::from(ours)), theirs)
+/// A stop request, and the stream that triggers it.
+fn stop_and_trigger() -> (Stop, UnixStream) {
+    let (stop, trigger) = UnixStream::pair().unwrap();
+    (Stop::from(OwnedFd::from(stop)), trigger)
 }
 
 fn unix_agent(path: PathBuf, stop: Stop) -> Agent {
@@ -24,7 +24,7 @@ fn unix_agent(path: PathBuf, stop: Stop) -> Agent {
     Agent::with_parts(config.build(), UnixConnector { path, stop }, NoResolver)
 }
 
-/// Reads up to the empty line that ends a request's head.
+/// Reads a request up to the empty line after its head.
 fn read_head(stream: &mut impl Read) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -35,38 +35,38 @@ fn read_head(stream: &mut impl Read) -> String {
 }
 
 #[test]
-fn a_request_goes_out_and_its_answer_comes_back() {
+fn request_and_response_over_unix_socket() {
     let dir = TempDir::new("unix");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
         let head = read_head(&mut s);
-        // In pieces, so that more than one wait is needed.
+        // In pieces: the client must wait more than once.
         for piece in ["HTTP/1.1 200 OK\r\nContent-", "Length: 5\r\n\r\nhe", "llo"] {
             s.write_all(piece.as_bytes()).unwrap();
         }
         head
     });
-    let mut answer = unix_agent(path, Stop::never())
+    let mut response = unix_agent(path, Stop::never())
         .get("http://x/a?b")
         .call()
         .unwrap();
-    assert_eq!(answer.body_mut().read_to_string().unwrap(), "hello");
+    assert_eq!(response.body_mut().read_to_string().unwrap(), "hello");
     assert!(server.join().unwrap().starts_with("GET /a?b HTTP/1.1\r\n"));
 }
 
 #[test]
-fn the_order_to_stop_ends_a_wait_for_an_answer() {
+fn stop_ends_wait_for_response() {
     let dir = TempDir::new("stop");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
-    let (stop, mut give) = order();
+    let (stop, mut trigger) = stop_and_trigger();
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
         read_head(&mut s);
-        give.write_all(b"!").unwrap();
-        // Says nothing, until the client hangs up.
+        trigger.write_all(b"!").unwrap();
+        // Sends nothing until the client closes.
         s.read(&mut [0]).unwrap()
     });
     let agent = unix_agent(path, stop);
@@ -76,15 +76,15 @@ fn the_order_to_stop_ends_a_wait_for_an_answer() {
 }
 
 #[test]
-fn the_order_to_stop_ends_a_write_that_nobody_reads() {
+fn stop_ends_blocked_write() {
     let dir = TempDir::new("write");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
-    let (stop, mut give) = order();
+    let (stop, mut trigger) = stop_and_trigger();
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
         read_head(&mut s);
-        give.write_all(b"!").unwrap();
+        trigger.write_all(b"!").unwrap();
         s
     });
     let agent = unix_agent(path, stop);
@@ -95,7 +95,7 @@ fn the_order_to_stop_ends_a_write_that_nobody_reads() {
 }
 
 #[test]
-fn an_answer_that_comes_before_the_body_is_sent_is_read() {
+fn early_response_is_read() {
     let dir = TempDir::new("early");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
@@ -105,17 +105,17 @@ fn an_answer_that_comes_before_the_body_is_sent_is_read() {
         s.write_all(b"HTTP/1.1 507 Full\r\nContent-Length: 4\r\n\r\nfull")
             .unwrap();
     });
-    let answer = unix_agent(path, Stop::never())
+    let response = unix_agent(path, Stop::never())
         .post("http://x/")
         .send(&vec![0; 64 << 20][..]);
-    let mut answer = answer.unwrap();
-    assert_eq!(answer.status(), 507);
-    assert_eq!(answer.body_mut().read_to_string().unwrap(), "full");
+    let mut response = response.unwrap();
+    assert_eq!(response.status(), 507);
+    assert_eq!(response.body_mut().read_to_string().unwrap(), "full");
     server.join().unwrap();
 }
 
 #[test]
-fn a_time_out_says_which_one_it_was() {
+fn timeout_error_names_the_limit() {
     let dir = TempDir::new("timeout");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
@@ -137,13 +137,13 @@ fn a_time_out_says_which_one_it_was() {
 }
 
 #[test]
-fn a_full_queue_is_waited_for_and_the_wait_can_end() {
+fn full_listen_queue_times_out() {
     let dir = TempDir::new("queue");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
-    // As bound it has room for more connections than a process may have open.
+    // The default queue is longer than the limit of open files.
     socket::shorten_queue(&listener).unwrap();
-    // Nobody accepts: sooner or later the kernel queues no more.
+    // Nothing accepts: at some point the queue is full.
     let mut queued = Vec::new();
     loop {
         match socket::connect_unix(&path) {
@@ -166,7 +166,7 @@ fn a_full_queue_is_waited_for_and_the_wait_can_end() {
 }
 
 #[test]
-fn errors_of_the_path_are_the_kernels() {
+fn connect_errors_have_io_kind() {
     let dir = TempDir::new("path");
     let kind = |path: PathBuf| {
         let error = unix_agent(path, Stop::never()).get("http://x/").call();
@@ -179,7 +179,7 @@ fn errors_of_the_path_are_the_kernels() {
     assert_eq!(kind("x".repeat(108).into()), ErrorKind::InvalidInput);
 }
 
-/// Several addresses, whatever the name.
+/// Resolves every name to these addresses.
 #[derive(Debug)]
 struct Fixed(Vec<SocketAddr>);
 
@@ -197,10 +197,10 @@ impl Resolver for Fixed {
 }
 
 #[test]
-fn a_refusing_address_leads_to_the_next() {
+fn refused_address_tries_next() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let open = listener.local_addr().unwrap();
-    // A port that nobody is given.
+    // Below the range of ephemeral ports.
     let closed = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
@@ -223,8 +223,8 @@ fn a_refusing_address_leads_to_the_next() {
         );
         agent.get("http://several/").call()
     };
-    let mut answer = get(&[closed, open]).unwrap();
-    assert_eq!(answer.body_mut().read_to_string().unwrap(), "ok");
+    let mut response = get(&[closed, open]).unwrap();
+    assert_eq!(response.body_mut().read_to_string().unwrap(), "ok");
     server.join().unwrap();
 
     let error = get(&[closed]).unwrap_err().into_io();
@@ -233,12 +233,12 @@ fn a_refusing_address_leads_to_the_next() {
 }
 
 #[test]
-fn a_kept_connection_is_open_only_while_the_peer_is_there_and_silent() {
+fn is_open_detects_close_and_stray_bytes() {
     let transport = || {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
+        let (stream, peer) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
         let buffers = LazyBuffers::new(1024, 1024);
-        (StreamTransport::new(ours, buffers, Stop::never()), theirs)
+        (StreamTransport::new(stream, buffers, Stop::never()), peer)
     };
     let (mut t, peer) = transport();
     assert!(t.is_open());
