@@ -131,7 +131,9 @@ logged; the exit code is 0.",
         aliases: &[],
         usage: &[""],
         summary: "load the cached image into Docker again; download it first if it is missing",
-        details: "The cached tar is verified again before it is loaded.",
+        details: "\
+The cached tar is verified again before it is loaded. With ECS_INIT_AGENT_SOURCE=registry, Docker
+pulls the image again.",
         options: &[],
         config: ConfigSource::Files,
         build: |_| Ok(Command::ReloadCache),
@@ -180,9 +182,10 @@ certificate and of the signing key; exits with 255 if the signature is not valid
         name: "rules",
         aliases: &[],
         usage: &[""],
-        summary: "print the firewall rules of pre-start in iptables-save format",
+        summary: "print the firewall rules of pre-start",
         details: "\
-Changes nothing. The bridge's name comes from Docker, or is docker0 if Docker does not answer.",
+The format is that of iptables-save or of `nft -f`. Changes nothing. The bridge's name comes from
+Docker, or is docker0 if Docker does not answer.",
         options: &[],
         config: ConfigSource::Files,
         build: |_| Ok(Command::Rules),

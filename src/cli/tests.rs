@@ -99,3 +99,24 @@ fn every_command_has_help() {
         assert_eq!(long, None, "{}", spec.name);
     }
 }
+
+/// The names in the first column of the table of commands.
+#[test]
+fn documentation_lists_every_command() {
+    let page = include_str!("../../docs/operations.md");
+    let section = page
+        .split("\n## ")
+        .find(|section| section.starts_with("Commands\n"));
+    let rows = section
+        .expect("the section")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    let names = cells.flat_map(|cell| cell.split(", "));
+    let names = names.filter_map(|name| name.trim_matches('`').split(' ').next());
+    let mut documented: Vec<_> = names.collect();
+    documented.dedup();
+    let commands = COMMANDS.iter();
+    let all = commands.flat_map(|spec| std::iter::once(&spec.name).chain(spec.aliases));
+    assert_eq!(documented, all.copied().collect::<Vec<_>>());
+}

@@ -126,6 +126,8 @@ fn one(path: &str, rule: &str, spoil: impl FnOnce(&Image), fix: impl FnOnce(&Ima
     assert_eq!(findings.len(), 1, "{path}: {findings:?}");
     assert_eq!(findings[0].path, image.at(path));
     assert_eq!(findings[0].rule.name(), rule, "{path}");
+    let documented = include_str!("../../docs/bake.md").contains(&format!("`{rule}`"));
+    assert!(documented, "docs/bake.md does not list {rule}");
     let line = findings[0].to_string();
     assert!(
         !line.contains('\n') && line.ends_with(&format!("[{rule}]")),
