@@ -1,12 +1,12 @@
-//! The directories that `pre-start` makes: under a hardened umask, and on a root that cannot be
-//! written. The latter needs root, for a mount namespace; `ECS_INIT_TEST_SKIP=namespaces` skips it.
+//! The directories that `pre-start` creates: with a umask of 077, and on a read-only root, which needs
+//! root for a mount namespace; `ECS_INIT_TEST_SKIP=namespaces` skips it.
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use ecs_init::testing::TempDir;
 
-/// A root in memory with what an image brings, read-only from then on; then the program.
+/// Runs `pre-start` on a read-only tmpfs with these directories.
 const SCRIPT: &str = r#"
 mount -t tmpfs tmpfs "$1"
 mkdir -p $3
@@ -15,33 +15,33 @@ cd "$1"
 exec "$2" pre-start
 "#;
 
-/// What `pre-start` says on a root with these directories. No dockerd is there: that it is asked
-/// for one shows that the directories did not stop it.
+/// The log of `pre-start` on a read-only root with these directories. Without dockerd it fails after
+/// it has created the directories.
 fn pre_start(directories: &[&str]) -> String {
     let root = TempDir::new("readonly");
-    let made: Vec<_> = directories
+    let paths: Vec<_> = directories
         .iter()
         .map(|d| format!("{}{d}", root.path().display()))
         .collect();
-    let done = Command::new("unshare")
+    let output = Command::new("unshare")
         .args(["--mount", "sh", "-ec", SCRIPT, "sh"])
         .arg(root.path())
         .arg(env!("CARGO_BIN_EXE_ecs-init"))
-        .arg(made.join(" "))
+        .arg(paths.join(" "))
         .env("ECS_INIT_ROOT", root.path())
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .env("ECS_INIT_DOCKER_WAIT", "0")
         .output()
         .expect("run unshare (util-linux)");
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert_eq!(done.status.code(), Some(255), "{said}");
-    said
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(255), "{log}");
+    log
 }
 
 #[test]
-fn the_packages_modes_whatever_the_umask() {
+fn directory_modes_with_umask_077() {
     let root = TempDir::new("umask");
-    let done = Command::new("sh")
+    let output = Command::new("sh")
         .args(["-c", "umask 077; exec \"$0\" pre-start"])
         .arg(env!("CARGO_BIN_EXE_ecs-init"))
         .env("ECS_INIT_ROOT", root.path())
@@ -49,7 +49,7 @@ fn the_packages_modes_whatever_the_umask() {
         .env("ECS_INIT_DOCKER_WAIT", "0")
         .output()
         .expect("run sh");
-    assert_eq!(done.status.code(), Some(255));
+    assert_eq!(output.status.code(), Some(255));
     for path in [
         "var",
         "var/lib",
@@ -67,37 +67,37 @@ fn the_packages_modes_whatever_the_umask() {
 }
 
 #[test]
-fn what_is_there_is_used_and_what_is_not_is_said() {
+fn read_only_root_with_missing_directories() {
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         let skip = std::env::var("ECS_INIT_TEST_SKIP").unwrap_or_default();
         assert!(
             skip.split([',', ' ']).any(|word| word == "namespaces"),
-            "this needs root; ECS_INIT_TEST_SKIP=namespaces skips it"
+            "not root; ECS_INIT_TEST_SKIP=namespaces skips this test"
         );
         eprintln!("SKIPPED: not root");
         return;
     }
-    let said = pre_start(&["/var/lib/ecs/data", "/var/log/ecs", "/etc/ecs"]);
+    let log = pre_start(&["/var/lib/ecs/data", "/var/log/ecs", "/etc/ecs"]);
     for missing in ["/var/cache/ecs", "/var/log/ecs/exec", "/mnt/ecs/ebs"] {
-        let told = said
+        let logged = log
             .lines()
             .any(|l| l.starts_with("level=warn") && l.contains(&format!("{missing}:")));
-        assert!(told, "{missing}: {said}");
+        assert!(logged, "{missing}: {log}");
     }
-    assert!(said.contains("Read-only file system"), "{said}");
-    assert!(!said.contains("/etc/ecs:"), "{said}");
+    assert!(log.contains("Read-only file system"), "{log}");
+    assert!(!log.contains("/etc/ecs:"), "{log}");
     assert!(
-        said.contains("/nonexistent/docker.sock"),
-        "it stopped early: {said}"
+        log.contains("/nonexistent/docker.sock"),
+        "stopped early: {log}"
     );
 
-    let said = pre_start(&["/etc"]);
+    let log = pre_start(&["/etc"]);
     assert!(
-        said.contains("level=error") && said.contains("/var/lib/ecs/data"),
-        "{said}"
+        log.contains("level=error") && log.contains("/var/lib/ecs/data"),
+        "{log}"
     );
     assert!(
-        !said.contains("/nonexistent/docker.sock"),
-        "it went on: {said}"
+        !log.contains("/nonexistent/docker.sock"),
+        "continued: {log}"
     );
 }

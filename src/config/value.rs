@@ -110,10 +110,7 @@ pub(super) fn log_level(text: &str) -> Result<LevelFilter> {
 
 /// A version of the agent.
 pub(super) fn agent_version(text: &str) -> Result<AgentVersion> {
-    let version = text.parse();
-    version.map_err(|_| {
-        invalid("not an agent version (use latest, v1.2.3, or the first 8 hex digits of a commit)")
-    })
+    text.parse()
 }
 
 /// The name of an AWS region: lower-case letters, digits and dashes. It becomes a part of host

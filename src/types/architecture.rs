@@ -1,6 +1,6 @@
-//! The instruction sets that the agent is built for.
+//! The CPU architecture.
 
-/// The instruction sets that the agent is made for.
+/// The architectures for which the agent is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     /// `x86_64`.
@@ -10,7 +10,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// What this binary was built for. The agent runs on the same kernel.
+    /// The architecture of this binary, and of the agent on this host.
     #[must_use]
     pub const fn here() -> Self {
         if cfg!(target_arch = "aarch64") {
@@ -20,7 +20,7 @@ impl Architecture {
         }
     }
 
-    /// The name in an image's configuration (OCI image-spec, `GOARCH`).
+    /// The name in the OCI image-spec (`GOARCH`).
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

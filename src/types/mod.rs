@@ -1,4 +1,4 @@
-//! Values that several modules share: each is checked once, where it is made.
+//! Values that several modules share. Each is validated when it is created.
 
 mod architecture;
 mod interface;

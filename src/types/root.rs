@@ -1,9 +1,9 @@
-//! The host is a directory: every path that the program reads or writes goes through one [`Root`],
-//! so that a test is a tree of files and an image's root is a host like any other.
+//! The root directory: every path of the host is resolved below a [`Root`], so that tests and
+//! images use a directory in place of `/`.
 
 use std::path::{Path, PathBuf};
 
-/// The directory that stands for `/`.
+/// The directory in place of `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root(PathBuf);
 
@@ -13,10 +13,10 @@ impl Root {
         Root(dir.into())
     }
 
-    /// Where the host's absolute path `path` lies on this machine.
+    /// The path below the root for an absolute path of the host.
     pub fn at(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
-        // `Path::join` with an absolute path would throw the root away.
+        // `Path::join` with an absolute path returns only that path.
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
 

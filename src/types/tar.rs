@@ -1,24 +1,23 @@
-//! A tar of the agent that is not verified yet, and where it came from.
+//! A tar of the agent that is not verified yet.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// Where a tar came from; in the log and in every refusal.
+/// Where a tar came from. Displayed after "the tar from".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TarSource {
-    /// The cache, as a package or an earlier start left it.
+    /// The cache, filled by a package or an earlier start.
     Cache(PathBuf),
-    /// A tar that the configuration or the command line names.
+    /// A path in the configuration or on the command line.
     File(PathBuf),
-    /// A download, by its URL.
+    /// A download; its URL.
     Url(String),
-    /// The tar that the running agent fetched and asked for with exit 42.
+    /// An update that the running agent downloaded and requested with exit code 42.
     Update(PathBuf),
 }
 
-/// Reads on after "the tar from ".
 impl fmt::Display for TarSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -30,21 +29,20 @@ impl fmt::Display for TarSource {
     }
 }
 
-/// Who may be able to write to an open tar. What is used as it lies must not change between the
-/// check and the use.
+/// Which users may own a tar, and therefore change it after verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileTrust {
     /// Root and this process's user.
     Root,
-    /// This user, too: who has an image's tree may change all of it.
+    /// Also this user: the owner of an image's root tree can change everything in it.
     Owner(u32),
-    /// Anybody. Nothing but a copy is used, which is hashed while it is made.
+    /// Any user: only a copy is used, which is hashed while it is written.
     Copied,
 }
 
-/// An open tar and its detached signature, neither verified yet. `F` owns the open file: a plain
-/// [`File`], or a type that also knows where the file is, so that what is stored later is the file
-/// that was verified.
+/// An open tar and its detached signature, not verified yet. `F` owns the open file: a [`File`], or
+/// a type that also has its path, so that the file that is stored later is the file that was
+/// verified.
 #[derive(Debug)]
 pub struct UnverifiedTar<F = File> {
     file: F,
@@ -65,7 +63,7 @@ impl<F: Borrow<File>> UnverifiedTar<F> {
         }
     }
 
-    /// The same tar with other write access.
+    /// The same tar with other trusted owners.
     #[must_use]
     pub fn with_trust(self, trust: FileTrust) -> Self {
         UnverifiedTar { trust, ..self }
@@ -96,7 +94,7 @@ impl<F: Borrow<File>> UnverifiedTar<F> {
         &self.file
     }
 
-    /// Who may be able to write to the file.
+    /// Which users may own the file.
     pub fn trust(&self) -> FileTrust {
         self.trust
     }

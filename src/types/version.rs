@@ -1,17 +1,19 @@
-//! A version of the agent.
+//! The version of the agent.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Which agent to get. The names under which S3 keeps it.
+use crate::error::{Error, Kind, Result};
+
+/// A version of the agent, as in the names of tars in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AgentVersion {
-    /// Whatever the bucket calls `latest` today.
+    /// `latest`, which moves.
     #[default]
     Latest,
     /// A release, with its `v`: `v1.99.0`.
     Release(String),
-    /// A build, by the first eight hex digits of its commit.
+    /// A build, by the first 8 hex digits of its commit.
     Build(String),
 }
 
@@ -32,9 +34,11 @@ impl AgentVersion {
 }
 
 impl FromStr for AgentVersion {
-    type Err = &'static str;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    /// # Errors
+    /// [`Kind::InvalidInput`].
+    fn from_str(text: &str) -> Result<Self> {
         if text == "latest" {
             return Ok(AgentVersion::Latest);
         }
@@ -47,7 +51,10 @@ impl FromStr for AgentVersion {
         if release.split('.').count() == 3 && release.split('.').all(number) {
             return Ok(AgentVersion::Release(format!("v{release}")));
         }
-        Err("is no agent version (latest, v1.2.3, or a commit's first 8 hex digits)")
+        Err(Error::new(
+            Kind::InvalidInput,
+            "not an agent version (use latest, v1.2.3, or the first 8 hex digits of a commit)",
+        ))
     }
 }
 
@@ -66,15 +73,17 @@ mod tests {
 
     #[test]
     fn parses_latest_releases_and_commits() {
-        let v = |t: &str| t.parse::<AgentVersion>();
-        assert_eq!(v("latest"), Ok(AgentVersion::Latest));
-        assert_eq!(v("1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
-        assert_eq!(v("v1.2.3"), Ok(AgentVersion::Release("v1.2.3".into())));
-        assert_eq!(v("DEADBEEF"), Ok(AgentVersion::Build("deadbeef".into())));
+        let parse = |text: &str| text.parse::<AgentVersion>();
+        let release = AgentVersion::Release("v1.2.3".into());
+        assert_eq!(parse("latest").unwrap(), AgentVersion::Latest);
+        assert_eq!(parse("1.2.3").unwrap(), release);
+        assert_eq!(parse("v1.2.3").unwrap(), release);
+        let build = AgentVersion::Build("deadbeef".into());
+        assert_eq!(parse("DEADBEEF").unwrap(), build);
         for bad in [
             "", "v1.2", "1.2.3.4", "v1..3", "../../x", "deadbee", "v1.2.x",
         ] {
-            assert!(v(bad).is_err(), "{bad}");
+            assert_eq!(parse(bad).unwrap_err().kind(), Kind::InvalidInput, "{bad}");
         }
     }
 
