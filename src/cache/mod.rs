@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Result};
 use crate::fetch::LocalTar;
-use crate::fs::{TempFile, atomic_write};
+use crate::fs::{TempFile, atomic_write, create_directory};
 use crate::sys::file::open_regular;
 use crate::types::{AgentVersion, Root, TarSource, UnverifiedTar, read_signature, signature_path};
 use crate::verify::Verified;
@@ -137,7 +137,7 @@ impl Cache {
     /// The file cannot be written; it then has its old content.
     pub fn set_state(&self, state: State) -> Result<()> {
         let path = self.dir.join("state");
-        fs::create_dir_all(&self.dir)
+        create_directory(&self.dir, 0o755)
             .and_then(|()| atomic_write(&path, state.digit().as_bytes()))
             .context(|| format!("write {}", path.display()))
     }

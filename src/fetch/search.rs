@@ -1,7 +1,7 @@
 //! The search for the tar: one source after the other, until one has it.
 
 use std::borrow::Borrow;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::options::FetchOptions;
 use super::urls::{Candidate, buckets, key, mirror};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::fs::{TempFile, remove_stale};
+use crate::fs::{TempFile, create_directory, remove_stale};
 use crate::http::Client;
 use crate::http::url::redact;
 use crate::sys::file::open_regular;
@@ -220,7 +220,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
 
 /// A temporary file in `dir`. Creates the directory, and removes the files of killed downloads.
 fn temp_file_in(dir: &Path) -> Result<TempFile> {
-    fs::create_dir_all(dir)
+    create_directory(dir, 0o755)
         .and_then(|()| remove_stale(dir))
         .and_then(|()| TempFile::create(dir))
         .context(|| format!("create a file in {}", dir.display()))

@@ -4,13 +4,14 @@
 //! stale. The kernel also reports the holder, so the file's content does not matter. An
 //! abstract socket would not do: any user, or a task on the host's network, could take its name.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::create_directory;
 use crate::sys::file::open_private;
 use crate::sys::lock::{Holder, holder, try_lock};
 use crate::sys::signal::terminate;
@@ -54,7 +55,7 @@ impl Lock {
 
 fn open(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+        create_directory(dir, 0o755)?;
     }
     open_private(path)
 }
