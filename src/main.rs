@@ -8,7 +8,7 @@ use ecs_init::command::{self, Command};
 use ecs_init::config::{self, Config};
 use ecs_init::error::{ExitCode, Result};
 use ecs_init::logging;
-use ecs_init::supervise::respawn_delay::respawn_delay;
+use ecs_init::supervise::respawn_delay;
 
 fn main() -> process::ExitCode {
     logging::start();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// `2026-11-22T16:32:05Z` (RFC 3339, whole seconds, UTC). A time before 1970 is shown as 1970: OpenPGP
 /// has none (RFC 9580, section 3.5).
 #[must_use]
-pub fn utc(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
@@ -61,7 +61,7 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
             (16_725_225_600, "2500-01-01T00:00:00Z"),
         ] {
-            assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
     }
 }

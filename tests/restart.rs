@@ -11,8 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use dockerd::{Dockerd, load, spec};
-use ecs_init::supervise::notify::Notify;
-use ecs_init::supervise::{CONTAINER, Outcome, run};
+use ecs_init::supervise::{CONTAINER, Notify, Outcome, run};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 

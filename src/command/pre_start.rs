@@ -4,14 +4,14 @@ use crate::agent_image::AgentImage;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::Result;
-use crate::startup::{instance_check, resolve_config};
+use crate::startup::{report_foreign_state, resolve_config};
 use crate::sys::signal::Stop;
 use crate::{host, network};
 
 /// Prepares the host. No signal is handled: SIGTERM ends the process.
 pub fn run(config: &Config) -> Result<()> {
     let stop = Stop::never();
-    prepare(&resolve_config::resolve_config(config, &stop)?, &stop)
+    prepare(&resolve_config(config, &stop)?, &stop)
 }
 
 /// Directories, GPUs, AppArmor, network, image. Idempotent.
@@ -19,7 +19,7 @@ pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     for missing in host::make_directories(&config.root)? {
         log::warn!("{missing}");
     }
-    instance_check::warn_if_foreign(config, stop)?;
+    report_foreign_state(config, stop)?;
     if config.agent.gpu {
         host::gpu::prepare(&config.root, host::gpu::TIMEOUT, stop)?;
     }

@@ -7,10 +7,7 @@ use crate::docker::Docker;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::s3_config;
 use crate::host::Host;
-use crate::supervise::lock::Lock;
-use crate::supervise::notify::Notify;
-use crate::supervise::watch_rules::watch_rules;
-use crate::supervise::{self, ImageToLoad, Outcome};
+use crate::supervise::{self, ImageToLoad, Lock, Notify, Outcome, watch_rules};
 use crate::sys::signal::Stop;
 
 /// Returns when the agent is done or can never run on this host, or after SIGTERM or SIGINT.

@@ -12,6 +12,7 @@ use super::s3::S3Url;
 use super::value::{docker_host, invalid};
 use super::variables::{self as var, Variable};
 use super::warning::Warning;
+use crate::error::Error;
 use crate::types::Root;
 
 impl Config {
@@ -58,6 +59,11 @@ impl Config {
     }
 }
 
+/// A mistake in the table. Every test that reads a configuration finds it.
+fn invalid_default(name: &str, error: &Error) -> ! {
+    unreachable!("the default of {name}: {error}")
+}
+
 /// Parses values and collects warnings in its layers.
 struct Reader(Layers);
 
@@ -88,11 +94,9 @@ impl Reader {
     /// A variable that has a default.
     fn setting<T>(&mut self, variable: &Variable<T>) -> Setting<T> {
         self.optional(&[variable]).unwrap_or_else(|| {
-            match (variable.parse)(variable.row.default) {
-                Ok(value) => Setting::new(value, Origin::Default),
-                // Every test that reads a configuration would fail.
-                Err(error) => unreachable!("the default of {}: {error}", variable.row.name),
-            }
+            let value = (variable.parse)(variable.row.default);
+            let value = value.unwrap_or_else(|error| invalid_default(variable.row.name, &error));
+            Setting::new(value, Origin::Default)
         })
     }
 

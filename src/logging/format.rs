@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use log::Level;
 
-use crate::utc::utc;
+use crate::utc::rfc3339;
 
 /// One line of logfmt, with its line feed.
 pub(super) fn line(level: Level, now: SystemTime, message: &str) -> String {
@@ -16,7 +16,7 @@ pub(super) fn line(level: Level, now: SystemTime, message: &str) -> String {
         Level::Debug => "debug",
         Level::Trace => "trace",
     };
-    let mut line = format!("level={level} time={} msg=", utc(now));
+    let mut line = format!("level={level} time={} msg=", rfc3339(now));
     quote(&mut line, message);
     line.push('\n');
     line

@@ -15,7 +15,7 @@ const TRIES: u32 = 2;
 ///
 /// # Errors
 /// A signal arrived.
-pub fn warn_if_foreign(config: &Config, stop: &Stop) -> Result<()> {
+pub fn report_foreign_state(config: &Config, stop: &Stop) -> Result<()> {
     if config.external || config.web.imds_disabled {
         return Ok(());
     }

@@ -6,19 +6,24 @@
 //! | `ensure_running` | adopt or replace the existing container |
 //! | [`spec_digest`] | whether an existing container matches (pure) |
 //! | `policy` | what to do after an exit, and when (pure) |
-//! | [`notify`] | messages to systemd |
+//! | `notify` | messages to systemd |
 //! | [`lock`] | one supervisor per host; how `stop` finds it |
-//! | [`respawn_delay`] | pause before the exit under an init that always restarts the process |
-//! | [`watch_rules`] | restores the firewall rules while the agent runs |
+//! | `respawn_delay` | pause before the exit under an init that always restarts the process |
+//! | `watch_rules` | restores the firewall rules while the agent runs |
 
 mod ensure_running;
 pub mod lock;
-pub mod notify;
+mod notify;
 mod policy;
-pub mod respawn_delay;
+mod respawn_delay;
 mod run_loop;
 pub mod spec_digest;
-pub(crate) mod watch_rules;
+mod watch_rules;
+
+pub(crate) use lock::Lock;
+pub use notify::Notify;
+pub use respawn_delay::respawn_delay;
+pub(crate) use watch_rules::watch_rules;
 
 use std::time::Duration;
 
@@ -27,7 +32,6 @@ use crate::docker::{Disconnected, Docker};
 use crate::error::Result;
 use crate::retry;
 use crate::sys::signal::Stop;
-use notify::Notify;
 use run_loop::Supervisor;
 
 /// The name of the agent's container.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Kind};
 use crate::types::TarSource;
-use crate::utc::utc;
+use crate::utc::rfc3339;
 
 /// What expired or was revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl fmt::Display for VerifyError {
             VerifyError::Expired(subject, when) => {
                 write!(f, "its {subject} expired")?;
                 if let Some(when) = when {
-                    write!(f, " on {}", utc(*when))?;
+                    write!(f, " on {}", rfc3339(*when))?;
                 }
                 f.write_str("; get a tar with a new signature, or the renewed certificate")
             }
@@ -167,14 +167,14 @@ impl fmt::Display for VerifyError {
             VerifyError::FutureSignature { made, now } => write!(
                 f,
                 "its signature was made in the future, on {} (now is {}); set the clock",
-                utc(*made),
-                utc(*now)
+                rfc3339(*made),
+                rfc3339(*now)
             ),
             VerifyError::SignatureBeforeKey { key, made } => write!(
                 f,
                 "its signature was made on {}, before its key {key} was valid; sign again with \
                  the right clock",
-                utc(*made)
+                rfc3339(*made)
             ),
             VerifyError::WeakDigest(digest) => write!(
                 f,

@@ -11,7 +11,7 @@ use super::tar_file::VerifyingReader;
 use crate::error::Result;
 use crate::fs::Digest;
 use crate::types::{TarSource, UnverifiedTar};
-use crate::utc::utc;
+use crate::utc::rfc3339;
 
 /// Why a tar is trusted. Displayed on one line, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl fmt::Display for Provenance {
             } => write!(
                 f,
                 "signed by {user} (certificate {certificate}, key {key}) on {}",
-                utc(*made)
+                rfc3339(*made)
             ),
             Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
             Provenance::AgentUpdate => {
@@ -170,7 +170,7 @@ impl<F: Borrow<File>> fmt::Display for Verified<F> {
                 writeln!(f, "certificate  {certificate}")?;
                 writeln!(f, "signing key  {key}")?;
                 writeln!(f, "user ID      {user}")?;
-                write!(f, "signed on    {}", utc(*made))
+                write!(f, "signed on    {}", rfc3339(*made))
             }
             other => write!(f, "provenance   {other}"),
         }

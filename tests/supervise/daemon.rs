@@ -2,8 +2,7 @@
 
 use ecs_init::docker::Disconnected;
 use ecs_init::error::{Error, Kind};
-use ecs_init::supervise::notify::Notify;
-use ecs_init::supervise::{ImageToLoad, Outcome, run_with};
+use ecs_init::supervise::{ImageToLoad, Notify, Outcome, run_with};
 use ecs_init::sys::signal::Stop;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};

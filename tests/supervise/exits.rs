@@ -4,9 +4,7 @@ use std::os::unix::net::UnixDatagram;
 
 use ecs_init::error::Error;
 use ecs_init::supervise::ImageToLoad::{Cached, Requested};
-use ecs_init::supervise::Outcome;
-use ecs_init::supervise::notify::Notify;
-use ecs_init::supervise::run_with;
+use ecs_init::supervise::{Notify, Outcome, run_with};
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 

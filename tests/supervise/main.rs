@@ -10,8 +10,7 @@ mod stop;
 
 use ecs_init::docker::spec::ContainerSpec;
 use ecs_init::error::{Error, Kind};
-use ecs_init::supervise::notify::Notify;
-use ecs_init::supervise::{ImageToLoad, Outcome, run_with};
+use ecs_init::supervise::{ImageToLoad, Notify, Outcome, run_with};
 use ecs_init::sys::signal::Stop;
 use engine::{Engine, Reply};
 

@@ -4,8 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use ecs_init::error::{Error, Result};
-use ecs_init::supervise::notify::Notify;
-use ecs_init::supervise::{Outcome, run, run_with};
+use ecs_init::supervise::{Notify, Outcome, run, run_with};
 use ecs_init::sys::signal::Stop;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};
