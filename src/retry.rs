@@ -25,7 +25,7 @@ pub struct RetryPolicy {
 pub enum RetryLimit {
     /// After this time without progress. The last attempt starts when it is over.
     Time(Duration),
-    /// After this many attempts.
+    /// After this many failed attempts without progress.
     Attempts(u32),
     /// Never.
     Unlimited,
@@ -80,8 +80,8 @@ impl RetryPolicy {
     }
 }
 
-/// Logs a failed attempt, as the `on_retry` of [`RetryPolicy::run`].
-pub fn warn(error: &Error, pause: Duration) {
+/// The usual `on_retry` of [`RetryPolicy::run`]: logs the error and the pause.
+pub fn log_retry(error: &Error, pause: Duration) {
     log::warn!("{error}; retrying in {:.1} s", pause.as_secs_f32());
 }
 
@@ -90,7 +90,6 @@ pub fn warn(error: &Error, pause: Duration) {
 pub struct Retry {
     policy: RetryPolicy,
     since: Instant,
-    attempts: u32,
     failures: u32,
 }
 
@@ -101,7 +100,6 @@ impl Retry {
         Retry {
             policy,
             since: now,
-            attempts: 0,
             failures: 0,
         }
     }
@@ -114,12 +112,11 @@ impl Retry {
 
     /// The pause after one more failed attempt; `None` if the limit is reached.
     pub fn next_pause(&mut self, now: Instant, random: f64) -> Option<Duration> {
-        self.attempts += 1;
         let pause = self.policy.pause(self.failures, random);
         self.failures += 1;
         match self.policy.limit {
             RetryLimit::Unlimited => Some(pause),
-            RetryLimit::Attempts(most) => (self.attempts < most).then_some(pause),
+            RetryLimit::Attempts(most) => (self.failures < most).then_some(pause),
             RetryLimit::Time(limit) => {
                 let left = limit.saturating_sub(now.saturating_duration_since(self.since));
                 (!left.is_zero()).then_some(pause.min(left))

@@ -122,7 +122,7 @@ impl<'a> RegistrySource<'a> {
         };
         let policy = RetryPolicy::network(self.config.source.retry_time);
         policy
-            .run(self.stop, attempt, retry::warn)
+            .run(self.stop, attempt, retry::log_retry)
             .map_err(|error| {
                 let message = error.find::<ApiError>().map(|e| e.message.as_str());
                 match helper {

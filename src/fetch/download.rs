@@ -51,7 +51,7 @@ pub fn tar(
         restarts: 0,
     };
     let attempt = |retry: &mut Retry| transfer.attempt(retry);
-    options.retry.run(stop, attempt, retry::warn)?;
+    options.retry.run(stop, attempt, retry::log_retry)?;
     if transfer.restarts > 0 {
         // `latest` is a new version now; the signature is the old version's.
         signature = self::signature(client, options, stop, from)?;
@@ -76,7 +76,7 @@ pub fn signature(
         let response = client.get(&url, &[])?.require_ok()?;
         response.read_all(SIGNATURE_LIMIT)
     };
-    options.retry.run(stop, attempt, retry::warn)
+    options.retry.run(stop, attempt, retry::log_retry)
 }
 
 /// A tar in transfer.

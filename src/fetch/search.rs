@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::download::{self, Download};
 use super::options::FetchOptions;
-use super::urls::{Candidate, buckets, key, mirror};
+use super::urls::{Candidate, bucket_candidates, mirror_candidate, object_key};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::{TempFile, create_directory, remove_stale};
@@ -114,7 +114,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
                 self.failed(format!("{}: no such file ({})", path.display(), tar.origin));
             }
         }
-        let key = key(&self.config.source.version, self.architecture);
+        let key = object_key(&self.config.source.version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
             let temp = temp_file_in(dir)?;
             let (options, stop) = (self.options, self.stop);
@@ -132,7 +132,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// As [`Search::next`].
     pub fn signature(mut self, version: &AgentVersion) -> Result<Vec<u8>> {
         self.step = Step::Mirror;
-        let key = key(version, self.architecture);
+        let key = object_key(version, self.architecture);
         while let Some(candidate) = self.candidate(&key)? {
             let (options, stop) = (self.options, self.stop);
             let signature = download::signature(self.client()?, &options, stop, &candidate);
@@ -151,14 +151,14 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
                 Step::File | Step::Mirror => {
                     self.step = Step::Buckets;
                     if let Some(base) = &self.config.source.mirror {
-                        return Ok(Some(mirror(base, key)));
+                        return Ok(Some(mirror_candidate(base, key)));
                     }
                 }
                 Step::Buckets => {
                     if let Some(region) = self.region.take() {
                         match region() {
                             Ok(region) => {
-                                let all = buckets(&region, key, &self.config.web);
+                                let all = bucket_candidates(&region, key, &self.config.web);
                                 self.buckets = all.into_iter();
                             }
                             Err(e) if e.is_interrupted() => return Err(e),
@@ -181,7 +181,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
             Ok(found) => return Ok(Some(found)),
             Err(error) => error,
         };
-        let message = format!("{}: {error}", from.place);
+        let message = format!("{}: {error}", from.kind);
         match error.kind() {
             Kind::Interrupted | Kind::Io => return Err(error),
             Kind::Untrusted => {

@@ -8,9 +8,9 @@ use super::partition::partition;
 use crate::config::WebConfig;
 use crate::types::{AgentVersion, Architecture};
 
-/// The kind of a source, for the log.
+/// What kind of source a URL belongs to. Printed in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum SourceKind {
     /// `ECS_INIT_MIRROR`.
     Mirror,
     /// The region's bucket.
@@ -19,12 +19,12 @@ pub enum Place {
     Partition,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Place::Mirror => "the mirror",
-            Place::Regional => "the region's bucket",
-            Place::Partition => "the partition's bucket",
+            SourceKind::Mirror => "the mirror",
+            SourceKind::Regional => "the region's bucket",
+            SourceKind::Partition => "the partition's bucket",
         })
     }
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The kind of source.
-    pub place: Place,
+    pub kind: SourceKind,
     /// The tar's URL.
     pub url: String,
 }
@@ -48,7 +48,7 @@ impl Candidate {
 
 /// The tar's key in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
 #[must_use]
-pub fn key(version: &AgentVersion, architecture: Architecture) -> String {
+pub fn object_key(version: &AgentVersion, architecture: Architecture) -> String {
     match architecture {
         Architecture::Amd64 => format!("ecs-agent-{version}.tar"),
         Architecture::Arm64 => format!("ecs-agent-arm64-{version}.tar"),
@@ -57,24 +57,24 @@ pub fn key(version: &AgentVersion, architecture: Architecture) -> String {
 
 /// The tar's URL at a mirror.
 #[must_use]
-pub fn mirror(base: &str, key: &str) -> Candidate {
+pub fn mirror_candidate(base: &str, key: &str) -> Candidate {
     Candidate {
-        place: Place::Mirror,
+        kind: SourceKind::Mirror,
         url: format!("{base}/{key}"),
     }
 }
 
 /// The tar's URLs in S3, the region's bucket first.
 #[must_use]
-pub fn buckets(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
+pub fn bucket_candidates(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
     let partition = partition(region);
     let base = |region: &str| s3_base_url(region, web);
     let regional = Candidate {
-        place: Place::Regional,
+        kind: SourceKind::Regional,
         url: format!("{}/amazon-ecs-agent-{region}/{key}", base(region)),
     };
     let shared = partition.home.map(|home| Candidate {
-        place: Place::Partition,
+        kind: SourceKind::Partition,
         url: format!("{}/amazon-ecs-agent/{key}", base(home)),
     });
     std::iter::once(regional).chain(shared).collect()
@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn urls(region: &str, web: &WebConfig) -> Vec<String> {
-        buckets(region, "K", web)
+        bucket_candidates(region, "K", web)
             .into_iter()
             .map(|c| c.url)
             .collect()
@@ -184,15 +184,15 @@ mod tests {
     fn keys_by_version_and_architecture() {
         let release = AgentVersion::Release("v1.99.0".into());
         assert_eq!(
-            key(&AgentVersion::Latest, Architecture::Amd64),
+            object_key(&AgentVersion::Latest, Architecture::Amd64),
             "ecs-agent-latest.tar"
         );
         assert_eq!(
-            key(&release, Architecture::Arm64),
+            object_key(&release, Architecture::Arm64),
             "ecs-agent-arm64-v1.99.0.tar"
         );
         assert_eq!(
-            mirror("https://m/x", "K").signature_url(),
+            mirror_candidate("https://m/x", "K").signature_url(),
             "https://m/x/K.asc"
         );
     }

@@ -43,8 +43,8 @@ impl Proxies {
     /// contain a password.
     pub fn new(config: &WebConfig) -> Result<Proxies> {
         Ok(Proxies {
-            http: parse("HTTP_PROXY", config.http_proxy.as_ref())?,
-            https: parse("HTTPS_PROXY", config.https_proxy.as_ref())?,
+            http: parse_proxy("HTTP_PROXY", config.http_proxy.as_ref())?,
+            https: parse_proxy("HTTPS_PROXY", config.https_proxy.as_ref())?,
             bypass: config
                 .no_proxy
                 .as_ref()
@@ -81,16 +81,16 @@ impl Proxies {
                 itself,
                 port: wanted,
             } => {
-                let below = host
+                let is_subdomain = host
                     .strip_suffix(name.as_str())
                     .is_some_and(|front| front.ends_with('.'));
-                (below || (*itself && host == *name)) && wanted.is_none_or(|p| p == port)
+                (is_subdomain || (*itself && host == *name)) && wanted.is_none_or(|p| p == port)
             }
         })
     }
 }
 
-fn parse(name: &str, setting: Option<&Setting<String>>) -> Result<Option<Proxy>> {
+fn parse_proxy(name: &str, setting: Option<&Setting<String>>) -> Result<Option<Proxy>> {
     let Some(setting) = setting else {
         return Ok(None);
     };
@@ -146,10 +146,10 @@ fn parse_entry(entry: &str) -> Option<Bypass> {
         return Some(Bypass::Address(address, port));
     }
     // `.name` and `*.name` are the subdomains; `name` is the subdomains and the name.
-    let below = host.strip_prefix("*.").or_else(|| host.strip_prefix('.'));
+    let parent = host.strip_prefix("*.").or_else(|| host.strip_prefix('.'));
     Some(Bypass::Name {
-        name: below.unwrap_or(host).trim_end_matches('.').to_owned(),
-        itself: below.is_none(),
+        name: parent.unwrap_or(host).trim_end_matches('.').to_owned(),
+        itself: parent.is_none(),
         port,
     })
     .filter(|d| !matches!(d, Bypass::Name { name, .. } if name.is_empty()))

@@ -21,7 +21,7 @@ use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 /// How many addresses of a name are tried; `ureq` accepts no more.
 const MAX_ADDRESSES: usize = 16;
 
-/// Resolves host names; the order to stop interrupts it.
+/// Resolves host names until a stop signal arrives.
 #[derive(Debug)]
 pub struct StoppableResolver {
     stop: Stop,

@@ -47,25 +47,25 @@ pub fn client_config(root: &Root, bundle: Option<&Setting<PathBuf>>) -> Result<A
 }
 
 fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
-    let here = || path.display().to_string();
-    let file = crate::sys::file::open_regular(path).context(here)?;
+    let path_text = || path.display().to_string();
+    let file = crate::sys::file::open_regular(path).context(path_text)?;
     let mut pem = Vec::new();
     file.take(BUNDLE_LIMIT)
         .read_to_end(&mut pem)
-        .context(here)?;
+        .context(path_text)?;
     let mut added = 0;
     for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
         let number = index + 1;
         let certificate = certificate.map_err(|e| {
             Error::new(
                 Kind::InvalidInput,
-                format!("{}: invalid PEM block {number}: {e}", here()),
+                format!("{}: invalid PEM block {number}: {e}", path_text()),
             )
         })?;
         // Bundles of distributions may contain certificates that webpki cannot parse.
         match roots.add(certificate) {
             Ok(()) => added += 1,
-            Err(e) => log::debug!("{}: skipping certificate {number}: {e}", here()),
+            Err(e) => log::debug!("{}: skipping certificate {number}: {e}", path_text()),
         }
     }
     if added == 0 {
@@ -73,7 +73,7 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
             Kind::InvalidInput,
             format!(
                 "{}: no certificate; expected PEM blocks 'BEGIN CERTIFICATE'",
-                here()
+                path_text()
             ),
         ));
     }

@@ -17,6 +17,13 @@ fn stop_and_trigger() -> (Stop, UnixStream) {
     (Stop::from(OwnedFd::from(stop)), trigger)
 }
 
+fn listen(name: &str) -> (TempDir, PathBuf, UnixListener) {
+    let dir = TempDir::new(name);
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    (dir, path, listener)
+}
+
 fn unix_agent(path: PathBuf, stop: Stop) -> Agent {
     let config = Agent::config_builder()
         .proxy(None)
@@ -36,9 +43,7 @@ fn read_head(stream: &mut impl Read) -> String {
 
 #[test]
 fn request_and_response_over_unix_socket() {
-    let dir = TempDir::new("unix");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("unix");
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
         let head = read_head(&mut s);
@@ -58,9 +63,7 @@ fn request_and_response_over_unix_socket() {
 
 #[test]
 fn stop_ends_wait_for_response() {
-    let dir = TempDir::new("stop");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("stop");
     let (stop, mut trigger) = stop_and_trigger();
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
@@ -77,9 +80,7 @@ fn stop_ends_wait_for_response() {
 
 #[test]
 fn stop_ends_blocked_write() {
-    let dir = TempDir::new("write");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("write");
     let (stop, mut trigger) = stop_and_trigger();
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
@@ -96,9 +97,7 @@ fn stop_ends_blocked_write() {
 
 #[test]
 fn early_response_is_read() {
-    let dir = TempDir::new("early");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("early");
     let server = thread::spawn(move || {
         let (mut s, _) = listener.accept().unwrap();
         read_head(&mut s);
@@ -116,9 +115,7 @@ fn early_response_is_read() {
 
 #[test]
 fn timeout_error_names_the_limit() {
-    let dir = TempDir::new("timeout");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("timeout");
     let agent = unix_agent(path, Stop::never());
     let short = Some(Duration::from_millis(20));
     let request = agent.get("http://x/").config().timeout_global(short);
@@ -138,9 +135,7 @@ fn timeout_error_names_the_limit() {
 
 #[test]
 fn full_listen_queue_times_out() {
-    let dir = TempDir::new("queue");
-    let path = dir.path().join("s");
-    let listener = UnixListener::bind(&path).unwrap();
+    let (_dir, path, listener) = listen("queue");
     // The default queue is longer than the limit of open files.
     socket::shorten_queue(&listener).unwrap();
     // Nothing accepts: at some point the queue is full.

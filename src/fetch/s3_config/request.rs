@@ -24,13 +24,13 @@ const ERROR_LIMIT: u64 = 16 * 1024;
 /// returned an error, or there are no credentials.
 pub fn object(layer: &S3Layer, url: &S3Url, stop: &Stop) -> Result<Vec<u8>> {
     let config = &*layer.base;
-    let keys = credentials(layer, stop)?;
+    let credentials = credentials(layer, stop)?;
     let client = Client::new(config, Timeouts::default(), stop)?;
     let request = Request {
         layer,
         url,
         client: &client,
-        keys: &keys,
+        credentials: &credentials,
         stop,
     };
     match request.send_with_retries(&first_region(config, stop)?)? {
@@ -75,7 +75,7 @@ struct Request<'a> {
     layer: &'a S3Layer,
     url: &'a S3Url,
     client: &'a Client,
-    keys: &'a AwsCredentials,
+    credentials: &'a AwsCredentials,
     stop: &'a Stop,
 }
 
@@ -83,7 +83,7 @@ impl Request<'_> {
     fn send_with_retries(&self, region: &str) -> Result<Answer> {
         let policy = RetryPolicy::network(self.layer.base.source.retry_time);
         policy
-            .run(self.stop, |_| self.send(region), retry::warn)
+            .run(self.stop, |_| self.send(region), retry::log_retry)
             .context(|| format!("fetch {}", self.url))
     }
 
@@ -94,7 +94,7 @@ impl Request<'_> {
             self.url.bucket,
             percent_encode_path(&self.url.key)
         );
-        let signed = sign_get(&target, region, self.keys, SystemTime::now())?;
+        let signed = sign_get(&target, region, self.credentials, SystemTime::now())?;
         let headers: Vec<_> = signed.iter().map(|(n, v)| (&**n, &**v)).collect();
         let response = self.client.get_no_redirect(&target, &headers);
         let response = response.map_err(|error| match error.kind() {

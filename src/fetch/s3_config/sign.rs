@@ -1,5 +1,5 @@
-//! Signature Version 4 of a GET request to S3 ("Authenticating Requests: Using the Authorization Header"
-//! in the S3 API Reference).
+//! Signature Version 4 of a GET request to S3 ("Authenticating Requests: Using the Authorization
+//! Header" in the S3 API Reference).
 
 use std::time::SystemTime;
 
@@ -22,16 +22,16 @@ pub type SignedHeaders = Vec<(String, String)>;
 pub fn sign_get(
     url: &str,
     region: &str,
-    keys: &AwsCredentials,
+    credentials: &AwsCredentials,
     now: SystemTime,
 ) -> Result<SignedHeaders> {
     let invalid = |e: &dyn std::fmt::Display| {
         Error::new(Kind::InvalidInput, format!("cannot sign the request: {e}"))
     };
     let identity = aws_credential_types::Credentials::new(
-        keys.id.clone(),
-        keys.secret.clone(),
-        keys.token.clone(),
+        credentials.id.clone(),
+        credentials.secret.clone(),
+        credentials.token.clone(),
         None,
         "ecs-init",
     )
@@ -95,13 +95,13 @@ mod tests {
                 "8aebe3fe988b75801bb0e6685a47103addaf4a5c556caea7927298692f5e2b74",
             ),
         ] {
-            let keys = AwsCredentials {
+            let credentials = AwsCredentials {
                 id: "AKIAIOSFODNN7EXAMPLE".into(),
                 secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
                 token: token.map(str::to_owned),
             };
             let url = format!("http://{host}/{}", percent_encode_path(key));
-            let headers = sign_get(&url, region, &keys, now).unwrap();
+            let headers = sign_get(&url, region, &credentials, now).unwrap();
             let value = |name| headers.iter().find(|(n, _)| n == name).map(|(_, v)| &**v);
             let authorization = value("authorization").unwrap();
             let (scope_and_headers, got) = authorization.rsplit_once("Signature=").unwrap();
