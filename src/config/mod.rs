@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`variables`] | the table: name, type, default, flags |
 //! | [`model`] | `Config` and its parts |
-//! | [`file`] | the syntax of `ecs.config` |
+//! | [`mod@file`] | the syntax of `ecs.config` |
 //! | [`layers`] | environment and files as text, by precedence |
 //! | [`value`], [`choice`] | text to a typed value |
 //! | [`read`] | layers to a `Config` |

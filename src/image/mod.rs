@@ -1,4 +1,4 @@
-//! The agent's image. A verified tar that contains it is an [`Archive`], which [`load`] sends to
+//! The agent's image. A verified tar that contains it is an [`Archive`], which [`load()`] sends to
 //! Docker; or dockerd pulls it from a [`registry`]. Both produce a [`Loaded`], and nothing else
 //! does.
 //!
