@@ -2,6 +2,7 @@
 //! that are killed or stopped.
 
 mod cache;
+mod credentials;
 mod imds;
 mod logs;
 mod process;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ecs_init::config::Config;
+use ecs_init::error::{Kind, Result};
 use ecs_init::fetch::s3_config;
 use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
@@ -25,13 +26,13 @@ const KEYS: [(&str, &str); 3] = [
 ];
 
 /// A root and a process environment.
-struct Fetcher {
+pub struct Fetcher {
     dir: TempDir,
     environment: Vec<(String, String)>,
 }
 
 impl Fetcher {
-    fn new(s3: &str, more: &[(&str, &str)]) -> Fetcher {
+    pub fn new(s3: &str, more: &[(&str, &str)]) -> Fetcher {
         super::logs::collect();
         let dir = TempDir::new("s3");
         let root = dir.path().to_string_lossy().into_owned();
@@ -51,7 +52,7 @@ impl Fetcher {
         Fetcher::new(s3, &KEYS)
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    pub fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.into(), value.into()));
     }
 
@@ -61,8 +62,8 @@ impl Fetcher {
         config
     }
 
-    fn fetch(&self) -> Result<bool, String> {
-        s3_config::fetch(&self.config(), &Stop::never()).map_err(|e| e.to_string())
+    pub fn fetch(&self) -> Result<bool> {
+        s3_config::fetch(&self.config(), &Stop::never())
     }
 
     fn cluster(&self) -> Option<String> {
@@ -73,24 +74,24 @@ impl Fetcher {
         self.dir.path().join("var/lib/ecs/ecs.config.s3")
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         let path = self.dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 }
 
-fn good(_: &Request, _: usize) -> Reply {
+pub fn good(_: &Request, _: usize) -> Reply {
     Reply::new(200, CONTENT)
 }
 
 fn error(status: u16, code: &str) -> Reply {
-    let body = format!("<Error><Code>{code}</Code><Message>said-in-private</Message></Error>");
+    let body = format!("<Error><Code>{code}</Code><Message>private-text</Message></Error>");
     Reply::new(status, body)
 }
 
 /// The credential scope of a request's signature.
-fn scope(request: &Request) -> &str {
+pub fn scope(request: &Request) -> &str {
     let header = request.header("authorization").unwrap();
     let (_, scope) = header.split_once("Credential=").unwrap();
     scope.split(',').next().unwrap()
@@ -104,7 +105,7 @@ fn s3_layer_is_between_image_and_user() {
     // The temporary file of a killed process.
     fetcher.write("var/lib/ecs/.ecs-init-0123456789abcdef.part", CONTENT);
     assert!(s3_config::require_stored(&fetcher.config()).is_err());
-    assert_eq!(fetcher.fetch(), Ok(true));
+    assert!(fetcher.fetch().unwrap());
     assert!(s3_config::require_stored(&fetcher.config()).is_ok());
     assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
     assert_eq!(fetcher.config().agent.environment["Y"], "image");
@@ -164,9 +165,9 @@ fn stored_copy_does_not_affect_next_fetch() {
         "var/lib/ecs/ecs.config",
         &format!("AWS_ENDPOINT_URL_S3={url}\nECS_INIT_CONFIG_S3={URL}\n"),
     );
-    assert_eq!(fetcher.fetch(), Ok(true));
+    assert!(fetcher.fetch().unwrap());
     assert!(fetcher.config().external && fetcher.config().s3.unwrap().fetched);
-    assert_eq!(fetcher.fetch(), Ok(true));
+    assert!(fetcher.fetch().unwrap());
     assert_eq!(server.paths(), [PATH, PATH]);
 }
 
@@ -185,14 +186,12 @@ fn stored_copy_of_other_url_is_not_used() {
         fetcher.set("ECS_INIT_CONFIG_S3", other);
         assert_eq!(fetcher.cluster(), None);
         let error = fetcher.fetch().unwrap_err();
-        assert!(
-            error.contains(other) && error.contains("refused"),
-            "{error}"
-        );
+        assert_eq!(error.kind(), Kind::Transient);
+        assert!(error.to_string().contains(other), "{error}");
     }
     fetcher.set("ECS_INIT_CONFIG_S3", "");
     assert_eq!(fetcher.cluster(), None, "not configured any more");
-    assert_eq!(fetcher.fetch(), Ok(false));
+    assert!(!fetcher.fetch().unwrap());
     fetcher.set("ECS_INIT_CONFIG_S3", URL);
     assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
 }
@@ -202,22 +201,23 @@ fn stored_copy_is_used_if_s3_is_unreachable() {
     let server = Server::http(good);
     let mut fetcher = Fetcher::with_keys(CLOSED_PORT);
     let error = fetcher.fetch().unwrap_err();
-    assert!(error.contains(URL) && error.contains("refused"), "{error}");
+    assert_eq!(error.kind(), Kind::Transient);
+    assert!(error.to_string().contains(URL), "{error}");
     assert!(!fetcher.file().exists());
 
     fetcher.set("AWS_ENDPOINT_URL_S3", &server.url());
-    assert_eq!(fetcher.fetch(), Ok(true));
+    assert!(fetcher.fetch().unwrap());
     for reply in [
         Reply::new(503, "SlowDown"),
         Reply::new(200, CONTENT).body(Body::Cut(20)),
     ] {
         let busy = Server::http(move |_, _| reply.clone());
         fetcher.set("AWS_ENDPOINT_URL_S3", &busy.url());
-        assert_eq!(fetcher.fetch(), Ok(false));
+        assert!(!fetcher.fetch().unwrap());
         assert_eq!(fetcher.cluster().as_deref(), Some("from-s3"));
     }
     fetcher.set("AWS_ENDPOINT_URL_S3", CLOSED_PORT);
-    assert_eq!(fetcher.fetch(), Ok(false));
+    assert!(!fetcher.fetch().unwrap());
     assert!(!super::logs::with("using the stored copy").is_empty());
 }
 
@@ -227,7 +227,7 @@ fn s3_error_ignores_stored_copy() {
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
     let large = "A=1\n".repeat(20_000);
-    for (reply, say) in [
+    for (reply, advice) in [
         (error(403, "AccessDenied"), "s3:GetObject"),
         (error(404, "NoSuchKey"), "does not exist"),
         (error(403, "RequestTimeTooSkewed"), "clock"),
@@ -242,9 +242,9 @@ fn s3_error_ignores_stored_copy() {
             Reply::new(302, "").with("Location", "/elsewhere"),
             "AWS_ENDPOINT_URL_S3",
         ),
-        (Reply::new(200, "A=1\nsaid-in-private\n"), "line 2: no '='"),
+        (Reply::new(200, "A=1\nprivate-text\n"), "line 2: no '='"),
         (
-            Reply::new(200, "A=1\nB=said-in-private\u{fffd}\0"),
+            Reply::new(200, "A=1\nB=private-text\u{fffd}\0"),
             "line 2: the value has a NUL",
         ),
         (Reply::new(200, b"A=1\n\xff\n"), "line 2: not UTF-8"),
@@ -263,9 +263,11 @@ fn s3_error_ignores_stored_copy() {
         let server = Server::http(move |_, _| reply.clone());
         fetcher.set("AWS_ENDPOINT_URL_S3", &server.url());
         let error = fetcher.fetch().unwrap_err();
-        assert!(error.contains(say) && error.contains(URL), "{say}: {error}");
-        assert!(!error.contains("said-in-private"), "{error}");
-        assert_eq!(server.paths(), [PATH], "{say}: one request");
+        assert!(matches!(error.kind(), Kind::Rejected | Kind::InvalidInput));
+        let error = error.to_string();
+        assert!(error.contains(advice) && error.contains(URL), "{error}");
+        assert!(!error.contains("private-text"), "{error}");
+        assert_eq!(server.paths(), [PATH], "{advice}: one request");
         assert_eq!(
             fetcher.cluster().as_deref(),
             Some("from-s3"),
@@ -299,9 +301,9 @@ fn bucket_in_other_region_is_requested_once() {
         let end = fetcher.fetch();
         assert_eq!(server.requests().len(), 2, "{source}");
         if source == "always" {
-            assert!(end.unwrap_err().contains("check the bucket's name"));
+            assert_eq!(end.unwrap_err().kind(), Kind::Rejected);
         } else {
-            assert_eq!(end, Ok(true), "{source}");
+            assert!(end.unwrap(), "{source}");
         }
     }
 }
@@ -315,93 +317,25 @@ fn transient_s3_errors_are_retried() {
     });
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.set("ECS_INIT_RETRY_TIME", "60");
-    assert_eq!(fetcher.fetch(), Ok(true));
+    assert!(fetcher.fetch().unwrap());
     assert_eq!(server.requests().len(), 3);
-}
-
-/// IMDS with a role, or without one.
-fn imds(role: Option<&'static str>) -> Server {
-    const ROLE: &str = "/latest/meta-data/iam/security-credentials/";
-    Server::http(move |request, _| {
-        if request.method == "PUT" {
-            return Reply::new(200, "TOKEN");
-        }
-        if request.header("x-aws-ec2-metadata-token") != Some("TOKEN") {
-            return Reply::new(401, "");
-        }
-        match (request.path.strip_prefix(ROLE), role) {
-            (Some(""), Some(role)) => Reply::new(200, role),
-            (Some(request), Some(role)) if request == role => Reply::new(
-                200,
-                r#"{"Code":"Success","AccessKeyId":"ASIAROLE","SecretAccessKey":"the-secret-key",
-                    "Token":"the-session-token","Expiration":"2099-01-01T00:00:00Z"}"#,
-            ),
-            _ => Reply::new(404, ""),
-        }
-    })
-}
-
-#[test]
-fn role_credentials_from_imds() {
-    let (server, role) = (Server::http(good), imds(Some("ecsInstanceRole")));
-    let at = |imds: &str| {
-        Fetcher::new(
-            &server.url(),
-            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)],
-        )
-    };
-    assert_eq!(at(&role.url()).fetch(), Ok(true));
-    let request = &server.requests()[0];
-    assert!(scope(request).starts_with("ASIAROLE/"));
-    assert_eq!(
-        request.header("x-amz-security-token"),
-        Some("the-session-token")
-    );
-
-    let error = at(&imds(None).url()).fetch().unwrap_err();
-    assert!(error.contains("has no role"), "{error}");
-    let error = at(CLOSED_PORT).fetch().unwrap_err();
-    assert!(
-        error.contains("IMDS") && error.contains("ECS_EXTERNAL"),
-        "{error}"
-    );
-    let mut off = at(CLOSED_PORT);
-    off.set("AWS_EC2_METADATA_DISABLED", "true");
-    let error = off.fetch().unwrap_err();
-    assert!(error.contains("AWS_EC2_METADATA_DISABLED"), "{error}");
-    assert_eq!(
-        server.requests().len(),
-        1,
-        "S3 is not requested without credentials"
-    );
-}
-
-#[test]
-fn credentials_from_ssm_file_outside_ec2() {
-    let server = Server::http(good);
-    let fetcher = Fetcher::new(&server.url(), &[("ECS_EXTERNAL", "true")]);
-    let error = fetcher.fetch().unwrap_err();
-    assert!(error.contains("root/.aws/credentials"), "{error}");
-    let file = "[default]\naws_access_key_id = ASIASSM\naws_secret_access_key = the-secret-key\n\
-                aws_session_token = the-session-token\n";
-    fetcher.write("root/.aws/credentials", file);
-    assert_eq!(fetcher.fetch(), Ok(true));
-    assert!(scope(&server.requests()[0]).starts_with("ASIASSM/"));
 }
 
 #[test]
 fn invalid_s3_url_error_names_origin() {
     let mut fetcher = Fetcher::with_keys("http://127.0.0.1:9");
     let arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint";
-    for (url, say) in [
+    for (url, problem) in [
         ("https://fleet.test/key".to_owned(), "s3://bucket/key"),
         (format!("{arn}/fleet/key"), "access point's alias"),
         (format!("{arn}:fleet/key"), "access point's alias"),
     ] {
         fetcher.set("ECS_INIT_CONFIG_S3", &url);
         let error = fetcher.fetch().unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput);
+        let error = error.to_string();
         assert!(
-            error.contains("environment") && error.contains(say),
+            error.contains("environment") && error.contains(problem),
             "{error}"
         );
     }
