@@ -102,6 +102,7 @@ unit-quick:
 harness:
 	cargo test --locked --manifest-path $(GUEST)
 	qemu-tests/selftest
+	$(TOOLCHAIN)/selftest
 
 shape:
 	$(TOOLCHAIN)/shape.py $(DIST)
