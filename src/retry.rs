@@ -34,7 +34,6 @@ pub enum RetryLimit {
 impl RetryPolicy {
     /// For servers on the network: pauses of 0.5 s to 15 s, of which half is random, for
     /// `time_limit`.
-    #[must_use]
     pub const fn network(time_limit: Duration) -> RetryPolicy {
         RetryPolicy {
             first_pause: Duration::from_millis(500),
@@ -46,7 +45,6 @@ impl RetryPolicy {
 
     /// The pause after this many failures in a row, without the current one. `random` is from 0
     /// to 1. Pure.
-    #[must_use]
     pub fn pause(&self, failures: u32, random: f64) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         let pause = self.first_pause.saturating_mul(factor).min(self.max_pause);
@@ -95,7 +93,6 @@ pub struct Retry {
 
 impl Retry {
     /// No attempt was made yet.
-    #[must_use]
     pub fn new(policy: RetryPolicy, now: Instant) -> Retry {
         Retry {
             policy,
@@ -126,7 +123,6 @@ impl Retry {
 }
 
 /// A random number from 0 to 1, for jitter; 0 if the kernel has none.
-#[must_use]
 pub fn random_fraction() -> f64 {
     let bits = random().unwrap_or(0);
     f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)

@@ -9,8 +9,8 @@ use crate::docker::images::ImageInfo;
 use crate::error::Result;
 use crate::image::Loaded;
 use crate::sys::signal::Stop;
-use registry::RegistrySource;
-use tar::TarSource;
+use registry::RegistryImageSource;
+use tar::TarImageSource;
 
 /// Where the agent's image comes from.
 trait ImageSource {
@@ -26,8 +26,8 @@ trait ImageSource {
 
 /// The agent's image, from the configured source.
 pub struct AgentImage<'a> {
-    tar: TarSource<'a>,
-    registry: Option<RegistrySource<'a>>,
+    tar: TarImageSource<'a>,
+    registry: Option<RegistryImageSource<'a>>,
 }
 
 impl<'a> AgentImage<'a> {
@@ -38,10 +38,10 @@ impl<'a> AgentImage<'a> {
     pub fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
         let registry = match config.source.agent {
             AgentSource::Tar => None,
-            AgentSource::Registry => Some(RegistrySource::new(config, stop)?),
+            AgentSource::Registry => Some(RegistryImageSource::new(config, stop)?),
         };
         Ok(AgentImage {
-            tar: TarSource::new(config, stop)?,
+            tar: TarImageSource::new(config, stop)?,
             registry,
         })
     }

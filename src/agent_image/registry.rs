@@ -18,7 +18,7 @@ use crate::sys::signal::Stop;
 use crate::types::Architecture;
 
 /// The agent's image from a registry.
-pub(super) struct RegistrySource<'a> {
+pub(super) struct RegistryImageSource<'a> {
     config: &'a Config,
     stop: &'a Stop,
     request: PullRequest,
@@ -26,7 +26,7 @@ pub(super) struct RegistrySource<'a> {
     cache: Cache,
 }
 
-impl ImageSource for RegistrySource<'_> {
+impl ImageSource for RegistryImageSource<'_> {
     /// Pulls only if Docker does not have the image. With a digest, that image runs. With a tag,
     /// an update that the agent made of itself is kept, but not an image of a tar or of another
     /// reference.
@@ -80,9 +80,9 @@ impl ImageSource for RegistrySource<'_> {
     }
 }
 
-impl<'a> RegistrySource<'a> {
+impl<'a> RegistryImageSource<'a> {
     pub(super) fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
-        Ok(RegistrySource {
+        Ok(RegistryImageSource {
             config,
             stop,
             request: PullRequest::from_config(config)?,

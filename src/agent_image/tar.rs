@@ -18,14 +18,14 @@ use crate::types::{Architecture, UnverifiedTar};
 use crate::verify::TrustPolicy;
 
 /// The agent's image from a tar.
-pub(super) struct TarSource<'a> {
+pub(super) struct TarImageSource<'a> {
     config: &'a Config,
     trust: TrustPolicy,
     cache: Cache,
     stop: &'a Stop,
 }
 
-impl ImageSource for TarSource<'_> {
+impl ImageSource for TarImageSource<'_> {
     fn ensure(&self, docker: &Docker) -> Result<()> {
         match self.cache.state() {
             State::Uncached => self.fetch(docker),
@@ -52,9 +52,9 @@ impl ImageSource for TarSource<'_> {
     }
 }
 
-impl<'a> TarSource<'a> {
+impl<'a> TarImageSource<'a> {
     pub(super) fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
-        Ok(TarSource {
+        Ok(TarImageSource {
             config,
             trust: TrustPolicy::from_config(config)?,
             cache: Cache::new(&config.root),

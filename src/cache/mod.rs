@@ -78,7 +78,6 @@ pub struct CachedTar {
 impl CachedTar {
     /// The version in the file name; see [`AgentVersion::from_tar_name`]. Nothing proves it, but
     /// it tells which signature to download.
-    #[must_use]
     pub fn version(&self) -> Option<AgentVersion> {
         AgentVersion::from_tar_name(self.path.file_name()?.to_str()?)
     }
@@ -92,7 +91,6 @@ impl Borrow<File> for CachedTar {
 
 impl Cache {
     /// The cache below this root.
-    #[must_use]
     pub fn new(root: &Root) -> Cache {
         Cache {
             dir: root.at(DIRECTORY),
@@ -101,13 +99,11 @@ impl Cache {
     }
 
     /// The cache's directory, below the root.
-    #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Reads the state. A state file that cannot be read counts as [`State::Uncached`].
-    #[must_use]
     pub fn state(&self) -> State {
         let tar = fs::metadata(self.dir.join(TAR));
         if !tar.is_ok_and(|m| m.is_file() && m.len() > 0) {

@@ -18,7 +18,7 @@ use crate::sys::signal::Stop;
 use crate::types::{SIGNATURE_LIMIT, TarSource, UnverifiedTar};
 
 /// How often a file may change, or a resumed transfer not match, before its source is given up.
-pub(super) const MAX_RESTARTS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 /// This many bytes more than any attempt before count as progress.
 const PROGRESS: u64 = 1 << 20;
 

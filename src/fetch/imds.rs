@@ -86,7 +86,6 @@ pub fn get(config: &Config, item: &str, attempts: u32, stop: &Stop) -> Result<St
 }
 
 /// The base URL of IMDS. A configured endpoint overrides the configured mode.
-#[must_use]
 pub fn endpoint(web: &WebConfig) -> String {
     match &web.imds_endpoint {
         Some(endpoint) => (**endpoint).clone(),

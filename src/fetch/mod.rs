@@ -17,5 +17,5 @@ mod urls;
 
 pub use download::Download;
 pub use options::{FetchOptions, MinThroughput};
-pub use progress::ProgressLog;
+pub(crate) use progress::ProgressLog;
 pub use search::{Found, LocalTar, Search};

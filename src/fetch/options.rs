@@ -21,7 +21,6 @@ pub struct FetchOptions {
 
 impl FetchOptions {
     /// The options of this configuration.
-    #[must_use]
     pub fn new(config: &Config) -> FetchOptions {
         FetchOptions {
             timeouts: Timeouts::default(),

@@ -70,7 +70,6 @@ const AWS: Partition = Partition {
 };
 
 /// The partition of a region. It is found by prefix, so that future regions work, too.
-#[must_use]
 pub fn partition(region: &str) -> Partition {
     OTHERS
         .into_iter()

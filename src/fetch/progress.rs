@@ -33,7 +33,6 @@ pub struct ProgressLog {
 
 impl ProgressLog {
     /// Progress of a transfer that starts at `offset` bytes.
-    #[must_use]
     pub fn new(offset: u64, now: Instant) -> Self {
         let terminal = std::io::stderr().is_terminal() && log::log_enabled!(log::Level::Info);
         let interval = if terminal {

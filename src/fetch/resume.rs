@@ -44,7 +44,6 @@ pub enum Next {
 impl ResumeState {
     /// The values of `Range` and `If-Range` for a request for the rest. `None` if nothing was
     /// received, or nothing identifies the version of the file.
-    #[must_use]
     pub fn range_headers(&self) -> Option<(String, &str)> {
         let validator = self.validator.as_deref()?;
         (self.received > 0).then(|| (format!("bytes={}-", self.received), validator))

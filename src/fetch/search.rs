@@ -28,7 +28,6 @@ pub struct LocalTar {
 
 impl LocalTar {
     /// Its path, below the root.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -40,14 +40,12 @@ pub struct Candidate {
 
 impl Candidate {
     /// The URL of the detached signature.
-    #[must_use]
     pub fn signature_url(&self) -> String {
         format!("{}.asc", self.url)
     }
 }
 
 /// The tar's key in every bucket: `ecs-agent-v1.99.0.tar`, `ecs-agent-arm64-latest.tar`.
-#[must_use]
 pub fn object_key(version: &AgentVersion, architecture: Architecture) -> String {
     match architecture {
         Architecture::Amd64 => format!("ecs-agent-{version}.tar"),
@@ -56,7 +54,6 @@ pub fn object_key(version: &AgentVersion, architecture: Architecture) -> String 
 }
 
 /// The tar's URL at a mirror.
-#[must_use]
 pub fn mirror_candidate(base: &str, key: &str) -> Candidate {
     Candidate {
         kind: SourceKind::Mirror,
@@ -65,7 +62,6 @@ pub fn mirror_candidate(base: &str, key: &str) -> Candidate {
 }
 
 /// The tar's URLs in S3, the region's bucket first.
-#[must_use]
 pub fn bucket_candidates(region: &str, key: &str, web: &WebConfig) -> Vec<Candidate> {
     let partition = partition(region);
     let base = |region: &str| s3_base_url(region, web);
@@ -81,7 +77,6 @@ pub fn bucket_candidates(region: &str, key: &str, web: &WebConfig) -> Vec<Candid
 }
 
 /// The base URL of S3 in a region, or the configured endpoint.
-#[must_use]
 pub fn s3_base_url(region: &str, web: &WebConfig) -> String {
     if let Some(endpoint) = &web.s3_endpoint {
         return (**endpoint).clone();

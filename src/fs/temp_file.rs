@@ -51,7 +51,6 @@ impl TempFile {
     }
 
     /// The open file.
-    #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }

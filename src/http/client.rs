@@ -199,19 +199,16 @@ impl Response {
     }
 
     /// The status code.
-    #[must_use]
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
     /// A header's value; `None` also if it is not text.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
     /// `Content-Length`.
-    #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length")?.trim().parse().ok()
     }
@@ -228,13 +225,11 @@ impl Response {
     }
 
     /// An error of this request.
-    #[must_use]
     pub fn error(&self, error: HttpError) -> Error {
         error.of_request(&self.request)
     }
 
     /// The body, to be read piece by piece.
-    #[must_use]
     pub fn into_body(self) -> ResponseBody {
         ResponseBody {
             reader: self.response.into_body().into_reader(),
@@ -287,13 +282,11 @@ impl ResponseBody {
     }
 
     /// The error of a body that ended after `got` of `length` bytes.
-    #[must_use]
     pub fn cut_short(&self, got: u64, length: u64) -> Error {
         cut_short(&self.request, got, length)
     }
 
     /// An error of this request.
-    #[must_use]
     pub fn error(&self, kind: Kind, message: &str) -> Error {
         Error::new(kind, format!("{}: {message}", self.request))
     }

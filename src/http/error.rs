@@ -34,7 +34,6 @@ pub enum HttpError {
 
 impl HttpError {
     /// The kind of the error. Only [`Kind::Transient`] ones are worth a retry.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             HttpError::Timeout(_)
@@ -52,7 +51,6 @@ impl HttpError {
     }
 
     /// The error of this request, such as `GET https://host/path`.
-    #[must_use]
     pub fn of_request(self, request: &str) -> Error {
         Error::with_source(self.kind(), request, self)
     }

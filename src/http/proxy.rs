@@ -53,7 +53,6 @@ impl Proxies {
     }
 
     /// The proxy for this URL; `None` for a direct connection.
-    #[must_use]
     pub fn for_uri(&self, uri: &Uri) -> Option<&Proxy> {
         let https = uri.scheme_str() == Some("https");
         let proxy = if https { &self.https } else { &self.http };

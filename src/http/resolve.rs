@@ -29,7 +29,6 @@ pub struct StoppableResolver {
 
 impl StoppableResolver {
     /// A resolver that `stop` interrupts.
-    #[must_use]
     pub fn new(stop: Stop) -> Self {
         StoppableResolver { stop }
     }

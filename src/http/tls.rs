@@ -85,7 +85,6 @@ pub struct TlsConnector(Arc<ClientConfig>);
 
 impl TlsConnector {
     /// A connector with this configuration; see [`client_config`].
-    #[must_use]
     pub fn new(config: Arc<ClientConfig>) -> Self {
         TlsConnector(config)
     }

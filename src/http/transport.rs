@@ -136,7 +136,6 @@ fn interrupted() -> Error {
 
 /// Whether a stop signal ended an exchange. `ureq::Error::source` does not return the
 /// [`Interrupted`]; convert it with [`ureq::Error::into_io`] first.
-#[must_use]
 pub fn was_stopped(e: &io::Error) -> bool {
     (e.get_ref()).is_some_and(<dyn StdError + Send + Sync>::is::<Interrupted>)
 }

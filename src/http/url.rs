@@ -71,13 +71,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Percent-encodes a path segment or a query value (RFC 3986, section 2.1).
-#[must_use]
 pub fn percent_encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Percent-encodes a path and keeps its slashes.
-#[must_use]
 pub fn percent_encode_path(path: &str) -> String {
     const RESERVED_IN_PATH: &AsciiSet = &RESERVED.remove(b'/');
     utf8_percent_encode(path, RESERVED_IN_PATH).to_string()
@@ -85,7 +83,6 @@ pub fn percent_encode_path(path: &str) -> String {
 
 /// The URL without user, password, query and fragment, for logs: a query may be a signature that
 /// grants access.
-#[must_use]
 pub fn redact(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else {

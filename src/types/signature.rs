@@ -10,7 +10,6 @@ use crate::sys::file::open_regular;
 pub const SIGNATURE_LIMIT: u64 = 64 * 1024;
 
 /// The path of a tar's signature.
-#[must_use]
 pub fn signature_path(tar: &Path) -> PathBuf {
     let mut path = tar.as_os_str().to_owned();
     path.push(".asc");
