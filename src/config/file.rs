@@ -75,27 +75,27 @@ impl<'a> Iterator for Lines<'a> {
             let rest = self.rest;
             let length = rest.find('\n').map_or(rest.len(), |end| end + 1);
             let first = &rest[..length];
-            let bad = |problem| Some(Err(SyntaxError { line, problem }));
+            let error = |problem| Some(Err(SyntaxError { line, problem }));
             if first.trim().is_empty() || first.trim_start().starts_with(['#', ';']) {
                 self.take(length);
                 continue;
             }
             let Some(equals) = first.find('=') else {
                 self.take(length);
-                return bad("no '='");
+                return error("no '='");
             };
             let name = first[..equals].trim();
             if !is_name(name) {
                 self.take(length);
-                return bad("not a variable name before '=' (letters, digits and '_')");
+                return error("not a variable name before '=' (letters, digits and '_')");
             }
             let Some((value, read)) = value(&rest[equals + 1..]) else {
                 self.take(length);
-                return bad("a quote is not closed");
+                return error("a quote is not closed");
             };
             self.take(equals + 1 + read);
             if value.contains('\0') {
-                return bad("the value has a NUL byte");
+                return error("the value has a NUL byte");
             }
             return Some(Ok(Assignment { line, name, value }));
         }

@@ -2,6 +2,7 @@
 //! the default is used.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::layers::Layers;
 use super::model::{
@@ -18,16 +19,18 @@ use crate::types::Root;
 impl Config {
     /// Reads the files below `ECS_INIT_ROOT`; `environment` is the process's.
     pub fn load(environment: impl IntoIterator<Item = (String, String)>) -> (Config, Vec<Warning>) {
-        let mut reader = Reader(Layers::from_environment(environment));
+        let mut reader = Reader {
+            layers: Layers::from_environment(environment),
+        };
         let root = Root::new(reader.get(&var::ECS_INIT_ROOT));
-        reader.0.add_files(&root);
+        reader.layers.add_files(&root);
         let mut config = reader.config(root.clone());
         if let Some(url) = reader.optional(&[&var::ECS_INIT_CONFIG_S3]) {
             let parsed = S3Url::parse(&url).ok();
-            let layers = parsed.and_then(|url| reader.0.with_s3(&root, &url));
+            let layers = parsed.and_then(|url| reader.layers.with_s3(&root, &url));
             let s3 = reader.s3_layer(url, layers.is_some(), &config);
             if let Some(layers) = layers {
-                reader = Reader(layers);
+                reader = Reader { layers };
                 config = reader.config(root);
             }
             config.s3 = Some(s3);
@@ -42,7 +45,9 @@ impl Config {
     ) -> (Config, Vec<Warning>) {
         let environment = environment.into_iter();
         let others = environment.filter(|(name, _)| name != var::ECS_INIT_CONFIG_S3.row.name);
-        let mut reader = Reader(Layers::from_environment(others));
+        let mut reader = Reader {
+            layers: Layers::from_environment(others),
+        };
         let config = reader.config(Root::default());
         (config, reader.into_warnings())
     }
@@ -50,7 +55,7 @@ impl Config {
     /// The files of an image whose tree is `root`, without an object that an instance fetched.
     #[must_use]
     pub(crate) fn from_image(layers: Layers, root: Root) -> (Config, Vec<Warning>) {
-        let mut reader = Reader(layers);
+        let mut reader = Reader { layers };
         let mut config = reader.config(root);
         if let Some(url) = reader.optional(&[&var::ECS_INIT_CONFIG_S3]) {
             config.s3 = Some(reader.s3_layer(url, false, &config));
@@ -65,23 +70,25 @@ fn invalid_default(name: &str, error: &Error) -> ! {
 }
 
 /// Parses values and collects warnings in its layers.
-struct Reader(Layers);
+struct Reader {
+    layers: Layers,
+}
 
 impl Reader {
     /// The first of these variables that is set to a valid value.
     fn optional<T>(&mut self, variables: &[&Variable<T>]) -> Option<Setting<T>> {
         for Variable { row, parse } in variables {
             let setting = if row.environment_only {
-                self.0.in_environment(row.name)
+                self.layers.in_environment(row.name)
             } else {
-                self.0.get(row.name)
+                self.layers.get(row.name)
             };
             let Some(Setting { value, origin }) = setting else {
                 continue;
             };
             match parse(&value) {
                 Ok(value) => return Some(Setting::new(value, origin)),
-                Err(error) => self.0.warn(Warning::Value {
+                Err(error) => self.layers.warn(Warning::Value {
                     origin,
                     variable: row.name,
                     error,
@@ -100,6 +107,7 @@ impl Reader {
         })
     }
 
+    /// The value of a variable that has a default.
     fn get<T>(&mut self, variable: &Variable<T>) -> T {
         self.setting(variable).value
     }
@@ -188,12 +196,14 @@ impl Reader {
         }
     }
 
+    /// The variables of the agent's container.
     fn agent_environment(&self) -> BTreeMap<String, String> {
-        let files = self.0.in_files();
+        let files = self.layers.in_files();
         let mut environment: BTreeMap<_, _> =
             files.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        // Forwarded variables may be set in the environment, which has precedence.
         for row in var::ALL.iter().filter(|row| row.forwarded) {
-            if let Some(setting) = self.0.get(row.name) {
+            if let Some(setting) = self.layers.get(row.name) {
                 environment.insert(row.name.to_owned(), setting.value);
             }
         }
@@ -201,13 +211,13 @@ impl Reader {
     }
 
     /// Warns of relative paths and keeps them: see [`Config::check_wait_for`].
-    fn wait_for(&mut self) -> Vec<std::path::PathBuf> {
+    fn wait_for(&mut self) -> Vec<PathBuf> {
         let variable = &var::ECS_INIT_WAIT_FOR;
         let Some(Setting { value, origin }) = self.optional(&[variable]) else {
             return Vec::new();
         };
         if value.iter().any(|path| !path.is_absolute()) {
-            self.0.warn(Warning::Value {
+            self.layers.warn(Warning::Value {
                 origin,
                 variable: variable.row.name,
                 error: invalid(
@@ -238,14 +248,14 @@ impl Reader {
 
     fn into_warnings(mut self) -> Vec<Warning> {
         let misspelt: Vec<_> = self
-            .0
+            .layers
             .names()
             .filter(|(name, _)| var::is_misspelt(name))
             .map(|(name, origin)| (name.to_owned(), origin))
             .collect();
         for (variable, origin) in misspelt {
-            self.0.warn(Warning::Misspelt { origin, variable });
+            self.layers.warn(Warning::Misspelt { origin, variable });
         }
-        self.0.into_warnings()
+        self.layers.into_warnings()
     }
 }

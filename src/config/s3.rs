@@ -9,7 +9,7 @@ use crate::error::Result;
 pub const FILE: &str = "/var/lib/ecs/ecs.config.s3";
 
 /// The longest key, in bytes of UTF-8 ("Naming Amazon S3 objects" in the S3 User Guide).
-const LONGEST_KEY: usize = 1024;
+const MAX_KEY_LENGTH: usize = 1024;
 
 /// An object in S3, `s3://bucket/key`. The key is as it is, not percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl S3Url {
         if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || is_dots(bucket) {
             return Err(invalid("not a bucket name (letters, digits, '-' and '.')"));
         }
-        if key.is_empty() || key.len() > LONGEST_KEY || key.contains(char::is_control) {
+        if key.is_empty() || key.len() > MAX_KEY_LENGTH || key.contains(char::is_control) {
             return Err(invalid(
                 "the key after the bucket is missing or not allowed in S3",
             ));

@@ -61,8 +61,8 @@ fn wait_for_files(config: &Config, stop: &Stop) -> Result<()> {
                 return Err(Error::new(
                     Kind::Unavailable,
                     format!(
-                        "ECS_INIT_WAIT_FOR: {shown}: {problem}, after {} s \
-                         (ECS_INIT_WAIT_FOR_TIMEOUT)",
+                        "ECS_INIT_WAIT_FOR: {shown} is missing after {} s \
+                         (ECS_INIT_WAIT_FOR_TIMEOUT): {problem}",
                         limit.as_secs()
                     ),
                 ));

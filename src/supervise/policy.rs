@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_dockerd_took_along_is_started_restart() {
+    fn exit_with_dockerd_restarts() {
         let mut p = Policy::default();
         for (code, ms) in [(0, 500), (137, 1000), (143, 2000)] {
             assert!(is_exit_by_stop(code));
