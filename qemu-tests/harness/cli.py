@@ -252,7 +252,8 @@ def _summary(options: argparse.Namespace, schedule: Schedule, table: Table, logs
         print(f"logs: {logs}")
     else:
         shutil.rmtree(logs)
-    for stage, times in schedule.times.items():
-        print(f"stage {stage}: {times}")
+    if len(schedule.times) > 1:
+        for stage, times in schedule.times.items():
+            print(f"stage {stage}: {times}")
     print(f"{seconds:.0f} s in total with {options.jobs} workers")
     print(f"{results.passed} passed, {results.failed} failed", flush=True)

@@ -8,19 +8,19 @@ the same. After rewording a message, edit the pattern here.
 import re
 
 #: `start` adopts the container that a previous supervisor started.
-ADOPTED = r"taken over|adopt"
+ADOPTED = r"adopting the running"
 
 #: `start` falls back to the cached image after two failed upgrades.
-FALLBACK = r"going back|f[ae]ll(ing|s)? ?back|cached image"
+FALLBACK = r"loading the cached image"
 
 #: The firewall's rules were lost and are restored.
-RULES_RESTORED = r"rules (were |are )?(put back|restored)|restor(ed|ing).*rules"
+RULES_RESTORED = r"rules restored"
 
 #: A failed request is retried after a pause.
-RETRY = r"again in|retry(ing)? in|next try in"
+RETRY = r"retrying in"
 
 #: `run --respawned` does not exit before it gets SIGTERM.
-STAYS = r"wait.*SIGTERM"
+STAYS = r"waiting for SIGTERM"
 
 #: The EC2 instance ID could not be requested (debug level).
 NO_INSTANCE_ID = r"instance('s)? ID"
@@ -28,4 +28,4 @@ NO_INSTANCE_ID = r"instance('s)? ID"
 
 def waiting_for(path: str) -> str:
     """ECS_INIT_WAIT_FOR: this file does not exist yet."""
-    return rf"wait.*{re.escape(path)}"
+    return rf"waiting for {re.escape(path)}"
