@@ -17,7 +17,7 @@ GUEST := qemu-tests/guest/Cargo.toml
 export PATH := $(PATH):/usr/sbin:/sbin
 export CARGO_NET_RETRY := 10
 .PHONY: all $(ARCHES) packages run check test bench lint modules shape clean help \
-	format clippy words unit unit-quick harness binaries package packages-test recipes demo cases \
+	format clippy words unit harness binaries package packages-test recipes demo cases \
 	hosts bench-quick prerequisites
 
 all: $(ARCHES)
@@ -49,7 +49,7 @@ bench: prerequisites-bench all
 
 # `stages` makes the goals and prints the seconds that each one took.
 check: prerequisites-test
-	@$(TOOLCHAIN)/stages 'format clippy unit-quick cases'
+	@$(TOOLCHAIN)/stages 'format clippy unit cases'
 
 # A stage GROUP/GOAL makes the goal in a minimal Debian 12 with the packages of that group of
 # prerequisites: each group is installed from nothing, and used. Compiling and testing the library
@@ -94,10 +94,6 @@ binaries: all
 
 unit:
 	cargo test --locked
-
-# Without the tests that wait: downloads that stall, dockerd, the supervisor's clock.
-unit-quick:
-	cargo test --locked --lib --bins --test cli --test trees --test verify --test check --test bake
 
 harness:
 	cargo test --locked --manifest-path $(GUEST)
