@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::agent::VerifiedTar;
+use super::tar::VerifiedTar;
 
 /// A path of the image and what should be there.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) enum Want {
         /// The content.
         bytes: Cow<'static, [u8]>,
     },
-    /// The agent's tar, mode [`super::agent::TAR_MODE`].
+    /// The agent's tar, mode [`super::tar::TAR_MODE`].
     Tar(Box<VerifiedTar>),
     /// A symbolic link.
     Link {

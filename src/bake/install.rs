@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::agent::{self, VerifiedTar};
+use super::agent;
 use super::init::PROGRAM;
 use super::manifest::{self, Manifest};
 use super::options::{AgentTar, EcsConfig, Options};
 use super::plan::Plan;
+use super::tar::VerifiedTar;
 use super::tree::{Tree, exists};
 use super::undo_log::UndoLog;
 use super::{
@@ -85,8 +86,8 @@ fn install(
     let agent = tar.as_ref().map(version_text);
     let is_unsigned = tar.as_ref().is_some_and(|tar| tar.signature().is_none());
     if let Some(tar) = tar {
-        let stale = tar.stale_names(&previous);
-        let changes = tar.changes();
+        let stale = agent::stale_names(&tar, &previous);
+        let changes = agent::changes(tar);
         written.extend(paths(&changes));
         manifest.add(&changes, options.architecture)?;
         plan.add(changes, tree)?;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::agent::VerifiedTar;
 use super::options::Options;
+use super::tar::VerifiedTar;
 use super::tree::Tree;
 use super::{CACHE, Change, Init, Want};
 use crate::error::{Context, Result};

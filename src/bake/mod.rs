@@ -21,6 +21,7 @@ pub mod options;
 mod plan;
 mod stage;
 mod stale_service;
+mod tar;
 mod tree;
 mod undo_log;
 mod volatile_paths;

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::agent::TAR_MODE;
 use super::stage::Staged;
+use super::tar::TAR_MODE;
 use super::tree::Tree;
 use super::undo_log::UndoLog;
 use super::{Change, Want, ecs_config, lines};

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use super::Want;
-use super::agent::TAR_MODE;
+use super::tar::TAR_MODE;
 use super::undo_log::UndoLog;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::{TempFile, unique_path};

@@ -1,13 +1,12 @@
 //! The changes made to a tree, so that all of them can be undone.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::tree::exists;
 use crate::error::{Context, Error, Kind, Result};
-use crate::fs::unique_path;
+use crate::fs::{create_directory, unique_path};
 use crate::sys::file::sync_directory;
 
 /// One change that was made.
@@ -38,10 +37,9 @@ impl UndoLog {
             self.create_directory(parent, 0o755)?;
         }
         let context = || format!("create the directory {}", path.display());
-        DirBuilder::new().mode(mode).create(path).context(context)?;
+        create_directory(path, mode).context(context)?;
         self.0.push(Made::Directory(path.to_owned()));
-        // The umask may have removed bits.
-        fs::set_permissions(path, Permissions::from_mode(mode)).context(context)
+        Ok(())
     }
 
     /// Runs `rename`, which gives `path` a new entry in place of the one that may exist.

@@ -4,18 +4,19 @@ use std::os::unix::fs::FileExt;
 use super::*;
 use crate::bake::options::EcsConfig;
 use crate::testing::TempDir;
+use crate::types::Architecture;
 
 /// A docker-archive of the agent without layers.
 fn archive() -> Vec<u8> {
     let manifest = br#"[{"Config":"config.json","RepoTags":["amazon/amazon-ecs-agent:latest"],
         "Layers":["a/layer.tar"]}]"#;
-    let mut builder = tar::Builder::new(Vec::new());
+    let mut builder = ::tar::Builder::new(Vec::new());
     for (name, content) in [
         ("a/layer.tar", &vec![1; 90_000][..]),
         ("config.json", b"{}"),
         ("manifest.json", manifest),
     ] {
-        let mut header = tar::Header::new_gnu();
+        let mut header = ::tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         builder.append_data(&mut header, name, content).unwrap();
