@@ -1,57 +1,62 @@
-//! The arguments of one command, as given on the command line.
+//! The options and operands of one command: their specification and their values.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use lexopt::Arg::{Long, Short, Value};
 use lexopt::ValueExt;
 
-use super::table::{OptionSpec, Spec};
-use super::usage_error;
-use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::http::url::redact;
 
-/// The options and operands of one command.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    options: Vec<(&'static str, OsString)>,
-    operands: VecDeque<OsString>,
+/// One option of a command.
+#[derive(Debug)]
+pub struct OptionSpec {
+    /// The name, without `--`.
+    pub name: &'static str,
+    /// What its value stands for; none for a flag.
+    pub value: Option<&'static str>,
+    /// Whether it may be given more than once.
+    pub repeatable: bool,
+    /// What it does; its lines are indented in the help.
+    pub help: &'static str,
 }
 
-impl Spec {
-    /// Parses what follows the command's name.
-    pub(super) fn parse(&self, mut parser: lexopt::Parser) -> Result<Command> {
-        let mut given = Given::default();
-        while let Some(argument) = parser.next().map_err(usage_error)? {
-            match argument {
-                Short('h') | Long("help") => return Ok(Command::Help(Some(self.name))),
-                Short('V') | Long("version") => return Ok(Command::Version),
-                Value(operand) => given.operands.push_back(operand),
-                Long(name) => {
-                    let mut options = self.options.iter();
-                    let Some(option) = options.find(|option| option.name == name) else {
-                        return Err(usage_error(argument.unexpected()));
-                    };
-                    given.add(option, &mut parser)?;
-                }
-                Short(_) => return Err(usage_error(argument.unexpected())),
-            }
+impl OptionSpec {
+    /// An option without a value.
+    pub(super) const fn flag(name: &'static str, help: &'static str) -> OptionSpec {
+        OptionSpec {
+            name,
+            value: None,
+            repeatable: false,
+            help,
         }
-        let command = (self.build)(&mut given)?;
-        match given.operands.front() {
-            None => Ok(command),
-            Some(extra) => Err(Error::usage(format!(
-                "unexpected argument '{}'",
-                extra.display()
-            ))),
+    }
+
+    /// An option with a value.
+    pub(super) const fn value(
+        name: &'static str,
+        value: &'static str,
+        help: &'static str,
+    ) -> OptionSpec {
+        OptionSpec {
+            name,
+            value: Some(value),
+            repeatable: false,
+            help,
         }
     }
 }
 
+/// The values of the options and operands of one command.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    options: Vec<(&'static str, OsString)>,
+    pub(super) operands: VecDeque<OsString>,
+}
+
 impl Given {
-    fn add(&mut self, option: &OptionSpec, parser: &mut lexopt::Parser) -> Result<()> {
+    pub(super) fn add(&mut self, option: &OptionSpec, parser: &mut lexopt::Parser) -> Result<()> {
         let value = match option.value {
             Some(_) => parser.value().map_err(usage_error)?,
             None => OsString::new(),
@@ -119,4 +124,9 @@ impl Given {
     pub(super) fn optional_operand(&mut self) -> Option<PathBuf> {
         self.operands.pop_front().map(PathBuf::from)
     }
+}
+
+/// An error of the parser.
+pub(super) fn usage_error(error: lexopt::Error) -> Error {
+    Error::usage(error.to_string())
 }

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use super::table::{self, COMMANDS, Spec};
+use super::spec::Spec;
+use super::table::{self, COMMANDS};
 
 /// The column at which an option's description starts.
 const INDENT: usize = 25;

@@ -3,29 +3,20 @@
 mod bake;
 mod given;
 mod help;
+mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::command::Command;
 use crate::error::{Error, Result};
-use given::Given;
+use given::usage_error;
 pub use help::{help, usage};
-pub use table::{COMMANDS, Spec};
-
-/// Where the configuration of a command comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// The command needs no configuration.
-    None,
-    /// The environment alone: `bake` works on another host's files.
-    Environment,
-    /// The environment and this host's files.
-    Files,
-}
+pub use spec::{ConfigSource, Spec};
+pub use table::COMMANDS;
 
 /// The arguments of a command line whose first word is the program's name. Called by the name `run`,
 /// as s6, runit and daemontools execute a service, the program is `run --respawned`: they restart a
@@ -53,19 +44,9 @@ pub fn parse(arguments: &[OsString]) -> Result<(Command, ConfigSource)> {
         Some(Short('h') | Long("help")) => Ok((Command::Help(None), ConfigSource::None)),
         Some(Short('V') | Long("version")) => Ok((Command::Version, ConfigSource::None)),
         Some(Value(name)) => {
-            let spec = known(&name)?;
+            let spec = table::known(&name)?;
             Ok((spec.parse(parser)?, spec.config))
         }
         Some(option) => Err(usage_error(option.unexpected())),
     }
-}
-
-/// The command of this name.
-fn known(name: &OsStr) -> Result<&'static Spec> {
-    let unknown = || Error::usage(format!("unknown command '{}'", name.display()));
-    name.to_str().and_then(table::find).ok_or_else(unknown)
-}
-
-fn usage_error(error: lexopt::Error) -> Error {
-    Error::usage(error.to_string())
 }

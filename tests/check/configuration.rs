@@ -142,18 +142,27 @@ fn credentials_are_named_and_not_shown() {
         "/etc/ecs/ecs.config.bak",
         "/var/lib/ecs/ecs.config.old",
     ] {
-        for (line, word) in [
-            ("AWS_SECRET_ACCESS_KEY=hushhush", "AWS_SECRET_ACCESS_KEY"),
+        for (line, word, rule) in [
+            (
+                "AWS_SECRET_ACCESS_KEY=hushhush",
+                "AWS_SECRET_ACCESS_KEY",
+                "aws-key",
+            ),
             (
                 "ECS_ENGINE_AUTH_DATA={\"r\":\"hushhush\"}",
                 "ECS_ENGINE_AUTH_DATA",
+                "credential",
             ),
-            ("https_proxy=http://u:hushhush@p:1", "https_proxy"),
-            ("# AKIAHUSHHUSHHUSHHUSH", "access key ID"),
+            (
+                "https_proxy=http://u:hushhush@p:1",
+                "https_proxy",
+                "credential",
+            ),
+            ("# AKIAHUSHHUSHHUSHHUSH", "access key ID", "aws-key"),
         ] {
             one(
                 file,
-                "credential",
+                rule,
                 |image| {
                     image.write(file, format!("{clean}{line}\n"));
                     let lines = image.lines().concat();
@@ -180,7 +189,7 @@ fn credentials_in_subdirectories_and_drop_ins() {
     let drop_ins = "/etc/systemd/system/ecs.service.d";
     for path in ["/etc/ecs/a/b/c.env", &format!("{drop_ins}/keys.conf")] {
         let secret = "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=x\n";
-        superfluous(path, path, secret, "credential");
+        superfluous(path, path, secret, "aws-key");
     }
     // Neither a loop of links nor a link that disables a drop-in of the system is followed.
     let image = Image::baked();

@@ -1,6 +1,5 @@
 //! What an agent leaves on the instance where it ran.
 
-use ecs_init::bake::check::Rule;
 use ecs_init::host::ROTATING_CREDENTIALS;
 
 use super::{AGENT_DB, Image, NOTHING, OTHER_INSTANCE, one, superfluous};
@@ -33,11 +32,8 @@ fn each_leftover_is_one_finding() {
 fn agent_state_names_the_instance() {
     let image = Image::baked();
     image.write("/var/lib/ecs/data/agent.db", AGENT_DB);
-    let expected = Rule::AgentState {
-        instance: Some(OTHER_INSTANCE.to_owned()),
-        names: vec!["agent.db".into()],
-    };
-    assert_eq!(image.findings()[0].rule, expected);
+    let detail = format!("of instance {OTHER_INSTANCE}: agent.db");
+    assert_eq!(image.findings()[0].detail, detail);
 }
 
 #[test]

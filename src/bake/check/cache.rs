@@ -45,8 +45,7 @@ fn trust_policy(report: &mut Report, mut config: Config) -> Option<TrustPolicy> 
     trust
         .map_err(|error| {
             let path = named.as_deref().map_or(FILES[0].as_ref(), PathBuf::as_path);
-            let why = format!("is ECS_INIT_KEYRING, without which no start succeeds: {error}");
-            report.add(path, Rule::Keyring(why));
+            report.add(path, Rule::Keyring, error.to_string());
         })
         .ok()
 }
@@ -65,13 +64,13 @@ fn tar(report: &mut Report) -> Option<(File, PathBuf)> {
     }
     let file = match report.tree.open_file(&target) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            report.add(&path, Rule::DanglingTar(target.display().to_string()));
+            report.add(&path, Rule::DanglingTar, target.display().to_string());
             return None;
         }
         file => report.existing(&path, file)?,
     };
     if file.metadata().is_ok_and(|m| m.len() == 0) {
-        report.add(&path, Rule::EmptyTar);
+        report.add(&path, Rule::EmptyTar, "");
         return None;
     }
     Some((file, target))
@@ -84,11 +83,17 @@ fn check_state(report: &mut Report) {
     match report.tree.read(&path) {
         Ok(text) if text.trim_ascii() == b"2" => {}
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            report.add(path, Rule::Unreadable(error.to_string()));
+            report.add(path, Rule::Unreadable, error.to_string());
         }
         text => {
-            let loaded = text.is_ok_and(|text| text.trim_ascii() == b"1");
-            report.add(path, Rule::CacheState { loaded });
+            let is_loaded = text.is_ok_and(|text| text.trim_ascii() == b"1");
+            // 1 is true of one instance only.
+            let state = if is_loaded {
+                "1 (loaded)"
+            } else {
+                "0, missing or invalid"
+            };
+            report.add(path, Rule::CacheState, state);
         }
     }
 }
@@ -103,12 +108,12 @@ fn verify(report: &mut Report, trust: &TrustPolicy, tar: File, path: &Path, now:
     let tar = UnverifiedTar::new(tar, signature, TarSource::Cache(path.to_owned()))
         .with_trust(FileTrust::Owner(report.tree.owner()));
     if let Err(error) = trust.verify_at(tar, now) {
-        let rule = if is_unsigned {
-            Rule::UnsignedTar
+        if is_unsigned {
+            report.add(path, Rule::UnsignedTar, "");
         } else {
             let why = error.find::<VerifyError>().map(ToString::to_string);
-            Rule::RejectedTar(why.unwrap_or_else(|| error.to_string()))
-        };
-        report.add(path, rule);
+            let why = why.unwrap_or_else(|| error.to_string());
+            report.add(path, Rule::RejectedTar, why);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Report, Rule, STATE};
+use super::{Report, Rule, STATE, some};
 use crate::bake::CACHE;
 use crate::cache::DESIRED_IMAGE;
 use crate::host::{DIRECTORIES, ROTATING_CREDENTIALS, gpu, state};
@@ -27,12 +27,12 @@ pub(super) fn check(report: &mut Report) {
     check_agent_state(report);
     let gpu = report.names(gpu::DIRECTORY);
     if !gpu.is_empty() {
-        report.add(gpu::DIRECTORY, Rule::GpuState(gpu));
+        report.add(gpu::DIRECTORY, Rule::GpuState, some(&gpu));
     }
     if !logs_are_elsewhere(report) {
         let logs = files_below(report, LOGS);
         if !logs.is_empty() {
-            report.add(LOGS, Rule::Logs(logs));
+            report.add(LOGS, Rule::Logs, some(&logs));
         }
     }
     check_partial_files(report);
@@ -40,7 +40,7 @@ pub(super) fn check(report: &mut Report) {
     let s3_config = report.tree.resolve(S3_CONFIG.as_ref(), false);
     let s3_config = s3_config.and_then(fs::symlink_metadata);
     if report.existing(S3_CONFIG, s3_config).is_some() {
-        report.add(S3_CONFIG, Rule::S3Config);
+        report.add(S3_CONFIG, Rule::S3Config, "");
     }
     check_aws_credentials(report);
 }
@@ -52,7 +52,9 @@ fn check_agent_state(report: &mut Report) {
     }
     let place = report.tree.follow(state::DIRECTORY.as_ref()).ok();
     let instance = place.and_then(|place| state::instance_id(&place).ok().flatten());
-    report.add(state::DIRECTORY, Rule::AgentState { instance, names });
+    let instance = instance.map_or(String::new(), |id| format!("of instance {id}: "));
+    let detail = format!("{instance}{}", some(&names));
+    report.add(state::DIRECTORY, Rule::AgentState, detail);
 }
 
 /// The files that the AWS CLI and the SSM agent write, including the caches of `aws sso`. Files with
@@ -72,7 +74,7 @@ fn check_aws_credentials(report: &mut Report) {
         let is_model = file.as_encoded_bytes().starts_with(b"models/");
         let is_credentials = file == "credentials" && !text.trim().is_empty();
         if !is_model && (has_secret || is_credentials) {
-            report.add(path, Rule::AwsCredentials);
+            report.add(path, Rule::AwsCredentials, "");
         }
     }
 }
@@ -119,14 +121,14 @@ fn check_partial_files(report: &mut Report) {
     for name in report.names(CACHE) {
         let path = Path::new(CACHE).join(&name);
         if name == DESIRED_IMAGE {
-            report.add(path, Rule::DesiredImage);
+            report.add(path, Rule::DesiredImage, "");
         } else if is_partial(&name) {
-            report.add(path, Rule::PartialTar);
+            report.add(path, Rule::PartialTar, "");
         }
     }
     for name in report.names(STATE) {
         if is_partial(&name) {
-            report.add(Path::new(STATE).join(name), Rule::PartialConfig);
+            report.add(Path::new(STATE).join(name), Rule::PartialConfig, "");
         }
     }
 }
@@ -149,7 +151,7 @@ fn check_containers(report: &mut Report) {
         let name = container["Name"].as_str().unwrap_or_default();
         let name = name.trim_start_matches('/');
         if is_task || name == crate::supervise::CONTAINER {
-            report.add(directory, Rule::Container(name.to_owned()));
+            report.add(directory, Rule::Container, name);
         }
     }
 }

@@ -23,23 +23,26 @@ use crate::config::Config;
 use crate::config::FILES;
 use crate::error::Result;
 use crate::types::Root;
-pub use rule::{Credential, Rule};
+pub use rule::Rule;
 
 /// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Where it is on this machine.
     pub path: PathBuf,
-    /// The rule, and what was found.
+    /// The rule.
     pub rule: Rule,
+    /// What was found, if the rule does not say it. Never a secret's value.
+    pub detail: String,
 }
 
-/// One line.
+/// `PATH: WHAT; FIX [RULE]`, on one line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rule = &self.rule;
-        let (path, fix, name) = (self.path.display(), rule.fix(), rule.name());
-        write!(f, "{path}: {rule}; {fix} [{name}]")
+        let (what, fix) = self.rule.texts();
+        let [what, fix] = [what, fix].map(|text| text.replace("{}", &self.detail));
+        let (path, name) = (self.path.display(), self.rule.name());
+        write!(f, "{path}: {what}; {fix} [{name}]")
     }
 }
 
@@ -73,9 +76,9 @@ struct Report<'r> {
 
 impl Report<'_> {
     /// Adds a finding at a path of the image.
-    fn add(&mut self, path: impl AsRef<Path>, rule: Rule) {
-        let path = self.root.at(path);
-        self.findings.push(Finding { path, rule });
+    fn add(&mut self, path: impl AsRef<Path>, rule: Rule, detail: impl Into<String>) {
+        let (path, detail) = (self.root.at(path), detail.into());
+        self.findings.push(Finding { path, rule, detail });
     }
 
     /// The result of reading `path`; `None` if it does not exist. Any other error is a finding: what
@@ -85,7 +88,7 @@ impl Report<'_> {
             Ok(value) => Some(value),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => {
-                self.add(path, Rule::Unreadable(error.to_string()));
+                self.add(path, Rule::Unreadable, error.to_string());
                 None
             }
         }
@@ -110,7 +113,7 @@ impl Report<'_> {
         };
         let is_systemd = Manifest::read(&manifest).init() == Some(Init::Systemd);
         if is_systemd && conflicts::is_masked(&self.tree) {
-            self.add(OVERRIDING_UNIT, Rule::MaskedUnit);
+            self.add(OVERRIDING_UNIT, Rule::MaskedUnit, "");
         }
     }
 
@@ -161,8 +164,19 @@ impl Report<'_> {
                 Some((path, rest)) => (path, format!("line {rest}")),
                 None => (FILES[1], warning),
             };
-            self.add(path, Rule::Config(why));
+            self.add(path, Rule::Config, why);
         }
         config
+    }
+}
+
+/// The first of many names.
+fn some(names: &[OsString]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(|name| name.to_string_lossy());
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

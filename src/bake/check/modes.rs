@@ -31,10 +31,10 @@ pub(super) fn check(report: &mut Report, files: impl Iterator<Item = PathBuf>) {
         };
         let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
         if mode & 0o022 != 0 {
-            report.add(&path, Rule::Writable { mode });
+            report.add(&path, Rule::Writable, format!("{mode:04o}"));
         }
         if !report.tree.owner_is_trusted(owner) {
-            report.add(&path, Rule::Owner(owner));
+            report.add(&path, Rule::Owner, owner.to_string());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Credential, Report, Rule};
+use super::{Report, Rule};
 use crate::config::{self, file};
 use crate::docker::credentials;
 
@@ -25,18 +25,11 @@ pub(super) fn check(report: &mut Report, files: &BTreeSet<PathBuf>, docker_confi
         };
         // The agent's own configuration, ECS_AGENT_CONFIG_FILE_PATH.
         if path.extension().is_some_and(|e| e == "json") && has_engine_auth_data(&bytes) {
-            let credential = Credential::EngineAuthData;
-            report.add(
-                path,
-                Rule::Credential {
-                    line: None,
-                    credential,
-                },
-            );
+            let detail = "contains EngineAuthData, credentials of registries";
+            report.add(path, Rule::Credential, detail);
         }
-        for (line, credential) in in_text(&String::from_utf8_lossy(&bytes)) {
-            let line = Some(line);
-            report.add(path, Rule::Credential { line, credential });
+        for (line, (rule, what)) in in_text(&String::from_utf8_lossy(&bytes)) {
+            report.add(path, rule, format!("line {line}: {what}"));
         }
     }
 }
@@ -58,22 +51,32 @@ fn check_logins(report: &mut Report, path: &Path) {
     // Docker ignores a file that is not JSON.
     let registries = credentials::stored_hosts(&bytes).unwrap_or_default();
     if !registries.is_empty() {
-        report.add(path, Rule::RegistryLogin(registries));
+        report.add(path, Rule::RegistryLogin, registries.join(", "));
     }
 }
 
-/// The credentials in a text, by line number.
-fn in_text(text: &str) -> BTreeMap<usize, Credential> {
+/// The credentials in a text: by line number the rule and what was found.
+fn in_text(text: &str) -> BTreeMap<usize, (Rule, String)> {
+    let variable = |name: &str| {
+        let is_aws = name.starts_with("AWS_");
+        let rule = if is_aws {
+            Rule::AwsKey
+        } else {
+            Rule::Credential
+        };
+        (rule, format!("sets {name}, a credential"))
+    };
     let mut found = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         if has_access_key(line) {
-            found.insert(index + 1, Credential::AccessKeyId);
+            let what = "contains an AWS access key ID".to_owned();
+            found.insert(index + 1, (Rule::AwsKey, what));
         }
         // Anywhere in the line: in a comment, after `export`, after an open quote.
         for name in secrets() {
             let mut places = line.match_indices(name);
             if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(is_real)) {
-                found.insert(index + 1, Credential::Variable(name));
+                found.insert(index + 1, variable(name));
             }
         }
     }
@@ -83,11 +86,11 @@ fn in_text(text: &str) -> BTreeMap<usize, Credential> {
         if let Some(name) = secrets().find(|variable| *variable == name)
             && is_real(value)
         {
-            found.insert(assignment.line, Credential::Variable(name));
+            found.insert(assignment.line, variable(name));
         }
         if has_password(name, value) {
-            let credential = Credential::UrlPassword(name.to_owned());
-            found.insert(assignment.line, credential);
+            let what = format!("sets {name} to a URL with a password");
+            found.insert(assignment.line, (Rule::Credential, what));
         }
     }
     found
