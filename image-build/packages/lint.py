@@ -47,6 +47,15 @@ def tar(file: Path) -> None:
     links(file.name, set(names), names[0].split("/")[0])
 
 
+def source_paths() -> None:
+    """Every path of the source tree that the documentation names exists."""
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    named = {path for page in pages for path in re.findall(
+        r"`((?:src|tests|docs|image-build|qemu-tests)/[\w./-]+)`", page.read_text())}
+    missing = sorted(path for path in named if not (REPOSITORY / path).exists())
+    check("the documentation names only existing paths", not missing, missing)
+
+
 def links(name: str, listed: set[str], directory: str) -> None:
     """Every relative link of the packaged README and docs leads to a packaged file."""
     pages = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
