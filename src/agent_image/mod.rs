@@ -13,78 +13,42 @@ use registry::RegistryImageSource;
 use tar::TarImageSource;
 
 /// Where the agent's image comes from.
-trait ImageSource {
-    /// Makes sure that Docker has the image.
-    fn ensure(&self, docker: &Docker) -> Result<()>;
-
-    /// Goes back to the last image of this source, whatever Docker has.
-    fn restore(&self, docker: &Docker) -> Result<()>;
-
-    /// Loads or pulls the image again, whatever Docker has.
-    fn reload(&self, docker: &Docker) -> Result<()>;
-}
-
-/// The agent's image, from the configured source.
-pub struct AgentImage<'a> {
-    tar: TarImageSource<'a>,
-    registry: Option<RegistryImageSource<'a>>,
-}
-
-impl<'a> AgentImage<'a> {
-    /// Reads the keyring and the image reference. Has no other effect.
-    ///
-    /// # Errors
-    /// The keyring cannot be read, or the reference is invalid.
-    pub fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
-        let registry = match config.source.agent {
-            AgentSource::Tar => None,
-            AgentSource::Registry => Some(RegistryImageSource::new(config, stop)?),
-        };
-        Ok(AgentImage {
-            tar: TarImageSource::new(config, stop)?,
-            registry,
-        })
-    }
-
-    fn source(&self) -> &dyn ImageSource {
-        match &self.registry {
-            Some(registry) => registry,
-            None => &self.tar,
-        }
-    }
-
+pub trait ImageSource {
     /// Makes sure that Docker has the image, for `pre-start`.
     ///
     /// # Errors
     /// No source has a trusted image, or dockerd failed.
-    pub fn ensure(&self, docker: &Docker) -> Result<()> {
-        self.source().ensure(docker)
-    }
+    fn ensure(&self, docker: &Docker) -> Result<()>;
 
-    /// Goes back to the last image of the source, after failed updates.
+    /// Goes back to the last image of this source, after failed updates.
     ///
     /// # Errors
-    /// As [`AgentImage::ensure`].
-    pub fn restore(&self, docker: &Docker) -> Result<()> {
-        self.source().restore(docker)
-    }
+    /// As [`ImageSource::ensure`].
+    fn restore(&self, docker: &Docker) -> Result<()>;
 
     /// Loads or pulls the image again, for `reload-cache`.
     ///
     /// # Errors
-    /// As [`AgentImage::ensure`].
-    pub fn reload(&self, docker: &Docker) -> Result<()> {
-        self.source().reload(docker)
-    }
+    /// As [`ImageSource::ensure`].
+    fn reload(&self, docker: &Docker) -> Result<()>;
 
-    /// Loads the tar that the agent downloaded to update itself (its exit code 42), whatever the
-    /// source.
+    /// Loads the tar that the agent downloaded to update itself (its exit code 42).
     ///
     /// # Errors
     /// The tar is missing or not trusted, or dockerd failed.
-    pub fn update(&self, docker: &Docker) -> Result<()> {
-        self.tar.update(docker)
-    }
+    fn update(&self, docker: &Docker) -> Result<()>;
+}
+
+/// The configured source. Reads the keyring and the image reference; has no other effect.
+///
+/// # Errors
+/// The keyring cannot be read, or the reference is invalid.
+pub fn source<'a>(config: &'a Config, stop: &'a Stop) -> Result<Box<dyn ImageSource + 'a>> {
+    let tar = TarImageSource::new(config, stop)?;
+    Ok(match config.source.agent {
+        AgentSource::Tar => Box::new(tar),
+        AgentSource::Registry => Box::new(RegistryImageSource::new(config, stop, tar)?),
+    })
 }
 
 /// Removes the image that had the agent's name before, unless it is the same, has another name or

@@ -4,8 +4,9 @@ use std::fs;
 use std::io;
 use std::time::Instant;
 
+use super::tar::TarImageSource;
 use super::{ImageSource, remove_old};
-use crate::cache::{Cache, State};
+use crate::cache::State;
 use crate::config::Config;
 use crate::docker::credentials::{self, Credentials};
 use crate::docker::{ApiError, Docker};
@@ -22,8 +23,9 @@ pub(super) struct RegistryImageSource<'a> {
     config: &'a Config,
     stop: &'a Stop,
     request: PullRequest,
-    /// The cache of the tar source: its state must not claim that Docker has the cached tar.
-    cache: Cache,
+    /// Loads the agent's updates. The state of its cache must not claim that Docker has the cached
+    /// tar.
+    tar: TarImageSource<'a>,
 }
 
 impl ImageSource for RegistryImageSource<'_> {
@@ -37,7 +39,7 @@ impl ImageSource for RegistryImageSource<'_> {
             Some(image)
                 if self.request.tag_permission().is_some()
                     // The cached state means that Docker has the tar's image.
-                    && self.cache.state() != State::Cached =>
+                    && self.tar.cache.state() != State::Cached =>
             {
                 registry::find(docker, &self.request)?
                     .is_some_and(|pulled| pulled.is_or_was_updated_to(image))
@@ -78,15 +80,19 @@ impl ImageSource for RegistryImageSource<'_> {
         })?;
         self.tag(docker, pulled)
     }
+
+    fn update(&self, docker: &Docker) -> Result<()> {
+        self.tar.update(docker)
+    }
 }
 
 impl<'a> RegistryImageSource<'a> {
-    pub(super) fn new(config: &'a Config, stop: &'a Stop) -> Result<Self> {
+    pub(super) fn new(config: &'a Config, stop: &'a Stop, tar: TarImageSource<'a>) -> Result<Self> {
         Ok(RegistryImageSource {
             config,
             stop,
             request: PullRequest::from_config(config)?,
-            cache: Cache::new(&config.root),
+            tar,
         })
     }
 
@@ -160,8 +166,8 @@ impl<'a> RegistryImageSource<'a> {
         }
         // Before the tag moves: with this state the tar source, when it is configured again, would
         // take the tagged image for that of the cached tar and start it without a signature.
-        if self.cache.state() == State::Cached {
-            self.cache.set_state(State::ReloadNeeded)?;
+        if self.tar.cache.state() == State::Cached {
+            self.tar.cache.set_state(State::ReloadNeeded)?;
         }
         let loaded = registry::tag(docker, pulled)?;
         log::info!("tagged {} as {IMAGE}: {}", self.request.name(), loaded.id());

@@ -21,7 +21,7 @@ use crate::verify::TrustPolicy;
 pub(super) struct TarImageSource<'a> {
     config: &'a Config,
     trust: TrustPolicy,
-    cache: Cache,
+    pub(super) cache: Cache,
     stop: &'a Stop,
 }
 
@@ -50,6 +50,11 @@ impl ImageSource for TarImageSource<'_> {
             State::Cached | State::ReloadNeeded => self.load_cached(docker),
         }
     }
+
+    fn update(&self, docker: &Docker) -> Result<()> {
+        let archive = self.verify(self.cache.open_update()?)?;
+        self.load(docker, &archive)
+    }
 }
 
 impl<'a> TarImageSource<'a> {
@@ -60,12 +65,6 @@ impl<'a> TarImageSource<'a> {
             cache: Cache::new(&config.root),
             stop,
         })
-    }
-
-    /// Loads the agent's own update.
-    pub(super) fn update(&self, docker: &Docker) -> Result<()> {
-        let archive = self.verify(self.cache.open_update()?)?;
-        self.load(docker, &archive)
     }
 
     /// Loads the cached tar. If it cannot be used, another one is downloaded.

@@ -1,6 +1,6 @@
 //! `pre-start`: prepare the host for the agent.
 
-use crate::agent_image::AgentImage;
+use crate::agent_image;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::Result;
@@ -35,5 +35,5 @@ pub fn prepare(config: &Config, stop: &Stop) -> Result<()> {
     let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let bridge = docker.default_bridge()?;
     let _applied = network::apply(&config.root, &config.network, bridge.as_ref())?;
-    AgentImage::new(config, stop)?.ensure(&docker)
+    agent_image::source(config, stop)?.ensure(&docker)
 }

@@ -1,6 +1,6 @@
 //! `reload-cache`: load the cached image again, or pull it again.
 
-use crate::agent_image::AgentImage;
+use crate::agent_image;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::Result;
@@ -16,5 +16,5 @@ pub fn run(config: &Config) -> Result<()> {
     }
     let stop = Stop::never();
     let docker = Docker::connect(&config.docker_socket, config.docker_wait, &stop)?;
-    AgentImage::new(config, &stop)?.reload(&docker)
+    agent_image::source(config, &stop)?.reload(&docker)
 }

@@ -1,7 +1,7 @@
 //! `start`: run the agent and restart it.
 
 use crate::agent;
-use crate::agent_image::AgentImage;
+use crate::agent_image;
 use crate::config::Config;
 use crate::docker::Docker;
 use crate::error::{Context, Error, Kind, Result};
@@ -28,7 +28,7 @@ pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     for note in &plan.notes {
         log::warn!("{note}");
     }
-    let image = AgentImage::new(config, stop)?;
+    let image = agent_image::source(config, stop)?;
     let load = |docker: &Docker, which| match which {
         ImageToLoad::Requested => image.update(docker),
         ImageToLoad::Cached => image.restore(docker),

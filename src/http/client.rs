@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use ureq::http::{self, Uri};
+use ureq::http::{self, Method, Uri};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Body, BodyReader};
 
@@ -106,7 +106,7 @@ impl Client {
         let follow = || {
             let mut uri = parse(url)?;
             for _ in 0..=MAX_REDIRECTS {
-                let response = self.send_get(&uri, headers)?;
+                let response = self.send(Method::GET, &uri, headers)?;
                 let location = response.headers().get("location");
                 let location = location.and_then(|value| value.to_str().ok());
                 match redirect(&uri, response.status().as_u16(), location)? {
@@ -128,7 +128,7 @@ impl Client {
     /// As [`Client::get`].
     pub fn get_no_redirect(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response> {
         let request = format!("GET {}", redact(url));
-        let response = parse(url).and_then(|uri| self.send_get(&uri, headers));
+        let response = parse(url).and_then(|uri| self.send(Method::GET, &uri, headers));
         Response::new(request, response)
     }
 
@@ -137,28 +137,27 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn put(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response> {
-        let send = |uri: Uri| {
-            let proxy = self.proxies.for_uri(&uri).cloned();
-            let mut request = self.agent.put(uri).config().proxy(proxy).build();
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            Ok(request.send_empty()?)
-        };
-        Response::new(format!("PUT {}", redact(url)), parse(url).and_then(send))
+        let response = parse(url).and_then(|uri| self.send(Method::PUT, &uri, headers));
+        Response::new(format!("PUT {}", redact(url)), response)
     }
 
-    fn send_get(
+    fn send(
         &self,
+        method: Method,
         uri: &Uri,
         headers: &[(&str, &str)],
     ) -> Result<http::Response<Body>, HttpError> {
-        let proxy = self.proxies.for_uri(uri).cloned();
-        let mut request = self.agent.get(uri.clone()).config().proxy(proxy).build();
+        let mut request = http::Request::builder().method(&method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Ok(request.call()?)
+        if method == Method::PUT {
+            request = request.header("content-length", 0);
+        }
+        let request = request.body(()).map_err(ureq::Error::from)?;
+        let proxy = self.proxies.for_uri(uri).cloned();
+        let request = self.agent.configure_request(request).proxy(proxy).build();
+        Ok(self.agent.run(request)?)
     }
 }
 

@@ -117,61 +117,37 @@ impl From<ureq::Error> for HttpError {
                 HttpError::Proxy(proxy_status(&message), message)
             }
             ureq::Error::ConnectionFailed => HttpError::Network(io::Error::other("cannot connect")),
-            ureq::Error::Other(source) => unwrap(source),
+            ureq::Error::Other(source) => io::Error::other(source).into(),
             other => HttpError::Protocol(other.to_string()),
         }
     }
 }
 
+/// Finds the error that a transport, the resolver or rustls wrapped in this one, at any depth.
 impl From<io::Error> for HttpError {
     fn from(error: io::Error) -> HttpError {
-        let kind = error.kind();
-        match error.get_ref() {
-            None => HttpError::Network(error),
-            Some(_) => match error.into_inner() {
-                Some(source) if is_known(&*source) => unwrap(source),
-                Some(source) => HttpError::Network(io::Error::new(kind, source)),
-                None => HttpError::Network(kind.into()),
-            },
-        }
-    }
-}
-
-fn is_known(source: &(dyn StdError + Send + Sync + 'static)) -> bool {
-    source.is::<ureq::Error>()
-        || source.is::<rustls::Error>()
-        || source.is::<Interrupted>()
-        || source.is::<LookupError>()
-        || source.is::<io::Error>()
-}
-
-/// Finds the error that a transport, the resolver or rustls wrapped in another one.
-fn unwrap(source: Box<dyn StdError + Send + Sync>) -> HttpError {
-    let source = match source.downcast::<ureq::Error>() {
-        Ok(e) => return (*e).into(),
-        Err(source) => source,
-    };
-    let source = match source.downcast::<io::Error>() {
-        Ok(e) => return (*e).into(),
-        Err(source) => source,
-    };
-    let source = match source.downcast::<rustls::Error>() {
-        Ok(e) => return HttpError::Tls(*e),
-        Err(source) => source,
-    };
-    let source = match source.downcast::<LookupError>() {
-        Ok(e) => {
-            return HttpError::Lookup {
+        let error = match error.downcast::<ureq::Error>() {
+            Ok(e) => return e.into(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<io::Error>() {
+            Ok(e) => return e.into(),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<rustls::Error>() {
+            Ok(e) => return HttpError::Tls(e),
+            Err(error) => error,
+        };
+        match error.downcast::<LookupError>() {
+            Ok(e) => HttpError::Lookup {
                 temporary: e.temporary,
                 message: e.to_string(),
-            };
+            },
+            Err(error) => match error.downcast::<Interrupted>() {
+                Ok(_) => HttpError::Interrupted,
+                Err(error) => HttpError::Network(error),
+            },
         }
-        Err(source) => source,
-    };
-    if source.is::<Interrupted>() {
-        HttpError::Interrupted
-    } else {
-        HttpError::Network(io::Error::other(source))
     }
 }
 

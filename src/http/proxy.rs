@@ -160,21 +160,12 @@ fn address_bits(address: IpAddr) -> u8 {
 
 /// Whether the first `bits` bits are equal.
 fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {
-    match (address, network) {
-        (IpAddr::V4(a), IpAddr::V4(n)) => {
-            (u32::from(a) ^ u32::from(n))
-                .checked_shr(32 - u32::from(bits))
-                .unwrap_or(0)
-                == 0
-        }
-        (IpAddr::V6(a), IpAddr::V6(n)) => {
-            (u128::from(a) ^ u128::from(n))
-                .checked_shr(128 - u32::from(bits))
-                .unwrap_or(0)
-                == 0
-        }
-        _ => false,
-    }
+    let equal = match (address, network) {
+        (IpAddr::V4(a), IpAddr::V4(n)) => (a.to_bits() ^ n.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(n)) => (a.to_bits() ^ n.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    equal >= u32::from(bits)
 }
 
 #[cfg(test)]

@@ -12,7 +12,11 @@ use super::server::{CLOSED_PORT, Reply, Request, Server};
 fn v2(request: &Request, _: usize) -> Reply {
     let seconds = request.header("x-aws-ec2-metadata-token-ttl-seconds");
     match (request.method.as_str(), request.path.as_str()) {
-        ("PUT", "/latest/api/token") if seconds.is_some_and(|s| s.parse::<u32>().is_ok()) => {
+        ("PUT", "/latest/api/token")
+            if seconds.is_some_and(|s| s.parse::<u32>().is_ok())
+                && request.header("content-length") == Some("0")
+                && request.header("transfer-encoding").is_none() =>
+        {
             Reply::new(200, "TOKEN==")
         }
         ("GET", "/latest/meta-data/placement/region") => {
