@@ -46,7 +46,8 @@ pub enum Kind {
     Interrupted,
     /// May succeed if tried again: a timeout, a reset connection, HTTP 503.
     Transient,
-    /// Something that is needed is missing, in use or out of reach: no such host, no socket, HTTP 404.
+    /// Something that is needed is missing, in use or out of reach: no such host, no socket, HTTP
+    /// 404.
     Unavailable,
     /// A server, dockerd or the kernel refused the request: HTTP 403, EPERM.
     Rejected,
@@ -207,7 +208,8 @@ fn is_interrupt(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// The kind of a foreign error: an [`Error`] keeps its own, anything else is a failure of this host.
+/// The kind of a foreign error: an [`Error`] keeps its own, anything else is a failure of this
+/// host.
 fn kind_of(error: &(dyn StdError + 'static)) -> Kind {
     if is_interrupt(error) {
         return Kind::Interrupted;

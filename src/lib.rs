@@ -1,6 +1,7 @@
-//! One static binary that fetches, verifies, runs and supervises the Amazon ECS agent on a host that
-//! has a kernel and a Docker socket. `main.rs` parses the command line, reads the configuration,
-//! runs one command and turns its result into an exit code; everything else is in this library.
+//! One static binary that fetches, verifies, runs and supervises the Amazon ECS agent on a host
+//! that has a kernel and a Docker socket. `main.rs` parses the command line, reads the
+//! configuration, runs one command and turns its result into an exit code; everything else is in
+//! this library.
 //!
 //! ## How a value travels
 //!
@@ -9,11 +10,11 @@
 //! config    fetch, cache     verify      image, docker   network           agent        supervise
 //! ```
 //!
-//! Each of these is a type that only the previous step can create: code that loads an unverified tar
-//! does not compile. An agent from a registry skips the first steps: dockerd pulls the image, and its
-//! digest takes the place of the signature. [`command`] passes the values on, so each command's file
-//! reads from top to bottom as what the program does. [`bake`] runs the steps up to `Verified` on a
-//! build machine and writes the result into an image's root tree.
+//! Each of these is a type that only the previous step can create: code that loads an unverified
+//! tar does not compile. An agent from a registry skips the first steps: dockerd pulls the image,
+//! and its digest takes the place of the signature. [`command`] passes the values on, so each
+//! command's file reads from top to bottom as what the program does. [`bake`] runs the steps up to
+//! `Verified` on a build machine and writes the result into an image's root tree.
 //!
 //! Decisions are pure functions from data to data, tested without root, Docker or a clock. Effects
 //! are in few places and are tested against the real kernel and a real dockerd.

@@ -1,5 +1,5 @@
-//! A real dockerd with `live-restore` that is restarted and killed while the agent keeps running. The
-//! cases in `qemu-tests` cover a dockerd that takes its containers along.
+//! A real dockerd with `live-restore` that is restarted and killed while the agent keeps running.
+//! The cases in `qemu-tests` cover a dockerd that takes its containers along.
 
 mod dockerd;
 

@@ -8,8 +8,9 @@ use crate::error::Result;
 use crate::supervise::{self, lock};
 use crate::sys::signal::Stop;
 
-/// The longest wait for dockerd. If dockerd is down there is probably no agent, but there may be one
-/// (live-restore, a crashed dockerd): an error, but one that does not delay a shutdown for long.
+/// The longest wait for dockerd. If dockerd is down there is probably no agent, but there may be
+/// one (live-restore, a crashed dockerd): an error, but one that does not delay a shutdown for
+/// long.
 const DOCKER_WAIT: Duration = Duration::from_secs(5);
 
 /// Stops the supervisor first, which stops its agent: it may be about to start one. Then stops an

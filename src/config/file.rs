@@ -5,8 +5,8 @@
 //! - in `"…"` a backslash escapes `"`, `\`, `` ` `` and `$`, and joins two lines; before any other
 //!   character it is kept;
 //! - in `'…'` every character is literal; both kinds of quotes may span lines;
-//! - quotes after the value's first character are literal; a backslash at the end of a line joins it
-//!   with the next.
+//! - quotes after the value's first character are literal; a backslash at the end of a line joins
+//!   it with the next.
 //!
 //! One rule is amazon-ecs-init's and not systemd's: outside of quotes a backslash within a line is
 //! kept. Unquoted JSON, `ECS_ENGINE_AUTH_DATA={"…":"a\"b"}`, reaches the agent unchanged.
@@ -192,8 +192,8 @@ mod tests {
         all[0].clone().expect(text).value
     }
 
-    /// The values that systemd 252 returned for the same lines (its parser of environment.d, which is
-    /// the one of `EnvironmentFile`).
+    /// The values that systemd 252 returned for the same lines (its parser of environment.d, which
+    /// is the one of `EnvironmentFile`).
     #[test]
     fn quotes_and_escapes_match_systemd() {
         for (text, value) in [

@@ -55,7 +55,10 @@ pub struct Variable<T> {
 
 /// Each row: `NAME: Type, parser, "default", flags;`.
 macro_rules! variables {
-    ($($(#[$doc:meta])+ $name:ident: $type:ty, $parse:expr, $default:literal $(, $flag:ident)*;)+) => {
+    ($(
+        $(#[$doc:meta])+
+        $name:ident: $type:ty, $parse:expr, $default:literal $(, $flag:ident)*;
+    )+) => {
         $(
             $(#[$doc])+
             #[allow(non_upper_case_globals)]

@@ -22,7 +22,8 @@ pub(super) fn line(level: Level, now: SystemTime, message: &str) -> String {
     line
 }
 
-/// The prefix of a kernel log record: facility daemon (3) and the syslog severity (RFC 5424 §6.2.1).
+/// The prefix of a kernel log record: facility daemon (3) and the syslog severity (RFC 5424
+/// §6.2.1).
 pub(super) fn kmsg(level: Level) -> &'static str {
     match level {
         Level::Error => "<27>",
@@ -32,7 +33,8 @@ pub(super) fn kmsg(level: Level) -> &'static str {
     }
 }
 
-/// Appends `text` quoted as Go's `%q` does: control characters are escaped, so the result is one line.
+/// Appends `text` quoted as Go's `%q` does: control characters are escaped, so the result is one
+/// line.
 fn quote(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {

@@ -1,5 +1,5 @@
-//! The log: logfmt as in amazon-ecs-init, `level=info time=2026-11-22T15:35:12Z msg="…"`, on stderr. A
-//! process that is started without stderr (by a minimal init) logs to `/dev/kmsg`.
+//! The log: logfmt as in amazon-ecs-init, `level=info time=2026-11-22T15:35:12Z msg="…"`, on
+//! stderr. A process that is started without stderr (by a minimal init) logs to `/dev/kmsg`.
 
 mod format;
 

@@ -6,12 +6,12 @@ use crate::fetch::imds;
 use crate::host::state;
 use crate::sys::signal::Stop;
 
-/// How often the metadata service is asked for the instance ID. Few: an unreachable service must not
-/// delay the start.
+/// How often the metadata service is asked for the instance ID. Few: an unreachable service must
+/// not delay the start.
 const TRIES: u32 = 2;
 
-/// Logs an error if the agent's state is another EC2 instance's. If either instance ID is unknown, it
-/// logs nothing. Without a state that has an instance ID, it sends no request.
+/// Logs an error if the agent's state is another EC2 instance's. If either instance ID is unknown,
+/// it logs nothing. Without a state that has an instance ID, it sends no request.
 ///
 /// # Errors
 /// A signal arrived.
@@ -45,10 +45,10 @@ fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
     Ok((current != recorded).then(|| {
         let directory = directory.display();
         format!(
-            "this instance is {current}, but the agent's state in {directory} is of {recorded}: the \
-             image was made from an instance on which the agent had run; stop the agent, delete the \
-             content of {directory}, start the agent; to fix the image, delete the same before it \
-             is made (`ecs-init bake --check /` lists it)"
+            "this instance is {current}, but the agent's state in {directory} is of {recorded}: \
+             the image was made from an instance on which the agent had run; stop the agent, \
+             delete the content of {directory}, start the agent; to fix the image, delete the same \
+             before it is made (`ecs-init bake --check /` lists it)"
         )
     }))
 }

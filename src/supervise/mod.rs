@@ -60,8 +60,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Runs the agent and restarts it until it exits with 0 or 5, or `stop` (which `docker` must have as
-/// well) is requested. A running container that matches `spec` is adopted. `load` loads an image
+/// Runs the agent and restarts it until it exits with 0 or 5, or `stop` (which `docker` must have
+/// as well) is requested. A running container that matches `spec` is adopted. `load` loads an image
 /// through the given connection, which differs from `docker` after dockerd was away. `notify` is
 /// told when the agent runs, when it will be restarted, and when it is stopped.
 ///

@@ -46,8 +46,8 @@ pub(super) enum Action {
     },
 }
 
-/// The pauses before restarts, with amazon-ecs-init's values. An agent that keeps failing is restarted
-/// every 15 s.
+/// The pauses before restarts, with amazon-ecs-init's values. An agent that keeps failing is
+/// restarted every 15 s.
 const RESTARTS: RetryPolicy = RetryPolicy {
     first_pause: Duration::from_millis(500),
     max_pause: Duration::from_secs(15),

@@ -1,5 +1,5 @@
-//! The end of `run --respawned`, under an init that restarts the process after every exit: delays the
-//! exit, because a restart would only repeat it.
+//! The end of `run --respawned`, under an init that restarts the process after every exit: delays
+//! the exit, because a restart would only repeat it.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::sys::signal::{Stop, WaitResult, wait};
 /// within two minutes; this is eight times.
 const AFTER_FAILURE: Duration = Duration::from_secs(15);
 
-/// Waits until SIGTERM or SIGINT if nothing is to be restarted, else 15 s. Returns at once if a signal
-/// ended the work.
+/// Waits until SIGTERM or SIGINT if nothing is to be restarted, else 15 s. Returns at once if a
+/// signal ended the work.
 pub fn respawn_delay(code: ExitCode) {
     // A signal that ended the work is still pending.
     let waited = Stop::install().and_then(|stop| {

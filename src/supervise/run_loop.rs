@@ -159,8 +159,8 @@ where
         Ok(())
     }
 
-    /// Loads the version that the agent requests. Returns `action` if that succeeds, else what to do
-    /// instead.
+    /// Loads the version that the agent requests. Returns `action` if that succeeds, else what to
+    /// do instead.
     fn upgrade(&mut self, action: Action) -> Result<Action> {
         log::info!("the agent requests another version of itself");
         match (self.load)(&self.docker, ImageToLoad::Requested) {

@@ -13,8 +13,8 @@ use crate::fs::sha256;
 pub const LABEL: &str = "ecs-init.spec";
 
 /// The SHA-256, in lower-case hex, of the body of `POST /containers/create` (without the label), a
-/// NUL, and the image's ID. The image's tag is not enough: an update moves it. Rust's own hashes may
-/// change with its version.
+/// NUL, and the image's ID. The image's tag is not enough: an update moves it. Rust's own hashes
+/// may change with its version.
 ///
 /// # Errors
 /// The body cannot be written as JSON; this does not happen.
