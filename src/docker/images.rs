@@ -82,7 +82,7 @@ impl Docker {
     ///
     /// # Errors
     /// The call failed.
-    pub fn remove_dangling_image(&self, id: &str) -> Result<bool> {
+    pub(crate) fn remove_dangling_image(&self, id: &str) -> Result<bool> {
         let image = self.image(id)?;
         if image.is_none_or(|i| !i.repo_tags.is_empty() || !i.repo_digests.is_empty()) {
             return Ok(false);

@@ -69,7 +69,7 @@ impl Docker {
     ///
     /// # Errors
     /// The call failed.
-    pub fn tag_image(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
+    pub(crate) fn tag_image(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
         let path = format!(
             "/images/{}/tag?repo={}&tag={}",
             encode_name(image),
@@ -87,7 +87,7 @@ impl Docker {
     ///
     /// # Errors
     /// The call failed.
-    pub fn untag_image(&self, name: &str) -> Result<()> {
+    pub(crate) fn untag_image(&self, name: &str) -> Result<()> {
         let path = format!("/images/{}", encode_name(name));
         self.call(Method::DELETE, &path, CHANGE, LARGE)
             .succeed_or(&[StatusCode::NOT_FOUND, StatusCode::CONFLICT])

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The error of mkdir(2) or chmod(2).
-pub fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn create_directory(path: &Path, mode: u32) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

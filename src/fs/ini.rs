@@ -2,17 +2,17 @@
 
 /// One `key = value` line; nothing is unquoted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The name of the section; empty before the first.
-    pub section: &'a str,
+    pub(crate) section: &'a str,
     /// The text before the first `=`.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// The text after it.
-    pub value: &'a str,
+    pub(crate) value: &'a str,
 }
 
 /// The entries of a text, in its order. Comments (`#`, `;`) and other lines are skipped.
-pub fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+pub(crate) fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
     let mut section = "";
     text.lines().filter_map(move |line| {
         let line = line.trim();

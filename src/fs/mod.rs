@@ -1,10 +1,12 @@
 //! Files and their formats: temporary files and atomic writes, directories, SHA-256, INI.
 
 mod directory;
-pub mod ini;
+pub(crate) mod ini;
 mod sha256;
 mod temp_file;
 
-pub use directory::create_directory;
-pub use sha256::{Digest, Sha256, sha256};
-pub use temp_file::{TempFile, atomic_write, remove_stale, unique_path};
+pub(crate) use directory::create_directory;
+pub(crate) use sha256::Sha256;
+pub use sha256::{Digest, sha256};
+pub use temp_file::TempFile;
+pub(crate) use temp_file::{atomic_write, remove_stale, unique_path};

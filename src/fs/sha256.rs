@@ -18,20 +18,20 @@ impl fmt::Display for Digest {
 }
 
 /// A SHA-256 computation. Hashes what is written to it.
-pub struct Sha256(Context);
+pub(crate) struct Sha256(Context);
 
 impl Sha256 {
     /// Starts a computation.
     ///
     /// # Errors
     /// Sequoia was built without SHA-256.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let context = HashAlgorithm::SHA256.context().map_err(io::Error::other)?;
         Ok(Sha256(context.for_digest()))
     }
 
     /// Hashes more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
@@ -39,7 +39,7 @@ impl Sha256 {
     ///
     /// # Errors
     /// As [`Sha256::new`].
-    pub fn finish(self) -> io::Result<Digest> {
+    pub(crate) fn finish(self) -> io::Result<Digest> {
         let digest = self.0.into_digest().map_err(io::Error::other)?;
         Ok(Digest(digest))
     }

@@ -87,7 +87,7 @@ impl Drop for TempFile {
 ///
 /// # Errors
 /// The kernel returned no random bytes.
-pub fn unique_path(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn unique_path(path: &Path) -> io::Result<PathBuf> {
     temp_path(path.parent().unwrap_or(Path::new("/")))
 }
 
@@ -99,7 +99,7 @@ fn temp_path(dir: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// The error of the file system; the file then has its old content.
-pub fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let temp = TempFile::create(dir)?;
     temp.file().write_all(content)?;
@@ -113,7 +113,7 @@ pub fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be read, or a link in it cannot be removed. A file that cannot be removed
 /// is logged and kept.
-pub fn remove_stale(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_stale(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();

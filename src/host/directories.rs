@@ -9,18 +9,18 @@ use crate::types::Root;
 pub const ROTATING_CREDENTIALS: &str = "/root/.aws";
 
 /// The mount points of EBS volumes of tasks.
-pub const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
+pub(crate) const EBS_DIRECTORY: &str = "/mnt/ecs/ebs";
 
 /// Exists if ECS Exec is installed.
 const EXEC: &str = "/var/lib/ecs/deps/execute-command";
 /// Where the agent writes the configuration of ECS Exec.
-pub const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
+pub(crate) const EXEC_CONFIG: &str = "/var/lib/ecs/deps/execute-command/config";
 
 /// The agent's state. Without it each start would register a new container instance.
 const DATA: &str = "/var/lib/ecs/data";
 
 /// The directories that the agent needs, with their modes in Amazon's packages.
-pub const DIRECTORIES: [(&str, u32); 6] = [
+pub(crate) const DIRECTORIES: [(&str, u32); 6] = [
     ("/etc/ecs", 0o755),
     ("/var/cache/ecs", 0o755),
     ("/var/lib/ecs", 0o755),
@@ -35,7 +35,7 @@ pub const DIRECTORIES: [(&str, u32); 6] = [
 ///
 /// # Errors
 /// The directory of the agent's state could not be created.
-pub fn make_directories(root: &Root) -> Result<Vec<Error>> {
+pub(crate) fn make_directories(root: &Root) -> Result<Vec<Error>> {
     let mut failed = Vec::new();
     let exec = root.at(EXEC).is_dir().then_some((EXEC_CONFIG, 0o755));
     for (path, mode) in DIRECTORIES.into_iter().chain(exec) {
@@ -52,7 +52,7 @@ pub fn make_directories(root: &Root) -> Result<Vec<Error>> {
 ///
 /// # Errors
 /// As there, with the path.
-pub fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
+pub(crate) fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
     let path = root.at(path);
     create_directory(&path, mode).context(|| format!("create the directory {}", path.display()))
 }

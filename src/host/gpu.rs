@@ -16,12 +16,12 @@ use crate::sys::signal::{self, Stop, WaitResult};
 use crate::types::Root;
 
 /// The directory of [`INFO`], mounted into the agent's container.
-pub const DIRECTORY: &str = "/var/lib/ecs/gpu";
+pub(crate) const DIRECTORY: &str = "/var/lib/ecs/gpu";
 /// The file from which the agent reads its GPUs.
-pub const INFO: &str = "/var/lib/ecs/gpu/nvidia-gpu-info.json";
+pub(crate) const INFO: &str = "/var/lib/ecs/gpu/nvidia-gpu-info.json";
 
 /// The time to wait for the devices, as in Amazon's ecs-init: a driver may be built at boot.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// The time between two looks for devices.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -55,7 +55,7 @@ pub(super) fn devices(root: &Root) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// An interrupt.
-pub fn prepare(root: &Root, timeout: Duration, stop: &Stop) -> Result<()> {
+pub(crate) fn prepare(root: &Root, timeout: Duration, stop: &Stop) -> Result<()> {
     let devices = wait_for_devices(root, timeout, stop)?;
     let written = if devices.is_empty() {
         Err(Error::new(

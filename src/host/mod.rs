@@ -1,10 +1,10 @@
 //! The properties of the host, read once. And the preparations that need only its files:
 //! directories, GPUs, AppArmor.
 
-pub mod apparmor;
+pub(crate) mod apparmor;
 mod directories;
 mod domain;
-pub mod gpu;
+pub(crate) mod gpu;
 mod os_release;
 pub mod state;
 
@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use crate::types::Root;
 
 pub(crate) use apparmor::AppArmor;
-pub use directories::{
-    DIRECTORIES, EBS_DIRECTORY, EXEC_CONFIG, ROTATING_CREDENTIALS, make_directories, make_directory,
+pub use directories::ROTATING_CREDENTIALS;
+pub(crate) use directories::{
+    DIRECTORIES, EBS_DIRECTORY, EXEC_CONFIG, make_directories, make_directory,
 };
 
 /// Where a host has its certificates.

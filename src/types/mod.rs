@@ -10,6 +10,6 @@ mod version;
 pub use architecture::Architecture;
 pub use interface::Interface;
 pub use root::Root;
-pub use signature::{SIGNATURE_LIMIT, read_signature, signature_path};
+pub(crate) use signature::{SIGNATURE_LIMIT, read_signature, signature_path};
 pub use tar::{FileTrust, TarSource, UnverifiedTar};
 pub use version::AgentVersion;

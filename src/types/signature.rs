@@ -7,10 +7,10 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::sys::file::open_regular;
 
 /// The largest accepted signature, in bytes. Real ones have a few hundred.
-pub const SIGNATURE_LIMIT: u64 = 64 * 1024;
+pub(crate) const SIGNATURE_LIMIT: u64 = 64 * 1024;
 
 /// The path of a tar's signature.
-pub fn signature_path(tar: &Path) -> PathBuf {
+pub(crate) fn signature_path(tar: &Path) -> PathBuf {
     let mut path = tar.as_os_str().to_owned();
     path.push(".asc");
     path.into()
@@ -20,7 +20,7 @@ pub fn signature_path(tar: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The file cannot be read, or is longer than [`SIGNATURE_LIMIT`].
-pub fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
     let context = || format!("read the signature {}", path.display());
     let file = match open_regular(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -82,7 +82,7 @@ fn loaded_profiles(root: &Root) -> BTreeSet<String> {
 ///
 /// # Errors
 /// The profile cannot be loaded. With `fallback` that is only a warning.
-pub fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
+pub(crate) fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
     let Some(apparmor) = AppArmor::read(root) else {
         return Ok(());
     };
