@@ -83,36 +83,6 @@ fn binds(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn external_instance() {
-    let dir = debian();
-    std::fs::create_dir_all(dir.path().join("root/.aws")).unwrap();
-    let plan = planned(dir.path(), &[("ECS_EXTERNAL", "true")]);
-    assert!(plan.container.host_config.cap_add.is_empty());
-    assert!(
-        plan.container
-            .env
-            .contains(&"ECS_ENABLE_TASK_ENI=false".to_owned())
-    );
-    assert!(binds(&plan).contains(&"/root/.aws:/rotatingcreds:ro".to_owned()));
-}
-
-#[test]
-fn docker_socket_of_docker_host() {
-    let dir = debian();
-    std::fs::write(dir.path().join("run/d.sock"), "").unwrap();
-    std::fs::create_dir_all(dir.path().join("run/systemd")).unwrap();
-    let named = [("DOCKER_HOST", "unix:///run/d.sock")];
-    let has = |plan: &Plan, bind: &str| binds(plan).contains(&bind.to_owned());
-    let plan = planned(dir.path(), &named);
-    assert!(has(&plan, "/run/d.sock:/var/run/docker.sock"));
-    assert!(has(&plan, "/run/systemd:/run/systemd"));
-    assert!(!has(&plan, "/var/run:/var/run"));
-    let config = dir.path().join("etc/ecs/ecs.config");
-    std::fs::write(config, "DOCKER_HOST=unix:///run/d.sock\n").unwrap();
-    assert!(has(&planned(dir.path(), &[]), "/run/d.sock:/run/d.sock"));
-}
-
-#[test]
 fn configuration_files_override_defaults() {
     let dir = debian();
     let config = dir.path().join("etc/ecs/ecs.config");

@@ -9,7 +9,7 @@ use crate::config::FILES;
 use crate::config::{AgentSource, Config, Layers, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::fetch::s3_config;
-use crate::image::registry;
+use crate::image::PullRequest;
 use crate::sys::file::read_regular_nofollow;
 
 const KEYRING: &str = "ECS_INIT_KEYRING";
@@ -37,7 +37,7 @@ pub(super) fn incomplete(config: &Config) -> Option<Error> {
     // The configuration from S3 or from user data may name the digest.
     let complete = config.s3.is_none() && config.wait_for.is_empty();
     let registry = complete && config.source.agent == AgentSource::Registry;
-    registry.then(|| registry::PullRequest::from_config(config).err())?
+    registry.then(|| PullRequest::from_config(config).err())?
 }
 
 /// Logs what a start would warn of once `plan` is committed. `keyring` is the one that the plan

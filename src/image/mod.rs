@@ -7,9 +7,11 @@
 //! fails to start.
 
 mod content;
+mod entries;
 mod error;
 mod load;
 mod manifest;
+mod pull_request;
 mod reference;
 pub(crate) mod registry;
 
@@ -22,6 +24,7 @@ use std::io::{self, Read, Seek};
 
 pub use error::ImageError;
 pub(crate) use load::{Loaded, load};
+pub(crate) use pull_request::PullRequest;
 pub(crate) use reference::Reference;
 
 use crate::error::{Error, Kind, Result};

@@ -7,4 +7,5 @@ mod files;
 mod fixtures;
 mod gnupg;
 mod rejected;
+mod rejected_keys;
 mod trust_policy;
