@@ -101,7 +101,6 @@ const SYSTEMD: &str = "/run/systemd";
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// The paths that [`super::plan`] needs to know about, for [`Host::read`].
-#[must_use]
 pub fn paths(config: &Config) -> Vec<PathBuf> {
     let fixed = [
         CLOUD_INIT_RESULT,

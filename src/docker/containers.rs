@@ -44,7 +44,6 @@ pub struct Container {
 
 impl Container {
     /// The value of a label.
-    #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.config.labels.get(name).map(String::as_str)
     }

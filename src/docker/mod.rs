@@ -100,7 +100,6 @@ impl Docker {
     }
 
     /// The negotiated API version.
-    #[must_use]
     pub fn version(&self) -> ApiVersion {
         self.version
     }

@@ -31,7 +31,6 @@ pub(crate) enum CertStore {
 
 impl CertStore {
     /// The directory to mount.
-    #[must_use]
     pub(crate) fn directory(self) -> &'static str {
         match self {
             CertStore::EtcPki => "/etc/pki",
@@ -40,7 +39,6 @@ impl CertStore {
     }
 
     /// The directory of the certificates, for `SSL_CERT_DIR`.
-    #[must_use]
     pub(crate) fn certificates(self) -> &'static str {
         match self {
             CertStore::EtcPki => "/etc/pki/tls/certs",

@@ -14,7 +14,6 @@ pub(crate) struct Loaded(pub(super) String);
 
 impl Loaded {
     /// The image's ID, `sha256:…`.
-    #[must_use]
     pub(crate) fn id(&self) -> &str {
         &self.0
     }

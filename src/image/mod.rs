@@ -107,13 +107,11 @@ impl<F: Borrow<File>> Archive<F> {
     }
 
     /// Why the tar is trusted.
-    #[must_use]
     pub fn provenance(&self) -> &Provenance {
         self.verified.provenance()
     }
 
     /// The verified tar.
-    #[must_use]
     pub fn verified(&self) -> &Verified<F> {
         &self.verified
     }

@@ -74,13 +74,11 @@ impl PullRequest {
     }
 
     /// The image reference.
-    #[must_use]
     pub(crate) fn reference(&self) -> &Reference {
         &self.reference
     }
 
     /// The digest or the tag to pull.
-    #[must_use]
     pub(crate) fn selector(&self) -> &str {
         match &self.selector {
             Selector::Digest(digest) => digest,
@@ -89,7 +87,6 @@ impl PullRequest {
     }
 
     /// The permission to pull by a tag; `None` for a digest.
-    #[must_use]
     pub(crate) fn tag_permission(&self) -> Option<&AllowUnsigned> {
         match &self.selector {
             Selector::Digest(_) => None,
@@ -98,7 +95,6 @@ impl PullRequest {
     }
 
     /// The name of the pulled image in Docker.
-    #[must_use]
     pub(crate) fn name(&self) -> String {
         let separator = match &self.selector {
             Selector::Digest(_) => '@',
@@ -112,7 +108,6 @@ impl PullRequest {
     }
 
     /// Whether an image has the requested digest; `false` if a tag was requested.
-    #[must_use]
     pub(crate) fn has_digest_of(&self, image: &ImageInfo) -> bool {
         let Selector::Digest(digest) = &self.selector else {
             return false;

@@ -18,19 +18,16 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// The repository as given, with or without a host: `public.ecr.aws/ecs/amazon-ecs-agent`.
-    #[must_use]
     pub(crate) fn repository(&self) -> &str {
         &self.repository
     }
 
     /// The registry's `host[:port]`; Docker Hub's if none is given.
-    #[must_use]
     pub(crate) fn host(&self) -> &str {
         host(&self.repository).unwrap_or(HUB)
     }
 
     /// Whether a name from dockerd (`repository:tag`, `repository@sha256:…`) has this repository.
-    #[must_use]
     pub(crate) fn is_repository_of(&self, name: &str) -> bool {
         let name = name.split_once('@').map_or(name, |(name, _)| name);
         let (repository, _) = split_tag(name);

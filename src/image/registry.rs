@@ -12,7 +12,6 @@ pub(crate) struct Pulled(String);
 
 impl Pulled {
     /// The image's ID, `sha256:…`.
-    #[must_use]
     pub(crate) fn id(&self) -> &str {
         &self.0
     }
@@ -20,7 +19,6 @@ impl Pulled {
     /// Whether `current`, the image that has the agent's name, is this image or an update of it.
     /// An update was loaded from a tar and has no other name; a pulled image also has the name by
     /// which it was pulled.
-    #[must_use]
     pub(crate) fn is_or_was_updated_to(&self, current: &ImageInfo) -> bool {
         // containerd's image store gives a digest to loaded images, too.
         let is_loaded =

@@ -11,7 +11,6 @@ pub enum Architecture {
 
 impl Architecture {
     /// The architecture of this binary, and of the agent on this host.
-    #[must_use]
     pub const fn here() -> Self {
         if cfg!(target_arch = "aarch64") {
             Architecture::Arm64
@@ -21,7 +20,6 @@ impl Architecture {
     }
 
     /// The name in the OCI image-spec (`GOARCH`).
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Architecture::Amd64 => "amd64",

@@ -33,19 +33,16 @@ impl Interface {
     }
 
     /// Docker's default bridge, unless configured otherwise.
-    #[must_use]
     pub fn docker0() -> Interface {
         Interface("docker0".to_owned())
     }
 
     /// The loopback interface.
-    #[must_use]
     pub fn loopback() -> Interface {
         Interface("lo".to_owned())
     }
 
     /// The name.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

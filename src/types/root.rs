@@ -21,7 +21,6 @@ impl Root {
     }
 
     /// The directory itself.
-    #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0
     }

@@ -79,7 +79,6 @@ impl<F: Borrow<File>> UnverifiedTar<F> {
     }
 
     /// The same tar with another owner of its open file.
-    #[must_use]
     pub fn map_file<G: Borrow<File>>(self, owner: impl FnOnce(F) -> G) -> UnverifiedTar<G> {
         UnverifiedTar {
             file: owner(self.file),

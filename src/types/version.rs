@@ -20,7 +20,6 @@ pub enum AgentVersion {
 impl AgentVersion {
     /// The version in a tar's file name, such as `ecs-agent-v1.99.0.tar` or
     /// `ecs-agent-arm64-0123abcd.tar`; `None` for `latest` and for other names.
-    #[must_use]
     pub fn from_tar_name(name: &str) -> Option<AgentVersion> {
         let name = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
         let name = name.strip_prefix("arm64-").unwrap_or(name);

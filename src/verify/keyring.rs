@@ -120,7 +120,6 @@ impl Keyring {
     }
 
     /// The fingerprints of the keys whose signature, made at `now`, would be accepted.
-    #[must_use]
     pub fn signing_keys(&self, now: SystemTime) -> Vec<String> {
         self.groups(now)
             .iter()

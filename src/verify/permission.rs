@@ -11,7 +11,6 @@ pub struct AllowUnsigned {
 
 impl AllowUnsigned {
     /// The permission, if the configuration grants it.
-    #[must_use]
     pub fn from_config(config: &SourceConfig) -> Option<Self> {
         (*config.allow_unsigned).then(|| AllowUnsigned {
             origin: config.allow_unsigned.origin.clone(),
@@ -19,7 +18,6 @@ impl AllowUnsigned {
     }
 
     /// Where the variable is set.
-    #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -32,7 +30,6 @@ pub struct AllowUnsignedUpdate(());
 
 impl AllowUnsignedUpdate {
     /// The permission, unless the configuration denies it.
-    #[must_use]
     pub fn from_config(config: &SourceConfig) -> Option<Self> {
         (!*config.require_signed_updates).then_some(AllowUnsignedUpdate(()))
     }

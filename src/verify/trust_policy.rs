@@ -39,7 +39,6 @@ impl TrustPolicy {
     }
 
     /// The trusted certificates.
-    #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }

@@ -131,26 +131,22 @@ impl<F: Borrow<File>> Verified<F> {
     }
 
     /// The length in bytes.
-    #[must_use]
     #[allow(clippy::len_without_is_empty)] // An empty tar is never verified.
     pub fn len(&self) -> u64 {
         self.facts.length
     }
 
     /// Why it is trusted.
-    #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.facts.provenance
     }
 
     /// Where it came from.
-    #[must_use]
     pub fn source(&self) -> &TarSource {
         &self.source
     }
 
     /// The SHA-256 of the tar, in lower-case hex.
-    #[must_use]
     pub fn sha256(&self) -> String {
         self.facts.digest.to_string()
     }

@@ -53,7 +53,6 @@ impl AppArmor {
     }
 
     /// Whether a container can use this profile.
-    #[must_use]
     pub(crate) fn has(&self, profile: &str) -> bool {
         profile == "unconfined" || self.loaded.contains(profile)
     }

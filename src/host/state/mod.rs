@@ -53,7 +53,6 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
 }
 
 /// Whether this can be an instance ID: letters, digits and dashes, as it is logged.
-#[must_use]
 pub fn is_id(id: &str) -> bool {
     (1..=ID_LIMIT).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
