@@ -6,76 +6,61 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error, Kind, Result};
 use crate::types::Architecture;
 
-/// Reads the file that was named; else this program's own file, or the one beside it for another
-/// architecture. It must be made for `architecture`.
+/// Reads the program for `architecture`: the file of `--binary`, else the running program, or the
+/// one for another architecture in its directory.
 ///
 /// # Errors
-/// There is no such file, or it is for another machine; says how to name another.
-pub fn read(named: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>> {
-    let path = match named {
+/// The file cannot be read or is for another architecture. Names `--binary`.
+pub(super) fn read(option: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>> {
+    let path = match option {
         Some(path) => path.to_owned(),
-        None if architecture == Architecture::here() => own(),
-        None => beside(architecture)?,
+        None if architecture == Architecture::here() => running(),
+        None => in_same_directory(architecture)?,
     };
-    let doing = || {
-        let name = architecture.name();
-        format!("take {} as ecs-init for {name}", path.display())
+    let context = || format!("read the program {} (see --binary)", path.display());
+    let bytes = fs::read(&path).context(context)?;
+    let wanted = elf_constant(architecture);
+    let why = match elf_machine(&bytes) {
+        Some(machine) if machine == wanted => return Ok(bytes),
+        Some(machine) => format!("built for ELF machine {machine}, not {wanted}"),
+        None => "not a 64-bit little-endian ELF file".to_owned(),
     };
-    let bytes = fs::read(&path).context(|| format!("{}; name it with --binary", doing()))?;
-    let wanted = machine(architecture);
-    match elf_machine(&bytes) {
-        Some(machine) if machine == wanted => Ok(bytes),
-        other => {
-            let what = other.map_or_else(
-                || "it is no 64-bit little-endian ELF file".to_owned(),
-                |other| format!("it is for ELF machine {other}, not {wanted}"),
-            );
-            let why = Error::new(
-                Kind::InvalidInput,
-                format!("{what}; name another with --binary"),
-            );
-            Err(Error::with_source(Kind::InvalidInput, doing(), why))
-        }
+    let why = Error::new(Kind::InvalidInput, why);
+    Err(Error::with_source(Kind::InvalidInput, context(), why))
+}
+
+/// The running program. In a chroot without /proc, the path by which it was called.
+fn running() -> PathBuf {
+    let exe = PathBuf::from("/proc/self/exe");
+    if exe.exists() {
+        return exe;
     }
+    called_as().unwrap_or(exe)
 }
 
-/// This program's own file; in a chroot without /proc, by the name by which it was called.
-fn own() -> PathBuf {
-    let own = PathBuf::from("/proc/self/exe");
-    if own.exists() {
-        return own;
-    }
-    called().unwrap_or(own)
+/// The path by which the program was called; `None` if that was a bare name, found in `PATH`.
+fn called_as() -> Option<PathBuf> {
+    let name = std::env::args_os().next().map(PathBuf::from);
+    name.filter(|path| path.components().count() > 1)
 }
 
-/// The path by which this program was called. A bare name was found in PATH, not in this directory.
-fn called() -> Option<PathBuf> {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    called.filter(|path| path.components().count() > 1)
-}
-
-/// Where the release keeps both architectures' programs: in one directory.
-fn beside(architecture: Architecture) -> Result<PathBuf> {
+/// The program for another architecture, as the release names it.
+fn in_same_directory(architecture: Architecture) -> Result<PathBuf> {
     let name = match architecture {
         Architecture::Amd64 => "ecs-init-x86_64",
         Architecture::Arm64 => "ecs-init-aarch64",
     };
-    // Under the name by which it was called, too: that may be a link into a build's own directories.
-    let places = called().into_iter().chain(std::env::current_exe());
-    let mut places = places.map(|path| path.with_file_name(name));
-    places.find(|path| path.is_file()).ok_or_else(|| {
-        Error::new(
-            Kind::InvalidInput,
-            format!(
-                "{name}, this program for {}, is not beside this one: name it with --binary",
-                architecture.name()
-            ),
-        )
+    // The path by which it was called may be a link from the release's directory.
+    let paths = called_as().into_iter().chain(std::env::current_exe());
+    let mut paths = paths.map(|path| path.with_file_name(name));
+    paths.find(|path| path.is_file()).ok_or_else(|| {
+        let why = format!("{name} is not in the directory of this program: use --binary");
+        Error::new(Kind::Unavailable, why)
     })
 }
 
 /// `EM_X86_64` and `EM_AARCH64` of elf.h.
-fn machine(architecture: Architecture) -> u16 {
+fn elf_constant(architecture: Architecture) -> u16 {
     match architecture {
         Architecture::Amd64 => 62,
         Architecture::Arm64 => 183,
@@ -94,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_test_is_for_this_machine() {
+    fn program_is_for_the_architecture() {
         let here = Architecture::here();
         let other = match here {
             Architecture::Amd64 => Architecture::Arm64,
@@ -112,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_heads_are_read() {
+    fn short_elf_headers_are_rejected() {
         for bytes in [
             &b""[..],
             b"\x7fELF\x02\x01",

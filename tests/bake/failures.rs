@@ -1,5 +1,5 @@
-//! A failure at every step leaves the tree as it was. Full and read-only file systems are real
-//! ones, in a mount namespace: that needs root.
+//! A failure at any step leaves the tree unchanged. Full and read-only file systems are mounted in a
+//! mount namespace, which needs root.
 
 use std::env;
 use std::fs;
@@ -13,41 +13,41 @@ use ecs_init::bake::{self, Init};
 use ecs_init::config::Config;
 use ecs_init::sys::signal::Stop;
 
-use super::bench::{Bench, everything, program};
+use super::fixture::{Fixture, everything, program};
 
-/// An order with something of every kind.
-fn bench() -> Bench {
-    let mut bench = Bench::new();
-    bench.options.init = Some(Init::Systemd);
-    bench.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
-    bench
+/// Options that make every kind of change.
+fn fixture() -> Fixture {
+    let mut fixture = Fixture::new();
+    fixture.options.init = Some(Init::Systemd);
+    fixture.options.ecs_config = EcsConfig::Lines(vec!["A=1".into()]);
+    fixture
 }
 
 #[test]
-fn a_directory_in_a_files_place_and_a_file_in_a_directorys() {
-    let whole = bench();
-    whole.bake().unwrap();
-    let all = everything(whole.tree());
+fn directory_in_place_of_file_and_vice_versa_is_refused() {
+    let complete = fixture();
+    complete.bake().unwrap();
+    let all = everything(complete.tree());
     assert!(all.len() > 25, "{}", all.len());
     let (directories, files): (Vec<_>, Vec<_>) = all
         .keys()
-        .partition(|path| whole.tree().join(path).is_dir());
+        .partition(|path| complete.tree().join(path).is_dir());
     for file in files {
-        let bench = bench();
-        fs::create_dir_all(bench.tree().join(file).join("full")).unwrap();
-        bench.refused(file.to_str().unwrap());
+        let fixture = fixture();
+        fs::create_dir_all(fixture.tree().join(file).join("full")).unwrap();
+        fixture.refused(file.to_str().unwrap());
     }
     for directory in directories {
-        let bench = bench();
-        let path = bench.tree().join(directory);
+        let fixture = fixture();
+        let path = fixture.tree().join(directory);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "a file").unwrap();
-        bench.refused(directory.to_str().unwrap());
+        fixture.refused(directory.to_str().unwrap());
     }
 }
 
-/// Runs the test of this name again, in a mount namespace of its own; `false` in there.
-fn outside(test: &str) -> bool {
+/// Runs the test of this name again in a new mount namespace. Returns `false` in that namespace.
+fn ran_in_namespace(test: &str) -> bool {
     const INSIDE: &str = "TEST_BAKE_INSIDE";
     if env::var_os(INSIDE).is_some() {
         return false;
@@ -58,7 +58,7 @@ fn outside(test: &str) -> bool {
         .args([&format!("failures::{test}"), "--exact", "--nocapture"])
         .env(INSIDE, "1")
         .status()
-        .expect("run unshare, as root");
+        .expect("run unshare as root");
     assert!(status.success(), "{status}");
     true
 }
@@ -76,65 +76,65 @@ fn tmpfs(options: &str, on: &Path) {
     command("mount", &["-t", "tmpfs", "-o", options, "tmpfs"], on);
 }
 
-/// Bakes under one limit after the other, until it works; so often did it not.
-fn until_it_works(bench: &Bench, mut limit: impl FnMut(u32)) -> u32 {
+/// Bakes with increasing limits until it succeeds; returns the number of failures.
+fn failures_until_success(fixture: &Fixture, mut limit: impl FnMut(u32)) -> u32 {
     for n in 1..200 {
         limit(n);
-        let before = everything(bench.tree());
-        match bench.bake() {
+        let before = everything(fixture.tree());
+        match fixture.bake() {
             Ok(_) => return n - 1,
             Err(error) => {
                 let error = error.to_string();
-                // ENOSPC's words.
+                // The text of ENOSPC.
                 assert!(error.contains("No space left"), "{n}: {error}");
-                assert_eq!(everything(bench.tree()), before, "{n}: {error}");
+                assert_eq!(everything(fixture.tree()), before, "{n}: {error}");
             }
         }
     }
-    panic!("never enough");
+    panic!("no limit is sufficient");
 }
 
-/// The next version of everything.
-fn next(bench: &mut Bench) {
-    bench.options.version = Some("v1.100.0".parse().unwrap());
-    bench.tar(2);
-    let mut bytes = program(bench.options.architecture);
+/// Another version of everything.
+fn change_everything(fixture: &mut Fixture) {
+    fixture.options.version = Some("v1.100.0".parse().unwrap());
+    fixture.tar(2);
+    let mut bytes = program(fixture.options.architecture);
     bytes.push(1);
-    fs::write(bench.options.binary.as_ref().unwrap(), bytes).unwrap();
-    bench.options.ecs_config = EcsConfig::Lines(vec!["A=2".into()]);
-    bench.options.force = true;
+    fs::write(fixture.options.binary.as_ref().unwrap(), bytes).unwrap();
+    fixture.options.ecs_config = EcsConfig::Lines(vec!["A=2".into()]);
+    fixture.options.force = true;
 }
 
 #[test]
-fn a_file_system_that_is_full_at_any_step() {
-    if outside("a_file_system_that_is_full_at_any_step") {
+fn full_file_system_at_every_step_changes_nothing() {
+    if ran_in_namespace("full_file_system_at_every_step_changes_nothing") {
         return;
     }
-    // So many inodes, or so many pages; an empty tree, then one with the version before.
+    // Limits of inodes and of pages, on an empty tree and on one with the earlier version.
     for (kind, unit) in [("nr_inodes", 1), ("size", 4096)] {
-        let mut bench = bench();
-        let tree = bench.tree().to_owned();
+        let mut fixture = fixture();
+        let tree = fixture.tree().to_owned();
         tmpfs("size=100m", &tree);
-        let failed = until_it_works(&bench, |n| {
+        let failed = failures_until_success(&fixture, |n| {
             command("umount", &[], &tree);
             tmpfs(&format!("{kind}={}", (n + 1) * unit), &tree);
         });
         assert!(failed > 20, "{kind}: {failed}");
-        next(&mut bench);
-        let again = until_it_works(&bench, |n| {
+        change_everything(&mut fixture);
+        let again = failures_until_success(&fixture, |n| {
             let option = format!("remount,{kind}={}", (failed + 2 + n) * unit);
             command("mount", &["-o", &option], &tree);
         });
         assert!(again > 2, "{kind}: {again}");
         let tar = tree.join("var/cache/ecs/ecs-agent-v1.99.0.tar");
-        assert!(!tar.exists(), "the last version is gone");
+        assert!(!tar.exists(), "the earlier version is removed");
         command("umount", &[], &tree);
     }
 }
 
 #[test]
-fn a_part_of_the_tree_that_is_read_only() {
-    if outside("a_part_of_the_tree_that_is_read_only") {
+fn read_only_directory_changes_nothing() {
+    if ran_in_namespace("read_only_directory_changes_nothing") {
         return;
     }
     for part in [
@@ -147,73 +147,73 @@ fn a_part_of_the_tree_that_is_read_only() {
         "var/log",
         "mnt",
     ] {
-        let bench = bench();
-        let path = bench.at(part);
+        let fixture = fixture();
+        let path = fixture.at(part);
         fs::create_dir_all(&path).unwrap();
         tmpfs("ro", &path);
-        bench.refused("Read-only");
+        fixture.refused("Read-only");
         command("umount", &[], &path);
-        bench.bake().unwrap();
+        fixture.bake().unwrap();
     }
 }
 
-/// A file that is a mount point cannot be replaced: found out when the others have been.
+/// A mount point cannot be replaced, which fails after other files were replaced.
 #[test]
-fn a_file_that_cannot_be_replaced() {
-    if outside("a_file_that_cannot_be_replaced") {
+fn file_that_cannot_be_replaced_changes_nothing() {
+    if ran_in_namespace("file_that_cannot_be_replaced_changes_nothing") {
         return;
     }
-    let mut bench = bench();
-    bench.bake().unwrap();
-    next(&mut bench);
+    let mut fixture = fixture();
+    fixture.bake().unwrap();
+    change_everything(&mut fixture);
     let files = [
         "etc/ecs/ecs.config",
         "usr/libexec/amazon-ecs-init",
         "var/lib/ecs/ecs-init.manifest.json",
-        // Not replaced, but removed, at the very end.
+        // Removed, not replaced, as the last steps.
         "var/cache/ecs/ecs-agent-v1.99.0.tar",
         "var/cache/ecs/ecs-agent-v1.99.0.tar.asc",
     ];
     for file in files {
-        let path: PathBuf = bench.at(file);
+        let path: PathBuf = fixture.at(file);
         command("mount", &["--bind", path.to_str().unwrap()], &path);
-        bench.refused(file);
+        fixture.refused(file);
         command("umount", &[], &path);
     }
-    bench.bake().unwrap();
+    fixture.bake().unwrap();
 }
 
 #[test]
-fn what_a_killed_one_left_is_swept() {
-    let bench = bench();
+fn temporary_files_of_a_killed_bake_are_removed() {
+    let fixture = fixture();
     let left = "etc/ecs/.ecs-init-0123456789abcdef.part";
-    bench.write(left, "half");
-    bench.bake().unwrap();
-    assert!(!bench.at(left).exists());
+    fixture.write(left, "half");
+    fixture.bake().unwrap();
+    assert!(!fixture.at(left).exists());
 }
 
 #[test]
-fn an_order_to_stop_before_the_placing() {
-    let bench = bench();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    drop(theirs);
-    let stop = Stop::from(OwnedFd::from(ours));
+fn stop_before_commit_changes_nothing() {
+    let fixture = fixture();
+    let (stopped, other_end) = UnixStream::pair().unwrap();
+    drop(other_end);
+    let stop = Stop::from(OwnedFd::from(stopped));
     let (config, _) = Config::from_environment([]);
-    let error = bake::run(&bench.options, &config, &stop).unwrap_err();
+    let error = bake::run(&fixture.options, &config, &stop).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
-    assert!(everything(bench.tree()).is_empty());
+    assert!(everything(fixture.tree()).is_empty());
 }
 
-/// Obeyed, but not done: a script must not go on and make an image of the tree.
+/// A script must not continue and make an image of the tree.
 #[test]
-fn a_bake_that_was_stopped_ends_with_255() {
-    let bench = bench();
+fn interrupted_bake_exits_with_255() {
+    let fixture = fixture();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mirror = format!("http://{}", silent.local_addr().unwrap());
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ecs-init"))
         .args(["bake", "--init", "none", "--agent-version", "v1.2.3"])
         .args(["--mirror", &mirror, "--root"])
-        .arg(bench.tree())
+        .arg(fixture.tree())
         .env_clear()
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -221,5 +221,5 @@ fn a_bake_that_was_stopped_ends_with_255() {
     let _asked = silent.accept().unwrap();
     ecs_init::sys::signal::terminate(child.id()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(255));
-    assert!(everything(bench.tree()).is_empty());
+    assert!(everything(fixture.tree()).is_empty());
 }

@@ -1,20 +1,20 @@
-//! `bake` on real trees: what lies in them afterwards, what a failure leaves, and what a host that
-//! boots from one makes of it.
+//! `bake` on real trees: what it installs, what a failure leaves, and what a host that boots from the
+//! tree reads.
 
 #[path = "../fetch/server.rs"]
 #[allow(dead_code)]
 mod server;
 
-mod bench;
 mod configuration;
+mod conflicts;
 mod failures;
-mod filled;
-mod hostile;
-mod lasting;
+mod fixture;
+mod installed;
+mod links;
 mod program;
-mod rivals;
+mod rebake;
 #[path = "../fetch/signing.rs"]
 mod signing;
 mod sources;
-mod superseded;
-mod twice;
+mod stale_service;
+mod volatile_paths;

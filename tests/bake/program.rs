@@ -1,21 +1,21 @@
-//! The program itself, as a build calls it.
+//! The program, as a build calls it.
 
 use std::fs;
 use std::process::{Command, Output};
 
 use ecs_init::types::Architecture;
 
-use super::bench::{Bench, agent, paths, sign};
+use super::fixture::{Fixture, agent, paths, sign};
 
-fn run(bench: &Bench, arguments: &[&str]) -> Output {
-    let tree = bench.tree().to_str().unwrap();
+fn run(fixture: &Fixture, arguments: &[&str]) -> Output {
+    let tree = fixture.tree().to_str().unwrap();
     Command::new(env!("CARGO_BIN_EXE_ecs-init"))
         .args(["bake", "--root", tree, "--keyring", "keys"])
         .args(arguments)
-        .current_dir(bench.dir.path())
+        .current_dir(fixture.dir.path())
         .env_clear()
-        // The build machine's own files say nothing about the image.
-        .env("ECS_INIT_ROOT", bench.dir.path().join("machine"))
+        // The files of the build machine are not read.
+        .env("ECS_INIT_ROOT", fixture.dir.path().join("machine"))
         .output()
         .unwrap()
 }
@@ -25,9 +25,9 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_tree_for_another_architecture() {
-    let bench = Bench::new();
-    let machine = bench.dir.path().join("machine/etc/ecs");
+fn tree_of_another_architecture() {
+    let fixture = Fixture::new();
+    let machine = fixture.dir.path().join("machine/etc/ecs");
     fs::create_dir_all(&machine).unwrap();
     fs::write(
         machine.join("ecs.config"),
@@ -48,7 +48,7 @@ fn a_tree_for_another_architecture() {
         "--config",
         "ECS_CLUSTER=c",
     ];
-    let done = run(&bench, &other);
+    let done = run(&fixture, &other);
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     assert!(
         stderr(&done).contains("agent: v1.99.0; architecture: arm64"),
@@ -56,7 +56,7 @@ fn a_tree_for_another_architecture() {
         stderr(&done)
     );
     assert!(!stderr(&done).contains("bad line") && !stderr(&done).contains("level=warn"));
-    let again = run(&bench, &other);
+    let again = run(&fixture, &other);
     assert!(
         stderr(&again).contains("already up to date"),
         "{}",
@@ -64,55 +64,55 @@ fn a_tree_for_another_architecture() {
     );
 }
 
-/// As each start will say it again; it is no reason to make no image.
+/// Warnings are not failures.
 #[test]
-fn what_a_start_would_warn_of_is_said() {
-    let bench = Bench::new();
+fn warnings_of_a_start_are_logged() {
+    let fixture = Fixture::new();
     let line = "--arch arm64 --tar agent.tar --binary program --init none \
                  --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none \
                  --config ECS_INIT_AGENT_SOURCE=registry";
-    let done = run(&bench, &line.split_whitespace().collect::<Vec<_>>());
-    let said = stderr(&done);
-    assert_eq!(done.status.code(), Some(0), "{said}");
-    let warned: Vec<_> = said.lines().filter(|l| l.contains("level=warn")).collect();
-    assert_eq!(warned.len(), 3, "{said}");
-    assert!(warned[0].contains("/etc/ecs/ecs.config:2: "), "{said}");
-    assert!(warned[1].contains("ECS_INIT_MIROR"), "{said}");
-    // A unit's drop-in may name it.
-    assert!(warned[2].contains("has no digest"), "{said}");
+    let done = run(&fixture, &line.split_whitespace().collect::<Vec<_>>());
+    let log = stderr(&done);
+    assert_eq!(done.status.code(), Some(0), "{log}");
+    let warned: Vec<_> = log.lines().filter(|l| l.contains("level=warn")).collect();
+    assert_eq!(warned.len(), 3, "{log}");
+    assert!(warned[0].contains("/etc/ecs/ecs.config:2: "), "{log}");
+    assert!(warned[1].contains("ECS_INIT_MIROR"), "{log}");
+    // A drop-in of the unit may set it.
+    assert!(warned[2].contains("has no digest"), "{log}");
 }
 
-/// systemd takes the administrator's unit.
+/// A unit in /etc overrides the one in /usr.
 #[test]
-fn a_unit_in_place_of_ours_is_pointed_out() {
-    let bench = Bench::new();
-    bench.write("etc/systemd/system/ecs.service", "[Service]\n");
+fn overriding_unit_is_logged() {
+    let fixture = Fixture::new();
+    fixture.write("etc/systemd/system/ecs.service", "[Service]\n");
     let line = "--arch arm64 --tar agent.tar --binary program --init systemd";
-    let done = run(&bench, &line.split_whitespace().collect::<Vec<_>>());
-    let said = stderr(&done);
-    assert_eq!(done.status.code(), Some(0), "{said}");
+    let done = run(&fixture, &line.split_whitespace().collect::<Vec<_>>());
+    let log = stderr(&done);
+    assert_eq!(done.status.code(), Some(0), "{log}");
     let words = "etc/systemd/system/ecs.service overrides /usr/lib/systemd";
-    assert!(said.contains(words), "{said}");
+    assert!(log.contains(words), "{log}");
 }
 
 #[test]
-fn the_program_puts_itself_there() {
-    let mut bench = Bench::new();
+fn program_installs_itself() {
+    let mut fixture = Fixture::new();
     let here = Architecture::here();
-    bench.options.architecture = here;
+    fixture.options.architecture = here;
     let tar = agent(here, 1);
-    fs::write(bench.dir.path().join("own.tar"), &tar).unwrap();
+    fs::write(fixture.dir.path().join("own.tar"), &tar).unwrap();
     fs::write(
-        bench.dir.path().join("own.tar.asc"),
-        sign(&bench.cert, &tar),
+        fixture.dir.path().join("own.tar.asc"),
+        sign(&fixture.cert, &tar),
     )
     .unwrap();
-    let done = run(&bench, &["--tar", "own.tar", "--init", "none"]);
+    let done = run(&fixture, &["--tar", "own.tar", "--init", "none"]);
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     let own = fs::read(env!("CARGO_BIN_EXE_ecs-init")).unwrap();
-    assert!(fs::read(bench.at("usr/libexec/amazon-ecs-init")).unwrap() == own);
-    // As the image's host will call it.
-    let version = Command::new(bench.at("usr/sbin/ecs-init"))
+    assert!(fs::read(fixture.at("usr/libexec/amazon-ecs-init")).unwrap() == own);
+    // As the image's host calls it.
+    let version = Command::new(fixture.at("usr/sbin/ecs-init"))
         .arg("version")
         .output()
         .unwrap();
@@ -120,9 +120,9 @@ fn the_program_puts_itself_there() {
 }
 
 #[test]
-fn what_fails_ends_with_255_and_a_wrong_order_with_1() {
-    let bench = Bench::new();
-    fs::write(bench.dir.path().join("agent.tar.asc"), "none").unwrap();
+fn failure_exits_with_255_and_usage_error_with_1() {
+    let fixture = Fixture::new();
+    fs::write(fixture.dir.path().join("agent.tar.asc"), "none").unwrap();
     for (arguments, code, word) in [
         (
             &[
@@ -146,9 +146,9 @@ fn what_fails_ends_with_255_and_a_wrong_order_with_1() {
         (&["--tar", "agent.tar", "--arch", "mips"], 1, "--arch mips"),
         (&["--init", "none"], 1, "--agent-version"),
     ] {
-        let done = run(&bench, arguments);
+        let done = run(&fixture, arguments);
         assert_eq!(done.status.code(), Some(code), "{}", stderr(&done));
         assert!(stderr(&done).contains(word), "{}", stderr(&done));
     }
-    assert_eq!(paths(bench.tree()), [""; 0]);
+    assert_eq!(paths(fixture.tree()), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! pre-start on an instance that was made from another one's image.
+//! pre-start on an instance whose image contains the agent's state of another instance.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ fn service(id: &'static str) -> Server {
     })
 }
 
-/// What pre-start logs. There is no dockerd, at which it ends: after the line, if there is one.
+/// The log of pre-start, which fails because there is no dockerd, after the check of the state.
 fn log(image: &Image, server: &Server, environment: &[(&str, &str)]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ecs-init"))
         .arg("pre-start")
@@ -45,28 +45,31 @@ fn with_state() -> Image {
 }
 
 #[test]
-fn anothers_state_gets_one_loud_line() {
+fn state_of_another_instance_is_one_error() {
     let (image, server) = (with_state(), service(THIS_INSTANCE));
     let log = log(&image, &server, &[]);
-    let loud: Vec<_> = log.lines().filter(|l| l.contains(OTHER_INSTANCE)).collect();
-    assert_eq!(loud.len(), 1, "{log}");
+    let errors: Vec<_> = log.lines().filter(|l| l.contains(OTHER_INSTANCE)).collect();
+    assert_eq!(errors.len(), 1, "{log}");
     for words in ["level=error", THIS_INSTANCE, "delete", "bake --check"] {
-        assert!(loud[0].contains(words), "{words}: {}", loud[0]);
+        assert!(errors[0].contains(words), "{words}: {}", errors[0]);
     }
 }
 
 #[test]
-fn an_instances_own_state_gets_none() {
+fn state_of_the_same_instance_is_no_error() {
     let (image, server) = (with_state(), service(OTHER_INSTANCE));
     let log = log(&image, &server, &[]);
     assert!(!log.contains(OTHER_INSTANCE), "{log}");
-    // A token and the ID; more often only where a busy machine let one of them run out of time.
-    let asked = server.requests().len();
-    assert!(asked == 2 || log.contains("; again in "), "{asked}: {log}");
+    // A token and the ID; more requests only after a timeout on a busy machine.
+    let requests = server.requests().len();
+    assert!(
+        requests == 2 || log.contains("; again in "),
+        "{requests}: {log}"
+    );
 }
 
 #[test]
-fn nobody_is_asked_without_state_or_outside_of_ec2() {
+fn imds_is_not_asked_without_state_or_outside_ec2() {
     let server = service(THIS_INSTANCE);
     log(&Image::empty(), &server, &[]);
     for name in ["ECS_EXTERNAL", "AWS_EC2_METADATA_DISABLED"] {
@@ -77,22 +80,22 @@ fn nobody_is_asked_without_state_or_outside_of_ec2() {
 }
 
 #[test]
-fn what_cannot_be_told_is_not_said_aloud() {
+fn unknown_instance_is_no_error() {
     let image = with_state();
     let refuses = Server::http(|_, _| Reply::new(403, ""));
-    let said = log(&image, &refuses, &[]);
+    let text = log(&image, &refuses, &[]);
     assert!(
-        !said.contains(OTHER_INSTANCE) && said.contains("this instance's ID"),
-        "{said}"
+        !text.contains(OTHER_INSTANCE) && text.contains("this instance's ID"),
+        "{text}"
     );
-    // Nor is whatever somebody else answers.
-    let said = log(&image, &service("<html>\nlevel=critical"), &[]);
-    assert!(!said.contains("html"), "{said}");
+    // An invalid answer is not logged.
+    let text = log(&image, &service("<html>\nlevel=critical"), &[]);
+    assert!(!text.contains("html"), "{text}");
     image.write("/var/lib/ecs/data/agent.db", "junk");
-    let said = log(&image, &refuses, &[]);
-    let line = said
+    let text = log(&image, &refuses, &[]);
+    let line = text
         .lines()
         .find(|l| l.contains("agent.db"))
         .unwrap_or_default();
-    assert!(line.contains("level=debug"), "{said}");
+    assert!(line.contains("level=debug"), "{text}");
 }

@@ -1,5 +1,4 @@
-//! Links of the tree mean what they will mean on its host. What lies on this machine is nobody's
-//! business.
+//! Links of the tree are followed inside it, as on the image's host.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,9 +9,9 @@ use super::Image;
 
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY=x\n";
 
-/// Absolute links, as a merged `/usr` or a moved directory has them.
+/// Absolute links, such as those of a merged `/usr` or of a moved directory.
 #[test]
-fn a_tree_of_absolute_links_is_checked_inside() {
+fn absolute_links_are_followed_in_the_tree() {
     let image = Image::baked();
     for (from, to) in [("/etc/ecs", "/real-etc"), ("/var", "/usr/real-var")] {
         image.directory("/usr");
@@ -28,7 +27,7 @@ fn a_tree_of_absolute_links_is_checked_inside() {
 }
 
 #[test]
-fn what_a_link_would_reach_on_this_machine_is_not_read() {
+fn links_out_of_the_tree_are_not_followed() {
     let outside = TempDir::new("outside");
     let file = outside.path().join("ecs.config");
     fs::write(&file, SECRET).unwrap();
@@ -40,7 +39,7 @@ fn what_a_link_would_reach_on_this_machine_is_not_read() {
     fs::create_dir(outside.path().join("data")).unwrap();
     fs::write(outside.path().join("data/agent.db"), super::AGENT_DB).unwrap();
     assert_eq!(image.lines(), [""; 0]);
-    // The same path inside the tree is what the link means.
+    // The link leads to the same path inside the tree.
     image.write(file.to_str().unwrap(), SECRET);
     let lines = image.lines();
     assert!(
@@ -49,14 +48,14 @@ fn what_a_link_would_reach_on_this_machine_is_not_read() {
     );
 }
 
-/// To delete the logs would be to delete the agent.
+/// Deleting the logs there would delete the agent.
 #[test]
-fn logs_that_lie_where_the_agent_does_are_not_looked_for() {
+fn logs_in_another_directory_of_the_agent_are_ignored() {
     let image = Image::baked();
     image.remove("/var/log");
     symlink("cache", image.at("/var/log")).unwrap();
     assert_eq!(image.lines(), [""; 0]);
-    // Links to elsewhere hide none.
+    // Logs behind any other link are found.
     image.remove("/var/log");
     image.write("/srv/ecs/ecs-agent.log", "");
     symlink("../srv", image.at("/var/log")).unwrap();

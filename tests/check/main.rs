@@ -115,8 +115,7 @@ impl Image {
     }
 }
 
-/// Spoils a baked image: it then has one finding, at `path` and of `rule`. Fixes it: it then has
-/// none.
+/// Spoils a baked image, which then has one finding, of `rule` at `path`. Fixes it: no finding.
 #[track_caller]
 fn one(path: &str, rule: &str, spoil: impl FnOnce(&Image), fix: impl FnOnce(&Image)) {
     let image = Image::baked();

@@ -1,4 +1,4 @@
-//! The command: its exit code, its output, and that it writes nothing.
+//! The command: its exit code and its output. It changes nothing.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ fn ecs_init() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ecs-init"))
 }
 
-/// Path, mode, size and time of change of all there is.
+/// Path, mode, size and change time of every entry.
 fn all(directory: &Path, found: &mut Vec<(String, u32, u64, i64, i64)>) {
     let mut entries: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -46,7 +46,7 @@ fn snapshot(image: &Image) -> Vec<(String, u32, u64, i64, i64)> {
 }
 
 #[test]
-fn exit_0_and_one_line_or_255_and_a_line_each() {
+fn exit_0_without_findings_and_255_with_findings() {
     let image = Image::baked();
     let before = snapshot(&image);
     let output = run(ecs_init(), &image, None);
@@ -69,14 +69,14 @@ fn exit_0_and_one_line_or_255_and_a_line_each() {
     assert_eq!(snapshot(&image), before);
 }
 
-/// Not as root: root reads everything.
+/// Not as root, who can read everything.
 #[test]
-fn what_cannot_be_read_is_no_pass() {
+fn unreadable_files_are_findings() {
     let image = Image::empty();
     image.mode("/", 0o755);
     image.write("/etc/ecs/ecs.config", "");
-    // By another process: a child of this one, made meanwhile, would hold it open for writing, and
-    // it could not be executed.
+    // Copied by another process: a child of this one could inherit the open file, and execve(2)
+    // would then fail with ETXTBSY.
     let copied = Command::new("cp")
         .arg(ecs_init())
         .arg(image.at("/program"))

@@ -1,4 +1,4 @@
-//! A tree, a tar with its signature, and an options.
+//! A tree, a signed tar, and the options to install it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use sequoia_openpgp as openpgp;
 use openpgp::Cert;
 use openpgp::serialize::SerializeInto;
 
-/// A docker-archive of an agent for this architecture; `salt` makes it another one.
+/// A docker-archive of an agent for this architecture; `salt` changes its content.
 pub fn agent(architecture: Architecture, salt: u8) -> Vec<u8> {
     let config = format!(
         r#"{{"architecture":"{}","os":"linux"}}"#,
@@ -40,7 +40,7 @@ pub fn agent(architecture: Architecture, salt: u8) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// The head of an ELF file for this machine, and nothing else of a program.
+/// An ELF header for this architecture, followed by other bytes.
 pub fn program(architecture: Architecture) -> Vec<u8> {
     let machine: u8 = match architecture {
         Architecture::Amd64 => 62,
@@ -61,7 +61,7 @@ pub struct Entry {
     pub content: Vec<u8>,
 }
 
-/// All that lies in a tree, by the path in it; a link's content is what it points to.
+/// Every entry of a tree by its path; the content of a link is its target.
 pub fn everything(tree: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut all = BTreeMap::new();
     let mut to_go = vec![tree.to_owned()];
@@ -72,7 +72,7 @@ pub fn everything(tree: &Path) -> BTreeMap<PathBuf, Entry> {
             let mut modified = (meta.mtime(), meta.mtime_nsec());
             let content = if meta.is_dir() {
                 to_go.push(path.clone());
-                // What comes and goes in it changes its time.
+                // Its time changes with its entries.
                 modified = (0, 0);
                 Vec::new()
             } else if meta.is_symlink() {
@@ -92,22 +92,22 @@ pub fn everything(tree: &Path) -> BTreeMap<PathBuf, Entry> {
     all
 }
 
-/// The paths alone.
+/// The paths of every entry.
 pub fn paths(tree: &Path) -> Vec<String> {
     let all = everything(tree).into_keys();
     all.map(|path| path.to_str().unwrap().to_owned()).collect()
 }
 
-/// A build machine.
-pub struct Bench {
+/// The files of a build machine.
+pub struct Fixture {
     pub dir: TempDir,
     pub cert: Cert,
     pub options: Options,
 }
 
-impl Bench {
-    /// An empty tree, and the order to put a signed tar from a file into it.
-    pub fn new() -> Bench {
+impl Fixture {
+    /// An empty tree, and the options to install a signed tar from a file.
+    pub fn new() -> Fixture {
         let dir = TempDir::new("bake");
         let cert = cert();
         let at = |name: &str| dir.path().join(name);
@@ -129,12 +129,12 @@ impl Bench {
             keyring: Some(at("keys")),
             force: false,
         };
-        let bench = Bench { dir, cert, options };
-        bench.tar(1);
-        bench
+        let fixture = Fixture { dir, cert, options };
+        fixture.tar(1);
+        fixture
     }
 
-    /// Another tar, and its signature beside it.
+    /// Writes another tar and its signature.
     pub fn tar(&self, salt: u8) {
         let tar = agent(self.options.architecture, salt);
         fs::write(self.dir.path().join("agent.tar"), &tar).unwrap();
@@ -150,7 +150,7 @@ impl Bench {
         self.options.root.join(path)
     }
 
-    /// Puts a file into the tree.
+    /// Writes a file of the tree.
     pub fn write(&self, path: &str, content: &str) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -168,7 +168,7 @@ impl Bench {
         self.bake_with(&[])
     }
 
-    /// Must fail, say this, and leave the tree as it was.
+    /// Bakes, which must fail with this text and leave the tree unchanged.
     #[track_caller]
     pub fn refused(&self, why: &str) {
         let before = everything(self.tree());
