@@ -141,7 +141,7 @@ impl Cache {
     /// Opens the cached tar and reads its signature, if there is one.
     ///
     /// # Errors
-    /// There is no cached tar, or it cannot be read.
+    /// The cached tar does not exist or cannot be read.
     pub fn open(&self) -> Result<UnverifiedTar<CachedTar>> {
         let link = self.dir.join(TAR);
         let path = match fs::read_link(&link) {

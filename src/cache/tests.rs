@@ -208,7 +208,7 @@ fn state_file_format() {
     };
     assert_eq!(cache.state(), State::Uncached);
     cache.set_state(State::Cached).unwrap();
-    assert_eq!(state("1"), State::Uncached, "there is no tar");
+    assert_eq!(state("1"), State::Uncached, "the tar does not exist");
     fs::write(cache.dir().join(TAR), "").unwrap();
     assert_eq!(state("1"), State::Uncached, "the tar is empty");
     fs::write(cache.dir().join(TAR), "tar").unwrap();

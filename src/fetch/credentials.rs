@@ -19,7 +19,7 @@ const ROLE: &str = "iam/security-credentials/";
 /// The credentials of the first place that applies.
 ///
 /// # Errors
-/// There are none, and how to provide them. [`Kind::Unavailable`] if IMDS did not answer.
+/// No place has credentials, and how to provide them. [`Kind::Unavailable`] if IMDS did not answer.
 pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<AwsCredentials> {
     let config = &*layer.base;
     if let Some(keys) = &layer.credentials {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::options::{FetchOptions, Throughput};
 use super::progress::ProgressLog;
-use super::resume::{Head, Next, ResumeState, classify_response};
+use super::resume::{Head, Next, ResumeState, classify_response, too_large};
 use super::urls::Candidate;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::TempFile;
@@ -192,9 +192,4 @@ impl Transfer<'_> {
         self.state = ResumeState::default();
         Ok(())
     }
-}
-
-/// Why a file is too large; ends with what to do.
-pub(super) fn too_large(limit: u64) -> String {
-    format!("larger than {limit} bytes; to allow more, set ECS_INIT_DOWNLOAD_LIMIT")
 }

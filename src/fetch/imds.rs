@@ -28,8 +28,8 @@ const TIMEOUTS: Timeouts = Timeouts {
     total: Some(Duration::from_secs(2)),
 };
 
-/// The configured region, otherwise the region in IMDS. There is no default: a wrong region would
-/// fail later, with a worse message.
+/// The configured region, otherwise the region in IMDS. Has no default: a wrong region would fail
+/// later, with a worse message.
 ///
 /// # Errors
 /// The region is not configured, and IMDS is disabled or did not return it.

@@ -1,7 +1,6 @@
 //! How a response to a request for the rest of a file continues the download (RFC 9110, sections
 //! 13.1.5, 14 and 15.3.7). Pure.
 
-use super::download::too_large;
 use crate::http::HttpError;
 
 /// What is known about a file that is being downloaded.
@@ -136,6 +135,11 @@ fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     };
     // With a `last` of u64::MAX, the length would overflow.
     (first <= last && last < u64::MAX).then_some((first, last, total))
+}
+
+/// Why a file is too large; ends with what to do.
+pub(super) fn too_large(limit: u64) -> String {
+    format!("larger than {limit} bytes; to allow more, set ECS_INIT_DOWNLOAD_LIMIT")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::sys::resolve::LookupError;
 pub enum HttpError {
     /// A limit of [`super::Timeouts`] was reached: which one.
     Timeout(String),
-    /// The connection was refused, reset or closed early, or there is no route.
+    /// The connection was refused, reset or closed early, or the network is unreachable.
     Network(io::Error),
     /// The host name could not be resolved.
     Lookup {

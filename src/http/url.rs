@@ -27,7 +27,7 @@ pub fn parse(url: &str) -> Result<Uri, HttpError> {
 /// The target of a redirect (RFC 9110, section 15.4); `None` for a response that is not one.
 ///
 /// # Errors
-/// There is no `Location`, or the redirect leads out of HTTP or from `https` to `http`.
+/// `Location` is missing, or the redirect leads out of HTTP or from `https` to `http`.
 pub fn redirect(from: &Uri, status: u16, location: Option<&str>) -> Result<Option<Uri>, HttpError> {
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Collects log lines, for tests that wait for one or check that there is none.
+//! Collects log lines, for tests that wait for one or check that it is missing.
 
 use std::sync::{Mutex, Once};
 use std::time::Duration;

@@ -41,7 +41,8 @@ impl Authority {
         );
         openssl(
             here,
-            "x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out s.pem -days 2 -extfile names",
+            "x509 -req -in s.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out s.pem -days 2 \
+             -extfile names",
         );
         let certificate = CertificateDer::from_pem_file(here.join("s.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(here.join("s.key")).unwrap();

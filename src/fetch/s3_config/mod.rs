@@ -25,7 +25,7 @@ const SIZE_LIMIT: u64 = 64 * 1024;
 /// object is missing or forbidden, or the object is invalid, that is an error in any case.
 ///
 /// # Errors
-/// There is no valid object, and what to check.
+/// The object is missing, forbidden or invalid, and what to check.
 pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
     let Some(layer) = &config.s3 else {
         return Ok(false);

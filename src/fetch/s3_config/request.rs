@@ -21,7 +21,7 @@ const ERROR_LIMIT: u64 = 16 * 1024;
 ///
 /// # Errors
 /// [`Kind::Unavailable`] or [`Kind::Transient`] if S3 or IMDS did not answer; other kinds if S3
-/// returned an error, or there are no credentials.
+/// returned an error, or no credentials were found.
 pub fn object(layer: &S3Layer, url: &S3Url, stop: &Stop) -> Result<Vec<u8>> {
     let config = &*layer.base;
     let credentials = credentials(layer, stop)?;
