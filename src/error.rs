@@ -26,7 +26,6 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// The number that the parent process receives.
-    #[must_use]
     pub fn code(self) -> u8 {
         match self {
             ExitCode::Success => 0,
@@ -65,7 +64,6 @@ pub enum Kind {
 
 impl Kind {
     /// The exit code of a process that ends with an error of this kind.
-    #[must_use]
     pub fn exit_code(self) -> ExitCode {
         match self {
             Kind::Interrupted => ExitCode::Success,
@@ -110,7 +108,6 @@ impl Error {
     }
 
     /// SIGTERM or SIGINT arrived.
-    #[must_use]
     pub fn interrupted() -> Self {
         Error::new(Kind::Interrupted, Interrupted.to_string())
     }
@@ -121,13 +118,11 @@ impl Error {
     }
 
     /// What kind of failure this is.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Whether SIGTERM or SIGINT ended the work.
-    #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.kind == Kind::Interrupted
     }
@@ -139,13 +134,11 @@ impl Error {
     }
 
     /// The exit code of the process.
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         self.kind.exit_code()
     }
 
     /// The first error in the chain that is a `T`.
-    #[must_use]
     pub fn find<T: StdError + 'static>(&self) -> Option<&T> {
         chain(self).find_map(|error| error.downcast_ref::<T>())
     }

@@ -12,7 +12,6 @@ impl TempDir {
     ///
     /// # Panics
     /// If it cannot be created.
-    #[must_use]
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
@@ -31,7 +30,6 @@ impl TempDir {
     }
 
     /// Its path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }

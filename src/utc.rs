@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `2026-11-22T16:32:05Z` (RFC 3339, whole seconds, UTC). A time before 1970 is shown as 1970:
 /// OpenPGP has none (RFC 9580, section 3.5).
-#[must_use]
 pub fn rfc3339(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)

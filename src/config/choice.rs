@@ -5,14 +5,6 @@ use std::fmt;
 use super::value::invalid;
 use crate::error::Result;
 
-/// The value with this name.
-fn by_name<T: Copy>(text: &str, names: &[(&str, T)], problem: &str) -> Result<T> {
-    let found = names.iter().find(|(name, _)| *name == text);
-    found
-        .map(|(_, value)| *value)
-        .ok_or_else(|| invalid(problem))
-}
-
 /// `ECS_INIT_AGENT_SOURCE`: where the agent's image comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentSource {
@@ -24,11 +16,11 @@ pub enum AgentSource {
 
 /// Parses `ECS_INIT_AGENT_SOURCE`.
 pub(super) fn agent_source(text: &str) -> Result<AgentSource> {
-    let names = [
-        ("tar", AgentSource::Tar),
-        ("registry", AgentSource::Registry),
-    ];
-    by_name(text, &names, "not an agent source (use tar or registry)")
+    match text {
+        "tar" => Ok(AgentSource::Tar),
+        "registry" => Ok(AgentSource::Registry),
+        _ => Err(invalid("not an agent source (use tar or registry)")),
+    }
 }
 
 /// `ECS_INIT_SELINUX`: the SELinux options of the agent's container.
@@ -42,8 +34,11 @@ pub enum Selinux {
 
 /// Parses `ECS_INIT_SELINUX`.
 pub(super) fn selinux(text: &str) -> Result<Selinux> {
-    let names = [("disable", Selinux::Disable), ("relabel", Selinux::Relabel)];
-    by_name(text, &names, "not an SELinux mode (use disable or relabel)")
+    match text {
+        "disable" => Ok(Selinux::Disable),
+        "relabel" => Ok(Selinux::Relabel),
+        _ => Err(invalid("not an SELinux mode (use disable or relabel)")),
+    }
 }
 
 /// `ECS_INIT_FIREWALL`, unless it is `auto`: which tables the rules are written to.
@@ -67,16 +62,12 @@ impl fmt::Display for Firewall {
 
 /// Parses `ECS_INIT_FIREWALL`; `None` for `auto`.
 pub(super) fn firewall(text: &str) -> Result<Option<Firewall>> {
-    let names = [
-        ("auto", None),
-        ("iptables", Some(Firewall::Iptables)),
-        ("nftables", Some(Firewall::Nftables)),
-    ];
-    by_name(
-        text,
-        &names,
-        "not a firewall (use auto, iptables or nftables)",
-    )
+    match text {
+        "auto" => Ok(None),
+        "iptables" => Ok(Some(Firewall::Iptables)),
+        "nftables" => Ok(Some(Firewall::Nftables)),
+        _ => Err(invalid("not a firewall (use auto, iptables or nftables)")),
+    }
 }
 
 #[cfg(test)]

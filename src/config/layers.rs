@@ -90,7 +90,6 @@ impl Layers {
     }
 
     /// The value in force. An empty value is not set, as in amazon-ecs-init.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<Setting<String>> {
         let from_file = || self.files.get(name).filter(|s| !s.is_empty()).cloned();
         self.in_environment(name).or_else(from_file)

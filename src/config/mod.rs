@@ -35,7 +35,6 @@ pub(crate) use variables::secret_variables;
 pub use warning::{Warning, log_once};
 
 /// The process's environment. Bytes that are not UTF-8 are replaced.
-#[must_use]
 pub fn environment() -> Vec<(String, String)> {
     let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
     let all = std::env::vars_os();

@@ -53,7 +53,6 @@ impl Config {
     }
 
     /// The files of an image whose tree is `root`, without an object that an instance fetched.
-    #[must_use]
     pub(crate) fn from_image(layers: Layers, root: Root) -> (Config, Vec<Warning>) {
         let mut reader = Reader { layers };
         let mut config = reader.config(root);

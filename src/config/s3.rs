@@ -58,7 +58,6 @@ impl S3Url {
     }
 
     /// The first line of [`FILE`] after a fetch from this URL.
-    #[must_use]
     pub fn first_line(&self) -> String {
         format!("# {self}\n")
     }

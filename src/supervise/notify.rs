@@ -15,7 +15,6 @@ pub struct Notify(Option<(UnixDatagram, SocketAddr)>);
 
 impl Notify {
     /// A receiver at this address: an absolute path, or `@` and an abstract name.
-    #[must_use]
     pub fn new(address: Option<&str>) -> Self {
         Notify(address.and_then(|address| {
             connect(address)
