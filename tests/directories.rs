@@ -1,5 +1,5 @@
-//! The directories that `pre-start` creates: with a umask of 077, and on a read-only root, which needs
-//! root for a mount namespace; `ECS_INIT_TEST_SKIP=namespaces` skips it.
+//! The directories that `pre-start` creates: with a umask of 077, and on a read-only root. The latter
+//! needs root for a mount namespace; `ECS_INIT_TEST_SKIP=namespaces` skips it.
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -15,8 +15,8 @@ cd "$1"
 exec "$2" pre-start
 "#;
 
-/// The log of `pre-start` on a read-only root with these directories. Without dockerd it fails after
-/// it has created the directories.
+/// The log of `pre-start` on a read-only root with these directories. It fails because dockerd is
+/// missing, after it has created the directories.
 fn pre_start(directories: &[&str]) -> String {
     let root = TempDir::new("readonly");
     let paths: Vec<_> = directories

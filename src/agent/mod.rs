@@ -10,8 +10,8 @@ use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
 
-/// The capabilities for task networking, see capabilities(7): interfaces (`NET_ADMIN`), and setns(2)
-/// to the network namespace of the pause container (`SYS_ADMIN`).
+/// The capabilities for task networking, see capabilities(7): interfaces (`NET_ADMIN`), and
+/// setns(2) to the network namespace of the pause container (`SYS_ADMIN`).
 const CAPABILITIES: [&str; 2] = ["NET_ADMIN", "SYS_ADMIN"];
 
 /// The container to create, and what the host lacks for it.

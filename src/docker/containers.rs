@@ -102,7 +102,7 @@ impl Docker {
     ///
     /// # Errors
     /// [`super::Disconnected`] if the connection ended first: the container may still run.
-    /// [`ApiError`] if dockerd could not wait: 404 if there is no such container, 200 if the
+    /// [`ApiError`] if dockerd could not wait: 404 if the container does not exist, 200 if the
     /// body has the error.
     pub fn wait_container(&self, id: &str) -> Result<i64> {
         #[derive(Deserialize)]
@@ -139,7 +139,7 @@ impl Docker {
         }
     }
 
-    /// A container by ID or name; `None` if there is none.
+    /// A container by ID or name; `None` if it does not exist.
     ///
     /// # Errors
     /// The call failed.
@@ -211,7 +211,7 @@ impl Docker {
     /// The last `tail` lines that a container wrote to stdout and stderr, at most 4 MiB.
     ///
     /// # Errors
-    /// There is no such container, or its log driver does not support reading.
+    /// The container does not exist, or its log driver does not support reading.
     pub fn container_logs(&self, id: &str, tail: u32) -> Result<Vec<u8>> {
         const LIMIT: u64 = 4 << 20;
         let context = || format!("read the log of the container {id}");

@@ -64,7 +64,7 @@ impl Docker {
         Ok(messages)
     }
 
-    /// The image with this name, tag or ID; `None` if there is none.
+    /// The image with this name, tag or ID; `None` if it does not exist.
     ///
     /// # Errors
     /// The call failed.

@@ -67,7 +67,8 @@ impl Docker {
     /// a dockerd that does not run yet. `stop` ends this wait and every later call.
     ///
     /// # Errors
-    /// dockerd did not answer within `limit`, access is denied, or there is no common API version.
+    /// dockerd did not answer within `limit`, access is denied, or dockerd and ecs-init have no API
+    /// version in common.
     pub fn connect(socket: &Path, limit: Duration, stop: &Stop) -> Result<Docker> {
         Docker::wait_for_daemon(socket, Some(limit), stop)
     }

@@ -58,7 +58,7 @@ pub(super) fn newest_up_to(max: ApiVersion) -> Option<ApiVersion> {
 /// The newest version that ecs-init and a dockerd with the versions `min` to `max` support.
 ///
 /// # Errors
-/// There is none; the message names both ranges and what to update.
+/// [`Kind::Unavailable`]; the message has both ranges and what to update.
 pub(super) fn newest_common(min: ApiVersion, max: ApiVersion) -> Result<ApiVersion> {
     let best = max.min(NEWEST);
     let hint = if best < OLDEST {

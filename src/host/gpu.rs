@@ -1,5 +1,5 @@
-//! NVIDIA GPUs, by the driver's files in `/proc/driver/nvidia`. Amazon's ecs-init uses NVML, a shared
-//! library, which a static binary cannot load.
+//! NVIDIA GPUs, by the driver's files in `/proc/driver/nvidia`. Amazon's ecs-init uses NVML, a
+//! shared library, which a static binary cannot load.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;

@@ -2,7 +2,6 @@
 //! size is limited.
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use flate2::read::MultiGzDecoder;
@@ -10,6 +9,7 @@ use tar::Archive;
 
 use super::ImageError;
 use super::entries::{Item, index, normalized};
+use super::limited::{Limited, unreadable};
 
 /// The largest JSON entry, in bytes.
 const MAX_JSON: u64 = 4 * 1024 * 1024;
@@ -117,50 +117,8 @@ impl<R: Read + Seek> Content<R> {
     }
 
     fn decompressed(&mut self) -> Limited<MultiGzDecoder<io::Take<&mut R>>> {
-        Limited {
-            reader: MultiGzDecoder::new(self.file.by_ref().take(self.length)),
-            left: self.decompressed_limit,
-        }
-    }
-}
-
-/// Converts a read error; [`OverLimit`] becomes [`ImageError::TooLarge`].
-pub(super) fn unreadable(error: io::Error) -> ImageError {
-    if error
-        .get_ref()
-        .is_some_and(<dyn StdError + Send + Sync>::is::<OverLimit>)
-    {
-        ImageError::TooLarge("more than 4 GiB when decompressed".to_owned())
-    } else {
-        ImageError::Unreadable(error)
-    }
-}
-
-/// Fails after `left` bytes.
-struct Limited<R> {
-    reader: R,
-    left: u64,
-}
-
-#[derive(Debug)]
-struct OverLimit;
-
-impl std::fmt::Display for OverLimit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("larger than allowed when decompressed")
-    }
-}
-
-impl StdError for OverLimit {}
-
-impl<R: Read> Read for Limited<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.reader.read(buf)?;
-        self.left = self
-            .left
-            .checked_sub(n as u64)
-            .ok_or_else(|| io::Error::other(OverLimit))?;
-        Ok(n)
+        let reader = MultiGzDecoder::new(self.file.by_ref().take(self.length));
+        Limited::new(reader, self.decompressed_limit)
     }
 }
 

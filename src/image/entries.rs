@@ -1,6 +1,7 @@
 //! Reads the headers of a tar: names, kinds and offsets of its entries.
 //!
-//! Long-name extensions are resolved here: the `tar` crate reads extensions of any size into memory.
+//! Long-name extensions are resolved here: the `tar` crate reads extensions of any size into
+//! memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -8,7 +9,7 @@ use std::io::{self, Read};
 use tar::{Entry, EntryType, PaxExtensions};
 
 use super::ImageError;
-use super::content::unreadable;
+use super::limited::unreadable;
 
 /// The most entries. The agent's image has about twenty.
 const MAX_ENTRIES: usize = 10_000;

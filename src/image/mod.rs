@@ -9,6 +9,7 @@
 mod content;
 mod entries;
 mod error;
+mod limited;
 mod load;
 mod manifest;
 mod pull_request;

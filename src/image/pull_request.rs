@@ -1,5 +1,5 @@
-//! What to pull from a registry. A digest takes the place of the signature; pulling by a tag needs the
-//! user's permission.
+//! What to pull from a registry. A digest takes the place of the signature; pulling by a tag needs
+//! the user's permission.
 
 use super::{REPOSITORY, Reference, TAG};
 use crate::config::Config;

@@ -186,11 +186,14 @@ fn pax_path_and_layer_link() {
 #[test]
 fn architecture_must_match_if_present() {
     let with = |value: &str| agent_with(&manifest(), &format!(r#"{{"architecture":{value}}}"#));
-    for good in [r#""amd64""#, r#""x86_64""#, r#""""#, "null"] {
-        assert!(checked(&with(good)).is_ok(), "{good}");
+    for accepted in [r#""amd64""#, r#""x86_64""#, r#""""#, "null"] {
+        assert!(checked(&with(accepted)).is_ok(), "{accepted}");
     }
     for (value, name) in [(r#""arm64""#, "arm64"), (r#""riscv64""#, "riscv64")] {
-        assert_rejected!(&with(value), ImageError::WrongArchitecture { found, wanted: Architecture::Amd64 } if found == name);
+        assert_rejected!(
+            &with(value),
+            ImageError::WrongArchitecture { found, wanted: Architecture::Amd64 } if found == name
+        );
     }
     assert_rejected!(&with("7"), ImageError::MalformedEntry { .. });
 }
@@ -240,7 +243,8 @@ fn wrong_tags() {
     );
     for tags in ["null", "[]"] {
         let json = format!(r#"[{{"Config":"config.json","RepoTags":{tags},"Layers":[]}}]"#);
-        assert_rejected!(&agent_with(&json, CONFIG), ImageError::WrongTags(tags) if tags.is_empty());
+        let tar = agent_with(&json, CONFIG);
+        assert_rejected!(&tar, ImageError::WrongTags(tags) if tags.is_empty());
     }
     assert_rejected!(&agent_with("[]", CONFIG), ImageError::WrongTags(tags) if tags.is_empty());
 }

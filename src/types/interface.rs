@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn valid_and_invalid_names() {
-        for good in ["docker0", "br-0123456789ab", "a.b", "l\u{f6}"] {
-            assert_eq!(Interface::new(good).unwrap().as_str(), good);
+        for name in ["docker0", "br-0123456789ab", "a.b", "l\u{f6}"] {
+            assert_eq!(Interface::new(name).unwrap().as_str(), name);
         }
         for bad in [
             "",

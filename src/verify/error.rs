@@ -37,7 +37,7 @@ pub enum VerifyError {
     ContentMismatch,
     /// As [`VerifyError::ContentMismatch`], and the tar is truncated.
     TarTruncated,
-    /// There is no signature, and the configuration requires one.
+    /// A signature is missing, and the configuration requires one.
     NoSignature,
     /// The signature file is truncated.
     SignatureTruncated,

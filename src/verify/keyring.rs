@@ -25,16 +25,17 @@ const AMAZON_FINGERPRINT: &str = "F34C3DDAE72926B079BEAEC6BCE9D9A42D51784F";
 /// The largest keyring file, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// 2026-01-01, the earliest time of a policy: a host whose clock is at 1970 must not accept what was
-/// secure then.
+/// 2026-01-01, the earliest time of a policy: a host whose clock is at 1970 must not accept what
+/// was secure then.
 const POLICY_FLOOR: Duration = Duration::from_secs(1_767_225_600);
 
 /// The trusted certificates.
 ///
 /// They form two groups with two policies. The *pinned* certificate is compiled in, and its SHA-1
 /// self-signatures of 2018 are accepted: an attack would need a second preimage of SHA-1, which is
-/// infeasible. Each *additional* certificate must satisfy Sequoia's `StandardPolicy`, without SHA-1.
-/// A SHA-1 signature of a tar is never accepted: there a collision is enough, which is feasible.
+/// infeasible. Each *additional* certificate must satisfy Sequoia's `StandardPolicy`, which rejects
+/// SHA-1. A SHA-1 signature of a tar is never accepted: there a collision is enough, which is
+/// feasible.
 #[derive(Debug)]
 pub struct Keyring {
     pinned: Vec<Cert>,

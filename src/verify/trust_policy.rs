@@ -82,7 +82,7 @@ impl TrustPolicy {
             (TarSource::Cache(_) | TarSource::File(_), Some(permission), _) => {
                 accept_unsigned(tar, permission.clone())
             }
-            // Fails: there is no signature.
+            // Fails, because the signature is missing.
             _ => verify_signature(tar, &self.keyring, now),
         }
     }

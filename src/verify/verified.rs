@@ -125,7 +125,8 @@ impl<F: Borrow<File>> Verified<F> {
     /// returned only if the SHA-256 of the whole is the same as before.
     ///
     /// # Errors
-    /// There is no SHA-256. The reader itself fails with `InvalidData` if the file was changed.
+    /// SHA-256 is not available. The reader itself fails with `InvalidData` if the file was
+    /// changed.
     pub fn stream(&self) -> io::Result<impl Read + '_> {
         VerifyingReader::new(self.file.borrow(), self.facts.length, &self.facts.digest)
     }

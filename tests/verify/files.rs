@@ -76,7 +76,8 @@ fn tar_writable_by_others() {
         std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let error = verify_signature(unverified, &keyring, now()).unwrap_err();
         assert!(
-            matches!(verify_error(&error), VerifyError::WritableByOthers { mode: m, .. } if *m == mode),
+            matches!(verify_error(&error), VerifyError::WritableByOthers { mode: m, .. }
+                if *m == mode),
             "{error}"
         );
     }

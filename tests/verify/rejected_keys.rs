@@ -96,7 +96,8 @@ fn signature_before_key_creation() {
     sign.made = days_ago(701);
     let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(verify_error(&error), VerifyError::SignatureBeforeKey { made, .. } if *made == days_ago(701)),
+        matches!(verify_error(&error), VerifyError::SignatureBeforeKey { made, .. }
+            if *made == days_ago(701)),
         "{error}"
     );
 }
@@ -108,7 +109,8 @@ fn expired_signature() {
     sign.valid_for = Some(3 * DAY);
     let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(verify_error(&error), VerifyError::Expired(Subject::Signature, Some(when)) if *when == days_ago(4)),
+        matches!(verify_error(&error), VerifyError::Expired(Subject::Signature, Some(when))
+            if *when == days_ago(4)),
         "{error}"
     );
 }

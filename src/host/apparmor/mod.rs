@@ -1,6 +1,6 @@
 //! AppArmor: whether it is used, and loading the profile of the agent's container.
 //!
-//! Profiles are compiled by apparmor_parser(8), the only program that ecs-init runs, and only if the
+//! apparmor_parser(8) compiles profiles. It is the only program that ecs-init runs, and only if the
 //! profile is not loaded yet.
 
 mod profile;

@@ -1,6 +1,6 @@
-//! The ID of the EC2 instance in the agent's state: the instance that the agent registered. It is in
-//! a bbolt database, `agent.db`; agents before 1.44 used a JSON file. The names of bucket and keys
-//! are from the agent's `agent/data` and `agent/statemanager`.
+//! The ID of the EC2 instance in the agent's state: the instance that the agent registered. It is
+//! in a bbolt database, `agent.db`; agents before 1.44 used a JSON file. The names of bucket and
+//! keys are from the agent's `agent/data` and `agent/statemanager`.
 
 mod bbolt;
 #[cfg(test)]
@@ -20,7 +20,7 @@ const JSON_LIMIT: u64 = 16 * 1024 * 1024;
 /// The longest accepted ID, in bytes. EC2's have 19.
 const ID_LIMIT: usize = 64;
 
-/// The instance ID in the state in `directory`; `None` if there is no state or no ID in it.
+/// The instance ID in the state in `directory`; `None` without a state, or without an ID in it.
 ///
 /// # Errors
 /// [`Kind::Io`] if a file cannot be read, [`Kind::InvalidInput`] if it is damaged.
