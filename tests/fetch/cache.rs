@@ -12,7 +12,8 @@ use openpgp::Cert;
 use openpgp::serialize::SerializeInto;
 
 use super::Host;
-use super::server::{Object, Reply, Server};
+use super::object::Object;
+use super::server::{Reply, Server};
 use super::signing::{cert, sign};
 
 /// Serves this tar and its signature.

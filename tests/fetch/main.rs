@@ -5,6 +5,7 @@ mod cache;
 mod credentials;
 mod imds;
 mod logs;
+mod object;
 mod process;
 mod proxies;
 mod resume;

@@ -9,7 +9,8 @@ use ecs_init::retry::RetryLimit;
 use ecs_init::sys::signal::Stop;
 use ecs_init::types::Architecture;
 
-use super::server::{Body, Object, Reply, Request, Server, bind};
+use super::object::Object;
+use super::server::{Body, Reply, Request, Server, bind};
 use super::{Host, sources};
 
 /// Environment variable of a child process: the mirror that it uses.

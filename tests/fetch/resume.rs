@@ -6,7 +6,8 @@ use std::time::Duration;
 use ecs_init::fetch::MinThroughput;
 use ecs_init::retry::RetryLimit;
 
-use super::server::{Body, Object, Reply, Request, Server};
+use super::object::Object;
+use super::server::{Body, Reply, Request, Server};
 use super::{Host, refused};
 
 const SIZE: usize = 3_000_000;

@@ -6,7 +6,8 @@ use ecs_init::fetch::Found;
 use ecs_init::types::AgentVersion;
 use ecs_init::types::TarSource;
 
-use super::server::{Body, Object, Reply, Server};
+use super::object::Object;
+use super::server::{Body, Reply, Server};
 use super::{Host, logs, refused};
 
 fn tar() -> Object {

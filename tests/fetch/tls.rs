@@ -10,7 +10,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::server::{Object, Reply, Request, Server};
+use super::object::Object;
+use super::server::{Reply, Request, Server};
 use super::{Host, logs, refused};
 
 /// A certificate authority and a server certificate, made by openssl(1).
