@@ -1,4 +1,4 @@
-//! The program from outside: exit codes, what goes to which stream, the log's form.
+//! The program as a user runs it: exit codes, output streams, the format of the log.
 
 mod engine;
 
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use ecs_init::testing::TempDir;
 
-/// Runs the program below a root of its own, with a dockerd that is not there.
+/// Runs the program in its own root, without a dockerd.
 fn run(root: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ecs-init"))
         .args(arguments)
@@ -58,7 +58,7 @@ fn usage_error_exits_with_1_and_prints_the_commands_usage() {
 }
 
 #[test]
-fn a_failure_ends_with_255_and_one_line_that_names_the_socket() {
+fn failure_exits_with_255_and_one_error_line() {
     let root = TempDir::new("cli");
     for verb in ["pre-start", "start", "stop", "reload-cache"] {
         let done = run(&root, &[verb], &[]);
@@ -74,7 +74,7 @@ fn a_failure_ends_with_255_and_one_line_that_names_the_socket() {
 }
 
 #[test]
-fn what_cannot_be_read_of_the_configuration_is_named_and_survived() {
+fn invalid_config_lines_are_logged_and_ignored() {
     let root = TempDir::new("cli");
     fs::create_dir_all(root.path().join("etc/ecs")).unwrap();
     let config = "ECS_SKIP_LOCALHOST_TRAFFIC_FILTER=perhaps\nsecret nonsense\n";
@@ -89,7 +89,7 @@ fn what_cannot_be_read_of_the_configuration_is_named_and_survived() {
 }
 
 #[test]
-fn every_line_of_the_log_is_logfmt_and_the_level_holds() {
+fn log_is_logfmt_and_respects_the_level() {
     let root = TempDir::new("cli");
     let done = run(&root, &["rules"], &[("ECS_INIT_NONSENSE", "1")]);
     let stderr = text(&done.stderr);
@@ -106,7 +106,7 @@ fn every_line_of_the_log_is_logfmt_and_the_level_holds() {
 }
 
 #[test]
-fn verify_names_what_it_cannot_read() {
+fn verify_names_the_missing_file() {
     let root = TempDir::new("cli");
     let tar = root.path().join("a.tar");
     let tar = tar.to_str().unwrap();
@@ -121,7 +121,7 @@ fn verify_names_what_it_cannot_read() {
 
 /// Needs root, for the kernel's log; `ECS_INIT_TEST_SKIP=kmsg` skips it.
 #[test]
-fn without_a_stderr_the_kernels_log_is_written() {
+fn log_goes_to_kmsg_without_stderr() {
     use std::io::{ErrorKind, Read, Seek, SeekFrom};
     use std::os::unix::fs::OpenOptionsExt;
     use std::time::Duration;
@@ -133,13 +133,13 @@ fn without_a_stderr_the_kernels_log_is_written() {
     }
     let root = TempDir::new("cli");
     let sign = format!("ECS_INIT_NO_SUCH_{}", std::process::id());
-    // Each read is one record; EAGAIN is the end of what there is (dev-kmsg).
+    // Each read returns one record, or EAGAIN after the last one (kernel documentation, dev-kmsg).
     let mut kmsg = fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open("/dev/kmsg")
         .expect("read the kernel's log, as root");
-    // An earlier process may have had the same number.
+    // An earlier process may have had the same ID.
     kmsg.seek(SeekFrom::End(0)).unwrap();
     let done = Command::new("sh")
         .args(["-c", "exec \"$0\" rules 2>&-"])
@@ -160,26 +160,26 @@ fn without_a_stderr_the_kernels_log_is_written() {
                     found.push(text);
                 }
             }
-            // A record that another processor is still writing hides those behind it.
+            // Records after one that is still being written are not readable yet.
             Err(e) if e.kind() == ErrorKind::WouldBlock && found.is_empty() && tries < 500 => {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-            // Records were overwritten while we read: go on with the oldest there is.
+            // Records were overwritten: continue with the oldest one.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => {}
             Err(e) => panic!("read the kernel's log: {e}"),
         }
     }
     assert_eq!(found.len(), 1, "{found:?}");
-    // 28: daemon, warning.
+    // 28: facility daemon, severity warning.
     assert!(found[0].starts_with("28,"), "{found:?}");
     assert!(found[0].contains("ecs-init: level=warn"), "{found:?}");
 }
 
-/// Only the verbs that begin wait; the others must not be held up.
+/// The other commands do not wait.
 #[test]
-fn pre_start_and_run_wait_for_what_they_are_told() {
+fn pre_start_and_run_wait_for_files() {
     let root = TempDir::new("cli");
     let waits = [
         ("ECS_INIT_WAIT_FOR", "/run/late"),
@@ -193,9 +193,9 @@ fn pre_start_and_run_wait_for_what_they_are_told() {
     }
 }
 
-/// Under an init that starts again whatever ends, a failure must not spin.
+/// Prevents a restart loop under an init that restarts the process whenever it exits.
 #[test]
-fn run_respawned_puts_its_end_off_until_the_signal() {
+fn run_respawned_delays_its_exit_until_sigterm() {
     use std::io::{BufRead, BufReader};
 
     let root = TempDir::new("cli");
@@ -223,9 +223,9 @@ fn run_respawned_puts_its_end_off_until_the_signal() {
     assert!(at("ECS_INIT_WAIT_FOR_TIMEOUT").unwrap() < at("exiting in 15 s").expect("a pause"));
 }
 
-/// Else the tar's source, chosen again, would start the registry's image for the tar's.
+/// Otherwise, with the tar as the source again, the registry's image would be started instead.
 #[test]
-fn what_a_registry_gives_is_not_what_the_cache_says_is_loaded() {
+fn registry_image_marks_the_cached_tar_for_reload() {
     use engine::{Engine, default_reply, response};
 
     let digest = format!("sha256:{}", "0".repeat(64));
@@ -266,9 +266,9 @@ fn what_a_registry_gives_is_not_what_the_cache_says_is_loaded() {
     assert_eq!(named, 3);
 }
 
-/// By another configuration it would load another image.
+/// Another configuration could mean another image.
 #[test]
-fn start_and_reload_cache_do_nothing_without_the_layer_from_s3() {
+fn start_and_reload_cache_need_the_config_from_s3() {
     let root = TempDir::new("cli");
     for verb in ["start", "reload-cache"] {
         let done = run(&root, &[verb], &[("ECS_INIT_CONFIG_S3", "s3://fleet/a")]);
@@ -282,7 +282,7 @@ fn start_and_reload_cache_do_nothing_without_the_layer_from_s3() {
 }
 
 #[test]
-fn a_warning_of_the_configuration_is_told_once() {
+fn config_warning_is_logged_once() {
     let root = TempDir::new("cli");
     // After the wait the configuration is read again.
     let slips = [("ECS_INIT_WAIT_FOR", "/"), ("ECS_EXTERNAL", "maybe")];

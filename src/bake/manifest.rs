@@ -19,12 +19,12 @@ use crate::types::{read_signature, signature_path};
 use crate::verify::Provenance;
 
 /// Its path in the image.
-pub const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
+pub(super) const PATH: &str = "/var/lib/ecs/ecs-init.manifest.json";
 
-/// The most that is read of one, in bytes.
+/// The longest manifest that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// A manifest: `null` if there is none, else
+/// A manifest; `null` if the tree has none:
 ///
 /// ```json
 /// {"agent": {"architecture", "certificate", "key", "path", "sha256", "size", "source", "version"},
@@ -36,11 +36,10 @@ const LIMIT: u64 = 1 << 20;
 /// if none was installed. Modes are octal text. Sizes, in bytes, and digests are given for
 /// world-readable files only. `version` is this program's.
 #[derive(Debug)]
-pub struct Manifest(Value);
+pub(super) struct Manifest(Value);
 
 impl Manifest {
     /// Reads the manifest of an earlier bake. One that cannot be read counts as missing.
-    #[must_use]
     pub fn read(path: &Path) -> Manifest {
         let mut bytes = Vec::new();
         let read =
@@ -52,7 +51,7 @@ impl Manifest {
     }
 
     /// The manifest of a bake that has installed nothing yet.
-    pub(super) fn new(init: Init) -> Manifest {
+    pub fn new(init: Init) -> Manifest {
         Manifest(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "init": init.name(),
@@ -67,7 +66,7 @@ impl Manifest {
     ///
     /// # Errors
     /// A digest cannot be computed.
-    pub(super) fn add(&mut self, changes: &[Change], architecture: Architecture) -> Result<()> {
+    pub fn add(&mut self, changes: &[Change], architecture: Architecture) -> Result<()> {
         for change in changes {
             let path = &*change.path.to_string_lossy();
             match &change.want {
@@ -96,7 +95,7 @@ impl Manifest {
     }
 
     /// Adds the agent of the previous manifest and its files, which stay in the cache.
-    pub(super) fn keep_agent(&mut self, previous: &Manifest) {
+    pub fn keep_agent(&mut self, previous: &Manifest) {
         self.0["agent"] = previous.0["agent"].clone();
         for list in ["files", "links"] {
             for entry in previous.list(list) {
@@ -116,13 +115,12 @@ impl Manifest {
     }
 
     /// The change that stores it.
-    pub(super) fn change(&self) -> Change {
+    pub fn change(&self) -> Change {
         Change::file(PATH, 0o644, format!("{:#}\n", self.0).into_bytes())
     }
 
     /// The name of its tar in the cache. The manifest may have been edited: only the name of an
     /// agent's tar in the cache itself is returned.
-    #[must_use]
     pub fn tar(&self) -> Option<&str> {
         let name = self.agent("path").strip_prefix(CACHE)?;
         let name = name.strip_prefix('/')?;
@@ -131,18 +129,17 @@ impl Manifest {
     }
 
     /// The init system whose service was installed.
-    #[must_use]
     pub fn init(&self) -> Option<Init> {
         self.0["init"].as_str()?.parse().ok()
     }
 
     /// Where its tar came from.
-    pub(super) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         self.agent("source")
     }
 
     /// Whether its tar has this SHA-256.
-    pub(super) fn has_digest(&self, sha256: &str) -> bool {
+    pub fn has_digest(&self, sha256: &str) -> bool {
         self.agent("sha256") == sha256
     }
 
@@ -150,7 +147,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn installed(&self, path: &Path, tree: &Tree) -> Result<bool> {
+    pub fn installed(&self, path: &Path, tree: &Tree) -> Result<bool> {
         let place = tree.entry(path)?;
         if let Ok(target) = fs::read_link(&place) {
             return Ok(self.contains("links", path, "target", &target.to_string_lossy()));
@@ -163,14 +160,14 @@ impl Manifest {
     }
 
     /// Whether this line was added to the file at `path`.
-    pub(super) fn added_line(&self, path: &Path, line: &str) -> bool {
+    pub fn added_line(&self, path: &Path, line: &str) -> bool {
         self.contains("lines", path, "line", line)
     }
 
     /// Its tar in `dir`, the tree's cache, if it is of the version and architecture that the options
     /// name. `latest` never is, because the next latest is another version. Nor is a file whose name
     /// had no version, because the command line may have named a wrong one.
-    pub(super) fn stored_tar(&self, options: &Options, dir: &Path) -> Option<UnverifiedTar> {
+    pub fn stored_tar(&self, options: &Options, dir: &Path) -> Option<UnverifiedTar> {
         let wanted = options.version.as_ref()?;
         let is_certain = self.origin().contains("://")
             || AgentVersion::from_tar_name(self.origin()).is_some_and(|named| named == *wanted);

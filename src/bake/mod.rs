@@ -16,7 +16,7 @@ mod init;
 mod install;
 mod keyring;
 mod lines;
-pub mod manifest;
+mod manifest;
 pub mod options;
 mod plan;
 mod stage;

@@ -13,7 +13,7 @@ pub struct Options {
     pub root: PathBuf,
     /// The image's architecture.
     pub architecture: Architecture,
-    /// The agent's version; always set unless the tar is a file or there is none.
+    /// The agent's version; required for a download, optional for a file.
     pub version: Option<AgentVersion>,
     /// Where the agent's tar is.
     pub agent: AgentTar,
@@ -21,7 +21,7 @@ pub struct Options {
     pub ecs_config: EcsConfig,
     /// The init system; `None` to detect it in the tree.
     pub init: Option<Init>,
-    /// This program for the image's architecture; `None` for the running one, or the one beside it.
+    /// This program for the image's architecture; `None` for the running one, or the one in its directory.
     pub binary: Option<PathBuf>,
     /// More trusted certificates, for this bake and for the image; else `ECS_INIT_KEYRING`.
     pub keyring: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub enum AgentTar {
 /// The content of `/etc/ecs/ecs.config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EcsConfig {
-    /// The file is not changed; if there is none, an empty one is made, as packages do.
+    /// The file is not changed; a missing one is created empty, as packages do.
     Keep,
     /// These lines, each one assignment in the file's syntax.
     Lines(Vec<String>),

@@ -11,7 +11,7 @@ use crate::http::url::redact;
 
 /// One option of a command.
 #[derive(Debug)]
-pub struct OptionSpec {
+pub(super) struct OptionSpec {
     /// The name, without `--`.
     pub name: &'static str,
     /// What its value stands for; none for a flag.

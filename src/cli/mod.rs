@@ -15,8 +15,9 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 use given::usage_error;
 pub use help::{help, usage};
-pub use spec::{ConfigSource, Spec};
-pub use table::COMMANDS;
+pub use spec::ConfigSource;
+#[cfg(test)]
+use table::COMMANDS;
 
 /// The arguments of a command line whose first word is the program's name. Called by the name `run`,
 /// as s6, runit and daemontools execute a service, the program is `run --respawned`: they restart a

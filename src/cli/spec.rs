@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// One command of the program.
 #[derive(Debug)]
-pub struct Spec {
+pub(super) struct Spec {
     /// The first word of the command line.
     pub name: &'static str,
     /// Other names for it.

@@ -9,8 +9,7 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 
 /// The command of this name or alias.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Spec> {
+pub(super) fn find(name: &str) -> Option<&'static Spec> {
     COMMANDS
         .iter()
         .find(|spec| spec.name == name || spec.aliases.contains(&name))
@@ -26,7 +25,7 @@ pub(super) fn known(name: &OsStr) -> Result<&'static Spec> {
 }
 
 /// Every command, in the order of the help text.
-pub const COMMANDS: [Spec; 11] = [
+pub(super) const COMMANDS: [Spec; 11] = [
     Spec::new(
         "pre-start",
         "prepare the host: sysctls, route, firewall rules, verified image in Docker",

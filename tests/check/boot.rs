@@ -19,7 +19,7 @@ fn service(id: &'static str) -> Server {
     })
 }
 
-/// The log of pre-start, which fails because there is no dockerd, after the check of the state.
+/// The log of pre-start, which checks the state and then fails without a dockerd.
 fn log(image: &Image, server: &Server, environment: &[(&str, &str)]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_ecs-init"))
         .arg("pre-start")

@@ -1,4 +1,4 @@
-//! Who can write to the configuration, and thereby control what runs as root.
+//! Who can write to the configuration: it controls what runs as root.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -41,13 +41,12 @@ pub enum Init {
 
 impl Init {
     /// Every init system.
-    pub fn all() -> impl Iterator<Item = Init> {
+    pub(crate) fn all() -> impl Iterator<Item = Init> {
         TABLE.iter().map(|spec| spec.init)
     }
 
     /// The name that `--init` takes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.spec().name
     }
 
