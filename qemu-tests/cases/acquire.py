@@ -57,7 +57,8 @@ def partition_bucket(t: Scene) -> None:
     t.init("pre-start")
     expect(loaded(t), f"no {AGENT} in Docker")
     regional = [r for r in t.bucket.journal if r.path.startswith(REGIONAL)]
-    expect(regional and t.bucket.journal[0] in regional, "the first request is not to the regional bucket")
+    expect(regional and t.bucket.journal[0] in regional,
+           "the first request is not to the regional bucket")
     paths = [r.path for r in regional]
     expect(len(paths) == len(set(paths)), f"403 was retried: {paths}")
 
@@ -139,7 +140,8 @@ def killed_during_download(t: Scene) -> None:
     names = t.host.list("/var/cache/ecs")
     t.host.remove("/var/cache/ecs")
     t.init("pre-start")
-    equal(names, t.host.list("/var/cache/ecs"), "the cache's files, compared with an uninterrupted download")
+    equal(names, t.host.list("/var/cache/ecs"),
+          "the cache's files, compared with an uninterrupted download")
 
 
 @case()

@@ -106,7 +106,8 @@ def changed_agent_is_replaced(t: Scene) -> None:
     t.host.write("/etc/ecs/ecs.config", "ECS_CLUSTER=another\n")
     process = t.spawn("start")
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
-    expect(t.docker.inspect("ecs-agent")["Id"] != before[0], "the container with the old configuration still runs")
+    expect(t.docker.inspect("ecs-agent")["Id"] != before[0],
+           "the container with the old configuration still runs")
     process.kill(SIGKILL)
     process.wait()
     # Another image with the same tag, as by `docker load` or a package update.
@@ -240,7 +241,8 @@ def unloadable_upgrade_falls_back(t: Scene) -> None:
     update(t, b"not a tar")
     process = t.spawn("start")
     t.host.until("a third start", lambda: t.starts() == 3, process=process)
-    expect(process.logged(messages.FALLBACK, "error"), f"no error about the fallback:\n{process.stderr()}")
+    expect(process.logged(messages.FALLBACK, "error"),
+           f"no error about the fallback:\n{process.stderr()}")
     equal(t.docker.images()[AGENT], before, "the image")
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")

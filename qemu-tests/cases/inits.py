@@ -57,7 +57,8 @@ def sd_notify_messages(t: Scene) -> None:
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
     t.host.until("STOPPING=1", lambda: "STOPPING=1" in t.host.text("/run/received"))
-    received = [message.split("\n")[0] for message in t.host.text("/run/received").strip().split("\n\n")]
+    messages_received = t.host.text("/run/received").strip().split("\n\n")
+    received = [message.split("\n")[0] for message in messages_received]
     equal(received[0::2] + received[3:], ["READY=1", "READY=1", "STOPPING=1"], f"received: {received}")
     expect(received[1].startswith("STATUS="), f"received: {received}")
 

@@ -111,7 +111,8 @@ def registry_invalid_references(t: Scene) -> None:
             expect(not result.logged(messages.RETRY), f"retried: {result}")
             t.nothing_loaded()
         expect("imagetools inspect" in t.init(
-            "pre-start", code=FAILURE, ECS_INIT_AGENT_IMAGE="").stderr, "the error does not say how to get a digest")
+            "pre-start", code=FAILURE, ECS_INIT_AGENT_IMAGE="").stderr,
+            "the error does not say how to get a digest")
 
 
 @case()
