@@ -38,7 +38,6 @@ pub(super) fn exists(path: &Path) -> Result<bool> {
 
 /// Keeps other bakes out of a tree until it is dropped.
 #[derive(Debug)]
-#[must_use]
 pub(super) struct Lock(Option<File>);
 
 impl Drop for Lock {

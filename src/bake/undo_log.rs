@@ -103,7 +103,6 @@ impl UndoLog {
 
     /// Undoes every change, the last one first. Returns `error`, the reason for it, extended by what
     /// could not be undone.
-    #[must_use]
     pub fn undo(self, error: Error) -> Error {
         let mut failed = Vec::new();
         for made in self.0.into_iter().rev() {

@@ -11,7 +11,6 @@ const INDENT: usize = 25;
 
 /// What to print after a usage error: the usage of the command in these arguments, or the general
 /// help if they name none.
-#[must_use]
 pub fn usage(arguments: &[OsString]) -> String {
     let mut words = arguments.iter().filter_map(|word| word.to_str());
     match words
@@ -27,7 +26,6 @@ pub fn usage(arguments: &[OsString]) -> String {
 }
 
 /// The help text of the command of this name, or the general one.
-#[must_use]
 pub fn help(name: Option<&str>) -> String {
     let Some(spec) = name.and_then(table::find) else {
         return general();

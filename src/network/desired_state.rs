@@ -68,7 +68,6 @@ impl DesiredState {
 
     /// Base chains that drop requests of tasks for their credentials unless an administrator adds a
     /// rule to them: no other base chain can overrule the drop.
-    #[must_use]
     pub fn blocking_chains<'a>(&self, now: &'a Snapshot) -> Vec<&'a str> {
         // iptables' INPUT gets an accept rule. IPv6 chains do not matter: credentials are IPv4
         // only.

@@ -22,7 +22,6 @@ use crate::sys::signal::{Interest, Stop, WaitResult, wait};
 /// A thread that restores the rules. Dropping it waits for the thread to end; afterwards no rule is
 /// restored.
 #[derive(Debug)]
-#[must_use]
 pub struct Guard {
     /// Closing it stops the thread.
     stop: Option<PipeWriter>,

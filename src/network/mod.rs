@@ -35,7 +35,6 @@ use nft::{compat_probe, kernel};
 
 /// Proof that the network is set up. Only [`apply`] and [`find_applied`] return one.
 #[derive(Debug)]
-#[must_use]
 pub struct Applied(DesiredState);
 
 impl Applied {
@@ -50,7 +49,6 @@ impl Applied {
 
 /// What determines this host's rules. `bridge` is the interface of Docker's default bridge network,
 /// if it has one.
-#[must_use]
 pub fn rule_inputs(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> RuleInputs {
     RuleInputs {
         config: config.clone(),
@@ -137,7 +135,6 @@ pub fn render(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -
 }
 
 /// Like [`render`], without asking the kernel: for one that has nft_compat and no other rules.
-#[must_use]
 pub fn render_without_kernel(
     root: &Root,
     config: &NetworkConfig,
@@ -152,7 +149,6 @@ pub fn render_without_kernel(
 
 /// Reverts what [`apply`] or the reference set up. Continues after an error and returns all errors.
 /// Does not need the bridge's name: rules have a mark.
-#[must_use]
 pub fn undo(root: &Root, config: &NetworkConfig) -> Vec<Error> {
     let rules = || {
         let update = kernel::update(|now| Ok(desired_state::undo(now, config)))?;

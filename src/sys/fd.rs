@@ -8,7 +8,6 @@ use super::errno::check;
 
 /// Whether the process was started with stderr closed. Rust's runtime then opens `/dev/null` in its
 /// place, read-write; a shell redirection to `/dev/null` is write-only.
-#[must_use]
 pub fn stderr_was_closed() -> bool {
     let stderr = std::io::stderr();
     // SAFETY: F_GETFL takes no pointer; a closed descriptor gives EBADF.

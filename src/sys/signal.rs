@@ -27,7 +27,6 @@ pub enum WaitResult {
 
 impl Stop {
     /// A stop request that never arrives: SIGTERM and SIGINT keep their default action.
-    #[must_use]
     pub const fn never() -> Stop {
         Stop(None)
     }
@@ -57,7 +56,6 @@ impl Stop {
     }
 
     /// Whether a stop request is pending.
-    #[must_use]
     pub fn requested(&self) -> bool {
         matches!(
             wait(None, self, Some(Duration::ZERO)),

@@ -11,7 +11,6 @@ macro_rules! rules {
 
         impl Rule {
             /// Its name, which does not change between versions.
-            #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Rule::$rule => $name,)* }
             }

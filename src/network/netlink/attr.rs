@@ -15,7 +15,6 @@ pub struct Writer(Vec<u8>);
 
 impl Writer {
     /// An empty list.
-    #[must_use]
     pub fn new() -> Self {
         Writer::default()
     }
@@ -61,7 +60,6 @@ impl Writer {
     }
 
     /// The encoded list.
-    #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -73,7 +71,6 @@ pub struct Attributes<'a>(Vec<(u16, &'a [u8])>);
 
 impl<'a> Attributes<'a> {
     /// Decodes attributes up to the end of `bytes`; `None` if a length exceeds it.
-    #[must_use]
     pub fn read(mut bytes: &'a [u8]) -> Option<Self> {
         let mut all = Vec::new();
         while !bytes.is_empty() {
@@ -92,31 +89,26 @@ impl<'a> Attributes<'a> {
     }
 
     /// The value of the first attribute of this type.
-    #[must_use]
     pub fn get(&self, kind: u16) -> Option<&'a [u8]> {
         self.iter().find(|(k, _)| *k == kind).map(|(_, v)| v)
     }
 
     /// The value of the first attribute of this type, as 32 bits in network byte order.
-    #[must_use]
     pub fn be32(&self, kind: u16) -> Option<u32> {
         Some(u32::from_be_bytes(self.get(kind)?.try_into().ok()?))
     }
 
     /// The same, as 64 bits in network byte order.
-    #[must_use]
     pub fn be64(&self, kind: u16) -> Option<u64> {
         Some(u64::from_be_bytes(self.get(kind)?.try_into().ok()?))
     }
 
     /// The same, as 32 bits in the host's byte order.
-    #[must_use]
     pub fn ne32(&self, kind: u16) -> Option<u32> {
         Some(u32::from_ne_bytes(self.get(kind)?.try_into().ok()?))
     }
 
     /// The same, as a string up to its NUL or its end; `None` if it is not UTF-8.
-    #[must_use]
     pub fn text(&self, kind: u16) -> Option<&'a str> {
         let value = self.get(kind)?;
         let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
@@ -124,7 +116,6 @@ impl<'a> Attributes<'a> {
     }
 
     /// The same, as a list of attributes.
-    #[must_use]
     pub fn nested(&self, kind: u16) -> Option<Attributes<'a>> {
         Attributes::read(self.get(kind)?)
     }

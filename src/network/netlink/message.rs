@@ -87,7 +87,6 @@ pub struct KernelError {
 }
 
 /// Splits a datagram into its messages; `None` if a length exceeds it.
-#[must_use]
 pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
     let mut all = Vec::new();
     while !datagram.is_empty() {

@@ -17,7 +17,6 @@ pub enum Event {
 
 impl Event {
     /// Decodes a message's type and body; `None` for other notifications.
-    #[must_use]
     pub fn read(kind: u16, body: &[u8]) -> Option<Event> {
         let (_, attributes) = abi::split(body)?;
         match kind {

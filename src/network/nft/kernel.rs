@@ -31,7 +31,6 @@ pub struct Update {
 
 impl Update {
     /// The generation ID after the update: the kernel increments it for each batch.
-    #[must_use]
     pub fn generation(&self) -> u32 {
         let before = self.before.generation;
         match self.steps {
