@@ -69,7 +69,7 @@ bench/bench-quick: MINIMAL_ROOT_OPTIONS := --once qemu-tests/bench
 # The goals below expect what their group of prerequisites installs, and `make` where they need
 # the binaries.
 
-lint: prerequisites-lint format clippy
+lint: prerequisites-lint format modules clippy
 	cargo fmt --manifest-path $(GUEST) -- --check
 	cargo clippy --locked --all-targets --manifest-path $(GUEST) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
@@ -138,7 +138,7 @@ help:
 	@echo 'make run       boot a guest and run an end-to-end demo in it'
 	@echo 'make check     format, clippy, unit tests, end-to-end cases in namespaces (5 minutes)'
 	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
-	@echo 'make lint      format, clippy, documentation, dependencies, Python'
+	@echo 'make lint      format, modules, clippy, documentation, dependencies, Python'
 	@echo 'make modules   the layers and circles of the modules'
 	@echo 'make words     words that CONTRIBUTING.md excludes'
 	@echo 'make shape     check the ELF headers and the sizes of both binaries'
