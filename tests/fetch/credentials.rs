@@ -2,7 +2,7 @@
 
 use ecs_init::error::Kind;
 
-use super::s3::{Fetcher, good, scope};
+use super::s3_fixture::{Fetcher, good, scope};
 use super::server::{CLOSED_PORT, Reply, Server};
 
 /// IMDS with a role, or without one.

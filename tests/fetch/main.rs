@@ -10,6 +10,7 @@ mod process;
 mod proxies;
 mod resume;
 mod s3;
+mod s3_fixture;
 mod server;
 mod signing;
 mod sources;
