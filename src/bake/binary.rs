@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::types::Architecture;
+use crate::types::{Architecture, array_at};
 
 /// Reads the program for `architecture`: the file of `--binary`, else the running program, or the
 /// one for another architecture in its directory.
@@ -69,9 +69,8 @@ fn elf_constant(architecture: Architecture) -> u16 {
 
 /// `e_machine` of an ELF file (elf(5)): `ELFCLASS64`, `ELFDATA2LSB`.
 fn elf_machine(bytes: &[u8]) -> Option<u16> {
-    let rest = bytes.strip_prefix(b"\x7fELF\x02\x01")?;
-    // At offset 18 of the file.
-    Some(u16::from_le_bytes([*rest.get(12)?, *rest.get(13)?]))
+    let is_elf = bytes.starts_with(b"\x7fELF\x02\x01");
+    is_elf.then(|| array_at(bytes, 18).map(u16::from_le_bytes))?
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Values that several modules share. Each is validated when it is created.
 
 mod architecture;
+mod bytes;
 mod interface;
 mod root;
 mod signature;
@@ -8,6 +9,7 @@ mod tar;
 mod version;
 
 pub use architecture::Architecture;
+pub(crate) use bytes::array_at;
 pub use interface::Interface;
 pub use root::Root;
 pub(crate) use signature::{SIGNATURE_LIMIT, read_signature, signature_path};

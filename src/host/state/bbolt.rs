@@ -19,6 +19,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
+use crate::types::array_at;
+
 const MAGIC: u32 = 0xED0C_DAED;
 const VERSION: u32 = 2;
 const PAGE_HEADER: usize = 16;
@@ -154,12 +156,12 @@ struct Page<'a>(&'a [u8]);
 
 impl<'a> Page<'a> {
     fn flags(&self) -> io::Result<u16> {
-        Ok(u16::from_le_bytes(bytes_at(self.0, 8)?))
+        u16_at(self.0, 8)
     }
 
     /// The offsets of the elements in the page.
     fn elements(&self) -> io::Result<impl Iterator<Item = usize> + use<>> {
-        let count = u16::from_le_bytes(bytes_at(self.0, 10)?);
+        let count = u16_at(self.0, 10)?;
         Ok((0..usize::from(count)).map(|n| PAGE_HEADER + n * ELEMENT))
     }
 
@@ -199,17 +201,19 @@ impl<'a> Page<'a> {
     }
 }
 
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> io::Result<[u8; N]> {
-    let rest = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    rest.copied().ok_or_else(out_of_bounds)
+fn u16_at(bytes: &[u8], at: usize) -> io::Result<u16> {
+    let bytes = array_at(bytes, at).ok_or_else(out_of_bounds)?;
+    Ok(u16::from_le_bytes(bytes))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> io::Result<u32> {
-    bytes_at(bytes, at).map(u32::from_le_bytes)
+    let bytes = array_at(bytes, at).ok_or_else(out_of_bounds)?;
+    Ok(u32::from_le_bytes(bytes))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> io::Result<u64> {
-    bytes_at(bytes, at).map(u64::from_le_bytes)
+    let bytes = array_at(bytes, at).ok_or_else(out_of_bounds)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 /// The Fowler-Noll-Vo hash, 1a, 64 bits (draft-eastlake-fnv).

@@ -7,8 +7,9 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::abi;
-use crate::network::netlink::bytes::{array, be16, ne16, ne32};
+use crate::network::netlink::bytes::{be16, ne16, ne32};
 use crate::network::rule::{CtStates, Match, Verdict};
+use crate::types::array_at;
 
 /// `XT_CONNTRACK_STATE` (`linux/netfilter/xt_conntrack.h`).
 const CONNTRACK_STATE: u16 = 1;
@@ -143,5 +144,5 @@ impl Range {
 }
 
 fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
-    array::<4>(bytes, at).map(Ipv4Addr::from)
+    array_at::<4>(bytes, at).map(Ipv4Addr::from)
 }
