@@ -50,7 +50,7 @@ pub(super) enum Want {
         /// Without its newline.
         text: Cow<'static, str>,
     },
-    /// No file or link; a directory stays.
+    /// No file or link; a directory is an error.
     Absent,
 }
 
