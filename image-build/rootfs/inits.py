@@ -114,13 +114,26 @@ def _static(program: str, arch: str) -> Path:
 
 
 def copy(source: Path, to: Path) -> None:
-    """Copies a tree. Files below /usr are hard links to the source: replace them, do not write
-    into them."""
+    """Copies a tree. Files below /usr are hard links to the source where both are on one mount:
+    replace them, do not write into them."""
     to.mkdir(parents=True)
+    linked = _can_link(source, to)
     for entry in sorted(source.iterdir()):
-        shared = ["--link"] if entry.name == "usr" else ["--reflink=auto"]
-        subprocess.run(["cp", "-a", *shared, entry, to], check=True)
+        how = "--link" if linked and entry.name == "usr" else "--reflink=auto"
+        subprocess.run(["cp", "-a", how, entry, to], check=True)
     shutil.copystat(source, to)
+
+
+def _can_link(source: Path, to: Path) -> bool:
+    """Whether files of one directory can be hard links in the other. The device number does not
+    say: a bind mount has that of its file system."""
+    file = next(path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
+    try:
+        os.link(file, to / ".link")
+    except OSError:
+        return False
+    (to / ".link").unlink()
+    return True
 
 
 def disk(source: Path, to: Path) -> None:
