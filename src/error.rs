@@ -107,6 +107,11 @@ impl Error {
         }
     }
 
+    /// An unusable value, file or answer: [`Kind::InvalidInput`].
+    pub fn invalid(context: impl Into<String>) -> Self {
+        Error::new(Kind::InvalidInput, context)
+    }
+
     /// SIGTERM or SIGINT arrived.
     pub fn interrupted() -> Self {
         Error::new(Kind::Interrupted, Interrupted.to_string())

@@ -57,7 +57,7 @@ pub(super) fn acquire(
              {version}",
             tar.origin()
         );
-        return Err(Error::new(Kind::InvalidInput, why));
+        return Err(Error::invalid(why));
     }
     Ok(Some(tar))
 }

@@ -25,7 +25,7 @@ pub(super) fn read(option: Option<&Path>, architecture: Architecture) -> Result<
         Some(machine) => format!("built for ELF machine {machine}, not {wanted}"),
         None => "not a 64-bit little-endian ELF file".to_owned(),
     };
-    let why = Error::new(Kind::InvalidInput, why);
+    let why = Error::invalid(why);
     Err(Error::with_source(Kind::InvalidInput, context(), why))
 }
 

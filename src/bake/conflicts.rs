@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::init::{OVERRIDING_UNIT, PROGRAM, SYSTEMD_UNIT};
 use super::tree::{Tree, exists};
 use super::{Change, Init, Want};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::file::read_regular_nofollow;
 
 /// The removal of a mask and of other entries that start this program. A unit that a user wrote
@@ -72,13 +72,10 @@ fn inittab(init: Init, tree: &Tree) -> Result<Vec<Change>> {
             let at = format!("{}:{}", path.display(), index + 1);
             // An entry that is not UTF-8 was not written by this program.
             if !line.contains(PROGRAM) || matches!(line, Cow::Owned(_)) {
-                return Err(Error::new(
-                    Kind::InvalidInput,
-                    format!(
-                        "{at}: the identifier {identifier} is the service's, and init uses only one \
+                return Err(Error::invalid(format!(
+                    "{at}: the identifier {identifier} is the service's, and init uses only one \
                          entry for each: change or delete this one"
-                    ),
-                ));
+                )));
             }
             log::warn!("{at}: removing this entry, which has the service's identifier: {line}");
             removals.push(Change::no_line(&change.path, line.into_owned()));

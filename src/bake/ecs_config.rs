@@ -7,7 +7,7 @@ use super::options::{EcsConfig, Options};
 use super::tree::Tree;
 use crate::config::FILES;
 use crate::config::file;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::file::read_regular_nofollow;
 
 /// The user's configuration.
@@ -33,14 +33,11 @@ pub(super) fn content(options: &Options, tree: &Tree) -> Result<Option<Vec<u8>>>
     if old.is_empty() || old == text.as_bytes() || options.force {
         return Ok(Some(text.into_bytes()));
     }
-    Err(Error::new(
-        Kind::InvalidInput,
-        format!(
-            "{} exists with other content: replace it with --force, or omit --config and \
+    Err(Error::invalid(format!(
+        "{} exists with other content: replace it with --force, or omit --config and \
              --config-file",
-            place.display()
-        ),
-    ))
+        place.display()
+    )))
 }
 
 /// Reads a file in which every line must be an assignment, a comment or blank.
@@ -49,7 +46,7 @@ fn read(path: &Path) -> Result<String> {
     let text = fs::read_to_string(path).context(context)?;
     if let Some(bad) = file::parse(&text).find_map(Result::err) {
         let why = format!("{}:{}: {}", path.display(), bad.line, bad.problem);
-        return Err(Error::new(Kind::InvalidInput, why));
+        return Err(Error::invalid(why));
     }
     Ok(text)
 }

@@ -95,7 +95,7 @@ fn untrusted(settings: &Layers) -> Error {
             keyring::PATH
         ),
     };
-    Error::new(Kind::InvalidInput, why)
+    Error::invalid(why)
 }
 
 /// The image's configuration names a keyring that does not exist.
@@ -105,5 +105,5 @@ fn missing(settings: &Layers) -> Error {
         "{origin}the file of {KEYRING} is not in the image, so every start from it would fail: remove \
          the line, or use --keyring"
     );
-    Error::new(Kind::InvalidInput, why)
+    Error::invalid(why)
 }

@@ -10,7 +10,7 @@ use super::tar::TAR_MODE;
 use super::tree::Tree;
 use super::undo_log::UndoLog;
 use super::{Change, Want, ecs_config, lines};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::sha256;
 use crate::sys::file::open_regular_nofollow;
 
@@ -122,7 +122,7 @@ fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
                 Some(metadata) if metadata.is_file() => fs::read(place).context(context)?,
                 Some(_) => {
                     let why = format!("{} is not a regular file: move it", place.display());
-                    return Err(Error::new(Kind::InvalidInput, why));
+                    return Err(Error::invalid(why));
                 }
                 None => Vec::new(),
             };
@@ -144,10 +144,10 @@ fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
         } else {
             "a directory"
         };
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!("{} must be {wanted}: move what is there", place.display()),
-        ));
+        return Err(Error::invalid(format!(
+            "{} must be {wanted}: move what is there",
+            place.display()
+        )));
     }
     Ok(Some(want))
 }

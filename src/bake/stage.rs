@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Want;
 use super::tar::TAR_MODE;
 use super::undo_log::UndoLog;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::{TempFile, unique_path};
 
 /// One step of a plan, ready to be committed. Dropped without that, it leaves nothing behind.
@@ -63,7 +63,7 @@ impl Staged {
             Want::Absent => Entry::Absent,
             Want::Line { .. } | Want::NoLine { .. } => {
                 let why = format!("{}: a line that no plan resolved", place.display());
-                return Err(Error::new(Kind::InvalidInput, why));
+                return Err(Error::invalid(why));
             }
         };
         Ok(Staged { place, new })

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::tree::Tree;
 use super::{CACHE, STATE};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 
 /// Directories that image builders empty, or on which a host mounts a tmpfs (file-hierarchy(7);
 /// `/var/volatile` is Yocto's).
@@ -33,15 +33,12 @@ pub(super) fn check(tree: &Tree) -> Result<()> {
                 }
                 let context = || format!("read {}", link.display());
                 let target = fs::read_link(&link).context(context)?;
-                return Err(Error::new(
-                    Kind::InvalidInput,
-                    format!(
-                        "{} is a link to {}: {volatile} is empty after a boot; make it a real \
+                return Err(Error::invalid(format!(
+                    "{} is a link to {}: {volatile} is empty after a boot; make it a real \
                          directory",
-                        link.display(),
-                        target.display()
-                    ),
-                ));
+                    link.display(),
+                    target.display()
+                )));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{Cache, DESIRED_IMAGE};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::file::{open_regular, open_regular_nofollow};
 use crate::types::{TarSource, UnverifiedTar, read_signature, signature_path};
 
@@ -27,8 +27,8 @@ impl Cache {
         let file = open_regular(&path).context(context)?;
         let mut text = Vec::new();
         file.take(LIMIT).read_to_end(&mut text).context(context)?;
-        let name = file_name(&text)
-            .map_err(|why| Error::new(Kind::InvalidInput, format!("{}: {why}", path.display())))?;
+        let name =
+            file_name(&text).map_err(|why| Error::invalid(format!("{}: {why}", path.display())))?;
 
         let tar = self.dir().join(name);
         let file = open_regular_nofollow(&tar)

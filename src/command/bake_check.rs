@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::bake::check;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::types::Root;
 
 /// Prints one line for each finding. Any finding is an error.
@@ -20,9 +20,9 @@ pub fn run(dir: &Path) -> Result<()> {
         .context(|| "print the findings")?;
     match findings.len() {
         0 => Ok(()),
-        count => Err(Error::new(
-            Kind::InvalidInput,
-            format!("problems found in {}: {count}", dir.display()),
-        )),
+        count => Err(Error::invalid(format!(
+            "problems found in {}: {count}",
+            dir.display()
+        ))),
     }
 }

@@ -9,7 +9,7 @@ use log::LevelFilter;
 
 use super::choice::{AgentSource, Firewall, Selinux};
 use super::origin::Setting;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::types::{AgentVersion, Root};
 
 /// The whole configuration. Immutable: to change it, read it again.
@@ -54,13 +54,10 @@ impl Config {
     pub fn check_wait_for(&self) -> Result<()> {
         match self.wait_for.iter().find(|path| !path.is_absolute()) {
             None => Ok(()),
-            Some(path) => Err(Error::new(
-                Kind::InvalidInput,
-                format!(
-                    "ECS_INIT_WAIT_FOR: not an absolute path: '{}'",
-                    path.display()
-                ),
-            )),
+            Some(path) => Err(Error::invalid(format!(
+                "ECS_INIT_WAIT_FOR: not an absolute path: '{}'",
+                path.display()
+            ))),
         }
     }
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::types::AgentVersion;
 
 /// The error of a parser.
 pub(super) fn invalid(problem: &str) -> Error {
-    Error::new(Kind::InvalidInput, problem)
+    Error::invalid(problem)
 }
 
 /// Any text.
@@ -171,6 +171,7 @@ pub(super) fn log_driver(text: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use std::path::Path;
 
     #[test]

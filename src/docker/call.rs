@@ -140,10 +140,9 @@ impl Call<'_> {
             .map_err(disconnected)?;
         if bytes.len() as u64 > self.limit {
             let (path, limit) = (&self.path, self.limit);
-            return Err(Error::new(
-                Kind::InvalidInput,
-                format!("dockerd's response to {path} is longer than {limit} bytes"),
-            ));
+            return Err(Error::invalid(format!(
+                "dockerd's response to {path} is longer than {limit} bytes"
+            )));
         }
         Ok(bytes)
     }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::{Value, json};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The value of `X-Registry-Auth`. A secret, therefore without `Debug`.
 pub(crate) struct RegistryAuth(String);
@@ -51,7 +51,7 @@ pub(crate) fn find(text: &[u8], host: &str) -> Result<Credentials> {
             let context = format!(
                 "the auth of {host} is not \"user:password\" in base64; run docker login again"
             );
-            Error::new(Kind::InvalidInput, context)
+            Error::invalid(context)
         })?;
         let token = entry.and_then(|e| e["identitytoken"].as_str());
         let auth = match token.filter(|t| !t.is_empty()) {
@@ -93,7 +93,7 @@ pub(crate) fn stored_hosts(text: &[u8]) -> Result<Vec<String>> {
 fn parse(text: &[u8]) -> Result<Value> {
     serde_json::from_slice(text).map_err(|e| {
         let context = format!("not JSON (line {}, column {})", e.line(), e.column());
-        Error::new(Kind::InvalidInput, context)
+        Error::invalid(context)
     })
 }
 

@@ -44,7 +44,7 @@ impl FromStr for ApiVersion {
             .and_then(|(major, minor)| Some(ApiVersion::new(number(major)?, number(minor)?)))
             .ok_or_else(|| {
                 let context = format!("not an Engine API version: {text:?}");
-                Error::new(Kind::InvalidInput, context)
+                Error::invalid(context)
             })
     }
 }

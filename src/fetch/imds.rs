@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::config::{Config, WebConfig, value};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::url::redact;
 use crate::http::{Client, Response, Timeouts};
 use crate::retry::{RetryLimit, RetryPolicy};
@@ -39,7 +39,7 @@ pub fn region(config: &Config, stop: &Stop) -> Result<String> {
     }
     let unknown = |why: &str| {
         let message = format!("the region is unknown: {why}; {SET_REGION}");
-        Error::new(Kind::InvalidInput, message)
+        Error::invalid(message)
     };
     if config.external {
         return Err(unknown("ECS_EXTERNAL=true: the host is outside EC2"));
@@ -115,6 +115,7 @@ fn text(response: Response) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn config(environment: &[(&str, &str)]) -> Config {
         let all = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));

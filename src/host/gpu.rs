@@ -102,12 +102,8 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
     let text =
         |path: &PathBuf| fs::read_to_string(path).context(|| format!("read {}", path.display()));
     let path = root.at("/proc/driver/nvidia/version");
-    let driver_version = driver_version(&text(&path)?).ok_or_else(|| {
-        Error::new(
-            Kind::InvalidInput,
-            format!("no driver version in {}", path.display()),
-        )
-    })?;
+    let driver_version = driver_version(&text(&path)?)
+        .ok_or_else(|| Error::invalid(format!("no driver version in {}", path.display())))?;
     let path = root.at("/proc/driver/nvidia/gpus");
     let mut gpus: Vec<_> = fs::read_dir(&path)
         .context(|| format!("list {}", path.display()))?
@@ -117,12 +113,8 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
     let mut gpu_ids = Vec::new();
     for gpu in gpus {
         let path = gpu.join("information");
-        let id = uuid(&text(&path)?).ok_or_else(|| {
-            Error::new(
-                Kind::InvalidInput,
-                format!("no GPU UUID in {}", path.display()),
-            )
-        })?;
+        let id = uuid(&text(&path)?)
+            .ok_or_else(|| Error::invalid(format!("no GPU UUID in {}", path.display())))?;
         gpu_ids.push(id);
     }
     if gpu_ids.is_empty() {

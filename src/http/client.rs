@@ -251,7 +251,7 @@ impl Response {
         let got = body.len() as u64;
         if got > limit {
             let message = format!("{request}: the response is larger than {limit} bytes");
-            return Err(Error::new(Kind::InvalidInput, message));
+            return Err(Error::invalid(message));
         }
         match length {
             Some(length) if got < length => Err(cut_short(&request, got, length)),

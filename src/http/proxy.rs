@@ -8,7 +8,7 @@ use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use crate::config::{Setting, WebConfig};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The configured proxies.
 #[derive(Debug, Default)]
@@ -93,12 +93,7 @@ fn parse_proxy(name: &str, setting: Option<&Setting<String>>) -> Result<Option<P
     let Some(setting) = setting else {
         return Ok(None);
     };
-    let invalid = |why: &str| {
-        Error::new(
-            Kind::InvalidInput,
-            format!("{}: {name}: {why}", setting.origin),
-        )
-    };
+    let invalid = |why: &str| Error::invalid(format!("{}: {name}: {why}", setting.origin));
     // Like Go, take `host:port` for an `http` proxy.
     let url = if setting.contains("://") {
         (**setting).clone()

@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::config::Setting;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::types::Root;
 
 /// How many bytes of the CA bundle are read. Real ones are much smaller.
@@ -57,10 +57,7 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
         let number = index + 1;
         let certificate = certificate.map_err(|e| {
-            Error::new(
-                Kind::InvalidInput,
-                format!("{}: invalid PEM block {number}: {e}", path_text()),
-            )
+            Error::invalid(format!("{}: invalid PEM block {number}: {e}", path_text()))
         })?;
         // Bundles of distributions may contain certificates that webpki cannot parse.
         match roots.add(certificate) {
@@ -69,13 +66,10 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
         }
     }
     if added == 0 {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "{}: no certificate; expected PEM blocks 'BEGIN CERTIFICATE'",
-                path_text()
-            ),
-        ));
+        return Err(Error::invalid(format!(
+            "{}: no certificate; expected PEM blocks 'BEGIN CERTIFICATE'",
+            path_text()
+        )));
     }
     Ok(())
 }

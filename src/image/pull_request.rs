@@ -47,14 +47,11 @@ impl PullRequest {
         let repository = reference.repository();
         let name = format!("{repository}:{tag}");
         if reference.is_repository_of(REPOSITORY) && tag == TAG {
-            return Err(Error::new(
-                Kind::InvalidInput,
-                format!(
-                    "ECS_INIT_AGENT_IMAGE ({origin}) has no digest, and ecs-init itself tags the \
+            return Err(Error::invalid(format!(
+                "ECS_INIT_AGENT_IMAGE ({origin}) has no digest, and ecs-init itself tags the \
                      agent's image as {name}; use another tag, or a digest \
                      ({repository}@sha256:…)"
-                ),
-            ));
+            )));
         }
         match AllowUnsigned::from_config(&config.source) {
             Some(permission) => Ok(PullRequest {
@@ -129,13 +126,10 @@ impl PullRequest {
         let host = wanted.name();
         let (os, architecture) = (image.os.as_str(), image.architecture.as_str());
         if !["", "linux"].contains(&os) || !["", host].contains(&architecture) {
-            return Err(Error::new(
-                Kind::InvalidInput,
-                format!(
-                    "it is for {os}/{architecture}, and this host is linux/{host}; use an image \
+            return Err(Error::invalid(format!(
+                "it is for {os}/{architecture}, and this host is linux/{host}; use an image \
                      for this host, or an index with one"
-                ),
-            ));
+            )));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The name of an image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self> {
         let invalid = |why: &str| {
             let context = format!("not an image reference: {text:?} {why}");
-            Err(Error::new(Kind::InvalidInput, context))
+            Err(Error::invalid(context))
         };
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),

@@ -1,7 +1,7 @@
 //! Detects an image that was made from a running instance: the agent's state is another instance's.
 
 use crate::config::Config;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::fetch::imds;
 use crate::host::state;
 use crate::sys::signal::Stop;
@@ -37,10 +37,7 @@ fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
         .context(|| "ask the instance metadata service for this instance's ID")?;
     let current = current.trim();
     if !state::is_id(current) {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            "IMDS returned an invalid instance ID",
-        ));
+        return Err(Error::invalid("IMDS returned an invalid instance ID"));
     }
     Ok((current != recorded).then(|| {
         let directory = directory.display();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// An interface name that the kernel accepts (`dev_valid_name`), and that iptables does not read
 /// as a pattern.
@@ -29,7 +29,7 @@ impl Interface {
             return Ok(Interface(name.to_owned()));
         };
         let context = format!("not an interface name: {name:?}: {why}");
-        Err(Error::new(Kind::InvalidInput, context))
+        Err(Error::invalid(context))
     }
 
     /// Docker's default bridge, unless configured otherwise.

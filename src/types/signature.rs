@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::file::open_regular;
 
 /// The largest accepted signature, in bytes. Real ones have a few hundred.
@@ -31,13 +31,10 @@ pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
         .read_to_end(&mut bytes)
         .context(context)?;
     if bytes.len() as u64 > SIGNATURE_LIMIT {
-        return Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "not a signature: {} is longer than {SIGNATURE_LIMIT} bytes",
-                path.display()
-            ),
-        ));
+        return Err(Error::invalid(format!(
+            "not a signature: {} is longer than {SIGNATURE_LIMIT} bytes",
+            path.display()
+        )));
     }
     Ok(Some(bytes))
 }
@@ -45,6 +42,7 @@ pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::testing::TempDir;
     use std::fs;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// A version of the agent, as in the names of tars in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +50,7 @@ impl FromStr for AgentVersion {
         if release.split('.').count() == 3 && release.split('.').all(number) {
             return Ok(AgentVersion::Release(format!("v{release}")));
         }
-        Err(Error::new(
-            Kind::InvalidInput,
+        Err(Error::invalid(
             "not an agent version (use latest, v1.2.3, or the first 8 hex digits of a commit)",
         ))
     }
@@ -69,6 +68,7 @@ impl fmt::Display for AgentVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn parses_latest_releases_and_commits() {

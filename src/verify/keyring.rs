@@ -70,12 +70,9 @@ impl Keyring {
         fingerprint: &str,
         additional: Option<&Path>,
     ) -> Result<Keyring> {
-        let expected: Fingerprint = fingerprint.parse().map_err(|_| {
-            Error::new(
-                Kind::InvalidInput,
-                format!("not an OpenPGP fingerprint: {fingerprint}"),
-            )
-        })?;
+        let expected: Fingerprint = fingerprint
+            .parse()
+            .map_err(|_| Error::invalid(format!("not an OpenPGP fingerprint: {fingerprint}")))?;
         let mut certs = parse(certificate).context(|| "read the built-in certificate")?;
         let pinned = certs.remove(&expected).filter(|_| certs.is_empty());
         let Some(mut pinned) = pinned else {
@@ -153,7 +150,7 @@ fn read(path: &Path) -> Result<BTreeMap<Fingerprint, Cert>> {
 }
 
 fn invalid(context: impl Into<String>) -> Error {
-    Error::new(Kind::InvalidInput, context)
+    Error::invalid(context)
 }
 
 /// The certificates of a keyring file, at least one, by fingerprint. Two versions of the same are

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::table::{Spec, TABLE};
 use super::{Init, Tree};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// What the kernel starts.
 const PROCESS_1: &str = "/sbin/init";
@@ -40,15 +40,12 @@ pub(super) fn detect(tree: &Tree) -> Result<Init> {
     if let Some(init) = decide(&facts) {
         return check(init, tree);
     }
-    Err(Error::new(
-        Kind::InvalidInput,
-        format!(
-            "{}: cannot tell the init system: {}; name one with --init, or use --init none if \
+    Err(Error::invalid(format!(
+        "{}: cannot tell the init system: {}; name one with --init, or use --init none if \
              process 1 starts `ecs-init run` itself",
-            tree.dir().display(),
-            describe(&facts)
-        ),
-    ))
+        tree.dir().display(),
+        describe(&facts)
+    )))
 }
 
 pub(super) fn check(init: Init, tree: &Tree) -> Result<Init> {
@@ -58,13 +55,10 @@ pub(super) fn check(init: Init, tree: &Tree) -> Result<Init> {
         return Ok(other);
     }
     match spec.reads {
-        Some(path) if !exists(spec) => Err(Error::new(
-            Kind::InvalidInput,
-            format!(
-                "{}: {init} reads {path}, which does not exist: create it, or use --init none",
-                tree.dir().display()
-            ),
-        )),
+        Some(path) if !exists(spec) => Err(Error::invalid(format!(
+            "{}: {init} reads {path}, which does not exist: create it, or use --init none",
+            tree.dir().display()
+        ))),
         _ => Ok(init),
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::Change;
 use super::tree::Tree;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 pub(super) use table::{OVERRIDING_UNIT, SYSTEMD_DROP_INS, SYSTEMD_UNIT};
 use table::{Spec, TABLE};
 
@@ -91,7 +91,7 @@ impl FromStr for Init {
         Init::all().find(|init| init.name() == text).ok_or_else(|| {
             let names: Vec<_> = Init::all().map(Init::name).collect();
             let why = format!("unknown init system; use one of {}", names.join(", "));
-            Error::new(Kind::InvalidInput, why)
+            Error::invalid(why)
         })
     }
 }

@@ -78,7 +78,7 @@ pub fn url(layer: &S3Layer) -> Result<S3Url> {
 
 /// The object as text, and how many variables it sets.
 fn check(object: &[u8]) -> Result<(&str, usize)> {
-    let invalid = |message: &str| Error::new(Kind::InvalidInput, message);
+    let invalid = |message: &str| Error::invalid(message);
     // The magic number of RFC 1952, which is not valid UTF-8.
     if object.starts_with(b"\x1f\x8b") {
         return Err(invalid(

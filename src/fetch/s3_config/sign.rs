@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 
 use crate::config::AwsCredentials;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// The headers of a signed request: names and values.
 pub type SignedHeaders = Vec<(String, String)>;
@@ -25,9 +25,8 @@ pub fn sign_get(
     credentials: &AwsCredentials,
     now: SystemTime,
 ) -> Result<SignedHeaders> {
-    let invalid = |e: &dyn std::fmt::Display| {
-        Error::new(Kind::InvalidInput, format!("cannot sign the request: {e}"))
-    };
+    let invalid =
+        |e: &dyn std::fmt::Display| Error::invalid(format!("cannot sign the request: {e}"));
     let identity = aws_credential_types::Credentials::new(
         credentials.id.clone(),
         credentials.secret.clone(),

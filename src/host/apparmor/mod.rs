@@ -113,7 +113,7 @@ pub(crate) fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
 fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
     if profile.contains('/') || profile.starts_with('.') {
         let context = format!("not the name of an AppArmor profile file: {profile:?}");
-        return Err(Error::new(Kind::InvalidInput, context));
+        return Err(Error::invalid(context));
     }
     let file = root.at(PROFILES).join(profile);
     let source = if file.is_file() {

@@ -4,7 +4,7 @@ use super::iptables_encoding;
 use super::snapshot::{ChainState, RuleState, Snapshot};
 use super::step::Step;
 use crate::config::NetworkConfig;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::network::chain::{ChainId, Table};
 use crate::network::rules::{CHAINS, PlacedRule, Position, RuleInputs, RuleSet};
 use crate::types::Interface;
@@ -125,14 +125,11 @@ fn check(chain: &ChainState) -> Result<()> {
             chain.chain_type, hook.number, hook.priority
         ),
     };
-    Err(Error::new(
-        Kind::InvalidInput,
-        format!(
-            "the chain {id} is {is}, but iptables creates it of type {}, hook {}, priority {}: \
+    Err(Error::invalid(format!(
+        "the chain {id} is {is}, but iptables creates it of type {}, hook {}, priority {}: \
              rename or delete it (nft list chain {id})",
-            id.chain_type(),
-            expected.number,
-            expected.priority,
-        ),
-    ))
+        id.chain_type(),
+        expected.number,
+        expected.priority,
+    )))
 }
