@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::docker::Docker;
 use crate::network::{self, Applied, Guard};
 
-/// Starts the guard. `None` if there are no rules, or after a logged error: the agent runs anyway.
+/// Starts the guard. `None` without rules, or after a logged error: the agent runs anyway.
 pub fn watch_rules(config: &Config, docker: &Docker) -> Option<Guard> {
     let start = || {
         let bridge = docker.default_bridge()?;
