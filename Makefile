@@ -82,7 +82,7 @@ format:
 clippy:
 	cargo clippy --locked --all-targets -- -D warnings
 
-# The layers and circles of the modules.
+# The layers of the modules, and that they have no cycle.
 modules:
 	$(TOOLCHAIN)/modules
 
@@ -139,7 +139,7 @@ help:
 	@echo 'make check     format, clippy, unit tests, end-to-end cases in namespaces (5 minutes)'
 	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
 	@echo 'make lint      format, modules, clippy, documentation, dependencies, Python'
-	@echo 'make modules   the layers and circles of the modules'
+	@echo 'make modules   check the layers of the modules, and that they have no cycle'
 	@echo 'make words     words that CONTRIBUTING.md excludes'
 	@echo 'make shape     check the ELF headers and the sizes of both binaries'
 	@echo 'make bench     measure sizes, times and memory'

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn context_keeps_kind_and_interrupt() {
-        let error: Result<()> = Err(Error::usage("bad verb"));
+        let error: Result<()> = Err(Error::usage("bad command"));
         let error = error.context(|| "parse").unwrap_err();
         assert_eq!(
             (error.kind(), error.exit_code()),

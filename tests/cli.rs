@@ -60,15 +60,15 @@ fn usage_error_exits_with_1_and_prints_the_commands_usage() {
 #[test]
 fn failure_exits_with_255_and_one_error_line() {
     let root = TempDir::new("cli");
-    for verb in ["pre-start", "start", "stop", "reload-cache"] {
-        let done = run(&root, &[verb], &[]);
-        assert_eq!(done.status.code(), Some(255), "{verb}");
+    for command in ["pre-start", "start", "stop", "reload-cache"] {
+        let done = run(&root, &[command], &[]);
+        assert_eq!(done.status.code(), Some(255), "{command}");
         let stderr = text(&done.stderr);
         let errors: Vec<_> = stderr
             .lines()
             .filter(|line| line.starts_with("level=error"))
             .collect();
-        assert_eq!(errors.len(), 1, "{verb}: {stderr}");
+        assert_eq!(errors.len(), 1, "{command}: {stderr}");
         assert!(errors[0].contains("/nonexistent/docker.sock"), "{stderr}");
     }
 }
@@ -185,11 +185,11 @@ fn pre_start_and_run_wait_for_files() {
         ("ECS_INIT_WAIT_FOR", "/run/late"),
         ("ECS_INIT_WAIT_FOR_TIMEOUT", "0"),
     ];
-    for verb in ["pre-start", "run", "start", "reload-cache"] {
-        let done = run(&root, &[verb], &waits);
-        assert_eq!(done.status.code(), Some(255), "{verb}");
+    for command in ["pre-start", "run", "start", "reload-cache"] {
+        let done = run(&root, &[command], &waits);
+        assert_eq!(done.status.code(), Some(255), "{command}");
         let waited = text(&done.stderr).contains("ECS_INIT_WAIT_FOR_TIMEOUT");
-        assert_eq!(waited, ["pre-start", "run"].contains(&verb), "{verb}");
+        assert_eq!(waited, ["pre-start", "run"].contains(&command), "{command}");
     }
 }
 
@@ -270,9 +270,9 @@ fn registry_image_marks_the_cached_tar_for_reload() {
 #[test]
 fn start_and_reload_cache_need_the_config_from_s3() {
     let root = TempDir::new("cli");
-    for verb in ["start", "reload-cache"] {
-        let done = run(&root, &[verb], &[("ECS_INIT_CONFIG_S3", "s3://fleet/a")]);
-        assert_eq!(done.status.code(), Some(255), "{verb}");
+    for command in ["start", "reload-cache"] {
+        let done = run(&root, &[command], &[("ECS_INIT_CONFIG_S3", "s3://fleet/a")]);
+        assert_eq!(done.status.code(), Some(255), "{command}");
         let stderr = text(&done.stderr);
         assert!(
             stderr.contains("s3://fleet/a was not fetched yet"),

@@ -9,10 +9,10 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use ecs_init::supervise::lock;
 use ecs_init::testing::TempDir;
 
-fn ecs_init(root: &TempDir, verb: &str) -> Command {
+fn ecs_init(root: &TempDir, name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ecs-init"));
     command
-        .arg(verb)
+        .arg(name)
         .env_clear()
         .env("ECS_INIT_ROOT", root.path())
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
@@ -71,9 +71,9 @@ fn errors(done: &Output) -> Vec<String> {
 fn second_supervisor_fails_and_names_the_first() {
     let root = TempDir::new("two");
     let mut first = Waiting::start(&root);
-    for verb in ["start", "run"] {
-        let second = ecs_init(&root, verb).output().unwrap();
-        assert_eq!(second.status.code(), Some(255), "{verb}");
+    for command in ["start", "run"] {
+        let second = ecs_init(&root, command).output().unwrap();
+        assert_eq!(second.status.code(), Some(255), "{command}");
         let [error] = &errors(&second)[..] else {
             panic!("one error: {second:?}");
         };

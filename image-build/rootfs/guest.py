@@ -23,10 +23,10 @@ import tree  # noqa: E402
 
 @dataclass(frozen=True)
 class Guest:
-    """The guest of one architecture and sort: kernel, initramfs, root image, root directory."""
+    """The guest of one architecture and variant: kernel, initramfs, root image, root directory."""
 
     arch: str
-    sort: str
+    variant: str
     digest: str
     directory: Path
 
@@ -47,35 +47,35 @@ class Guest:
         return self.directory / "root"
 
 
-def _digest(taken: dict, sort: str, driver: Path) -> str:
+def _digest(taken: dict, variant: str, driver: Path) -> str:
     state = hashlib.sha256()
-    state.update(json.dumps([taken["sha256"], sort], sort_keys=True).encode())
+    state.update(json.dumps([taken["sha256"], variant], sort_keys=True).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         state.update(path.read_bytes())
     state.update(driver.read_bytes())
     return state.hexdigest()[:16]
 
 
-def build(arch: str, sort: str, driver: Path) -> Guest:
+def build(arch: str, variant: str, driver: Path) -> Guest:
     """The guest, fetched and built if it is not in the cache."""
-    if sort not in ("full", "bare"):
-        raise ValueError(f"unknown sort {sort!r}: full or bare")
+    if variant not in ("full", "bare"):
+        raise ValueError(f"unknown variant {variant!r}: full or bare")
     debian = tree.ARCHITECTURES[arch][0]
     taken = archive.fetch(debian, f"linux-image-cloud-{debian}", tree.PACKAGES)
-    digest = _digest(taken, sort, driver)
+    digest = _digest(taken, variant, driver)
 
     def make(done: Path) -> None:
         with tempfile.TemporaryDirectory(dir=done.parent) as temporary:
             work = Path(temporary)
             tree.unpack(taken["packages"], work / "packages")
-            tree.build(arch, sort, work / "packages", driver, done / "root")
+            tree.build(arch, variant, work / "packages", driver, done / "root")
             image.ext4(done / "root", done / "root.ext4")
             shutil.copyfile(kernel.unpack(taken["kernel"], work / "kernel"), done / "kernel")
             image.initramfs(driver, kernel.modules(work / "kernel"), done / "initramfs")
             (done / "packages.json").write_text(json.dumps(taken, indent=1) + "\n")
 
     place = archive.cache_root() / "guests"
-    return Guest(arch, sort, digest, cached.directory(place, f"{arch}-{sort}", digest, make))
+    return Guest(arch, variant, digest, cached.directory(place, f"{arch}-{variant}", digest, make))
 
 
 def root(engine: engines.Engine, driver: Path) -> Path:

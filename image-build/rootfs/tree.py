@@ -1,7 +1,7 @@
 """Builds a guest's minimal root directory from files of Debian packages.
 
 It copies only the programs listed here and the libraries they need, without a package database, and
-runs no maintainer scripts. Two sorts:
+runs no maintainer scripts. Two variants:
 
 - `full`: dockerd and its helper programs, iptables-nft, iptables-legacy, nft and ip
 - `bare`: dockerd and its helper programs only: no shell, no iptables
@@ -93,16 +93,16 @@ class Tree:
         (self.root / name).symlink_to(target)
 
 
-def build(arch: str, sort: str, source: Path, process1: Path, root: Path,
+def build(arch: str, variant: str, source: Path, process1: Path, root: Path,
           at: str = "usr/sbin/driver") -> None:
-    """Builds the tree of one sort from unpacked packages; `process1` is a static program."""
+    """Builds the tree of one variant from unpacked packages; `process1` is a static program."""
     tree = Tree(arch, source, root)
     for program in ENGINE:
         tree.program(program)
     tree.link("usr/bin/docker-init", "tini-static")
     shutil.copyfile(process1, root / at)
     (root / at).chmod(0o755)
-    if sort == "full":
+    if variant == "full":
         for program in FIREWALL:
             tree.program(program)
         modules = Path("usr/lib") / tree.triplet / "xtables"

@@ -80,7 +80,7 @@ def tool(name: str) -> str:
     raise HarnessError(f"{name} is not installed")
 
 
-def ecs_init(binary: str, verb: str, settings: dict[str, str], where: str = "host",
+def ecs_init(binary: str, command: str, settings: dict[str, str], where: str = "host",
          *words: str) -> Command:
     """ecs-init with a PATH that names no directory."""
-    return Command([binary, verb, *words], NOWHERE | settings, where)
+    return Command([binary, command, *words], NOWHERE | settings, where)

@@ -152,41 +152,45 @@ class Bench:
         found = measure({
             "pre-start": [ecs_init(BINARY, "pre-start", self.settings)],
             "post-stop": [ecs_init(BINARY, "post-stop", self.settings)],
-            "its pre-start": recorded.pre_start(),
-            "its post-stop": recorded.post_stop(),
+            "reference pre-start": recorded.pre_start(),
+            "reference post-stop": recorded.post_stop(),
         }, self.rounds, self.pid)
         equal(self.scene.rules(), before, "the rules after the last post-stop")
         rows = []
-        for verb, day in (("pre-start", recorded.PRE_START), ("post-stop", recorded.POST_STOP)):
-            mine, its = found[verb], found[f"its {verb}"]
-            asked = median(self._requests(recorded.REQUESTS[verb]) for _ in range(self.rounds))
+        for command, recorded_ms in (("pre-start", recorded.PRE_START),
+                                     ("post-stop", recorded.POST_STOP)):
+            own, reference = found[command], found[f"reference {command}"]
+            request_ms = median(self._requests(recorded.REQUESTS[command])
+                                for _ in range(self.rounds))
             programs = "reference's programs"
             rows += [
-                Row(f"{verb}, wall", mine.median("wall"), "ms", programs, its.median("wall"), day),
-                Row("", mine.median("wall"), "ms", "and its Docker requests by Python",
-                    its.median("wall") + asked),
-                Row(f"{verb}, user+sys", mine.cpu, "ms", programs, its.cpu),
-                Row(f"{verb}, peak RSS", mine.peak, "KiB", "the largest of them", its.peak),
-                Row(f"{verb}, voluntary switches", mine.median("switches"), "", programs,
-                    its.median("switches")),
+                Row(f"{command}, wall", own.median("wall"), "ms", programs,
+                    reference.median("wall"), recorded_ms),
+                Row("", own.median("wall"), "ms", "and its Docker requests by Python",
+                    reference.median("wall") + request_ms),
+                Row(f"{command}, user+sys", own.cpu, "ms", programs, reference.cpu),
+                Row(f"{command}, peak RSS", own.peak, "KiB", "the largest of them", reference.peak),
+                Row(f"{command}, voluntary switches", own.median("switches"), "", programs,
+                    reference.median("switches")),
             ]
         return rows
 
     def _same_rules(self) -> None:
         """Both must write the same rules, or their times cannot be compared."""
         self.scene.init("pre-start")
-        mine = self.scene.rules()
+        own = self.scene.rules()
         self.scene.init("post-stop")
         measure({"add": recorded.pre_start()}, 1, self.pid, peaks=False)
-        its = self.scene.rules()
+        reference = self.scene.rules()
         measure({"delete": recorded.post_stop()}, 1, self.pid, peaks=False)
-        equal(its, mine, "the rules of the reference's programs")
+        equal(reference, own, "the rules of the reference's programs")
 
     def processes(self) -> list[Row]:
         rows = []
-        for verb in ("pre-start", "post-stop"):
-            calls = execs([BINARY, verb], self.scene.settings, self.pid, self.log / f"{verb}.execs")
-            rows.append(Row(f"{verb}, execve calls", len(calls), "", recorded=recorded.EXECS))
+        for command in ("pre-start", "post-stop"):
+            calls = execs([BINARY, command], self.scene.settings, self.pid,
+                          self.log / f"{command}.execs")
+            rows.append(Row(f"{command}, execve calls", len(calls), "", recorded=recorded.EXECS))
         return rows
 
     def starting(self) -> list[Row]:

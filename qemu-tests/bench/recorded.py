@@ -1,8 +1,8 @@
 """The reference, amazon-ecs-init 1.105.1 for x86_64.
 
-The programs that it runs, and measurements recorded on 2026-11-22 on a machine with two shared
-cores, dockerd 20.10 and iptables 1.8.9. They are not of the same run, so that no ratio uses
-them, except the size.
+The programs that it runs, and measurements of 2026-11-22 on a machine with two shared cores,
+dockerd 20.10 and iptables 1.8.9. Only the size is used in a ratio, because the others are not of the
+same run.
 """
 
 from .commands import Command, tool
@@ -16,7 +16,7 @@ STARTED_AT = 172.5
 #: `start` idle for 30 s: KiB, KiB, threads, voluntary context switches.
 IDLE = {"VmRSS": 21_856, "Pss": 20_649, "Threads": 5, "switches": 2}
 
-#: Processes that it starts, including itself.
+#: Processes of one command, including its own.
 EXECS = 10
 
 #: Its requests to Docker in state 1, one connection each.
@@ -44,22 +44,22 @@ RULES = [
 
 
 def _sysctl(*words: str) -> Command:
-    # The host's root has none; the values are those of its network namespace all the same.
+    # This machine's sysctl in the host's network namespace: the host's root has no such program.
     return Command([tool("sysctl"), *words], where="net")
 
 
 def _rules(delete: bool) -> list[Command]:
-    return [Command([f"/usr/sbin/{tool}", "-t", table, "-D" if delete else verb, *rule],
-                    where="host") for tool, table, verb, rule in RULES]
+    return [Command([f"/usr/sbin/{tool}", "-t", table, "-D" if delete else add, *rule],
+                    where="host") for tool, table, add, rule in RULES]
 
 
 def pre_start() -> list[Command]:
-    """The nine programs that its pre-start runs, in its order."""
+    """The nine programs that the reference's pre-start runs, in the same order."""
     return [_sysctl("-w", "net.ipv4.conf.all.route_localnet=1"),
             _sysctl("-e", "-w", "net.ipv6.conf.docker0.accept_ra=0"), *_rules(False)]
 
 
 def post_stop() -> list[Command]:
-    """The nine programs that its post-stop runs, in its order."""
+    """The nine programs that the reference's post-stop runs, in the same order."""
     return [_sysctl("net.ipv4.conf.default.route_localnet"),
             _sysctl("-w", "net.ipv4.conf.all.route_localnet=0"), *_rules(True)]

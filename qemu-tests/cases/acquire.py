@@ -269,7 +269,7 @@ def packaged_symlink(t: Scene) -> None:
 
 
 @case(guests=ARCHITECTURE)
-def verify_verb(t: Scene) -> None:
+def verify_command(t: Scene) -> None:
     """`verify` accepts the signed tar, rejects another, and needs no Docker."""
     t.host.write("/opt/a.tar", t.artifacts.tar)
     t.host.write("/opt/a.tar.asc", t.artifacts.signature)

@@ -126,10 +126,10 @@ def second_start_is_refused(t: Scene) -> None:
     prepared(t)
     process = t.start()
     before, rules = started_at(t), t.rules()
-    for verb in "start", "run":
-        result = t.init(verb, code=FAILURE)
+    for command in "start", "run":
+        result = t.init(command, code=FAILURE)
         errors = result.logged("", "error")
-        equal(len(errors), 1, f"errors of the second {verb}")
+        equal(len(errors), 1, f"errors of the second {command}")
         expect(result.logged(rf"\b{process.pid}\b", "error"), f"no {process.pid} in {errors[0]}")
     equal(started_at(t), before, "the agent")
     equal(t.rules(), rules, "the rules")
@@ -219,8 +219,8 @@ def pruned_image_is_reloaded(t: Scene) -> None:
 
 
 @case()
-def upgrade_failed_twice_falls_back(t: Scene) -> None:
-    """An upgraded agent that exits 42 twice: the cached image runs again, logged as an error."""
+def update_failed_twice_falls_back(t: Scene) -> None:
+    """An updated agent that exits 42 twice: the cached image runs again, logged as an error."""
     prepared(t, "exit 42", "exit 42", "exit 42")
     update(t, t.artifacts.next)
     process = t.spawn("start")
@@ -234,8 +234,8 @@ def upgrade_failed_twice_falls_back(t: Scene) -> None:
 
 
 @case()
-def unloadable_upgrade_falls_back(t: Scene) -> None:
-    """An upgrade that is not an image, requested twice: the cached image is loaded and runs."""
+def unloadable_update_falls_back(t: Scene) -> None:
+    """An update that is not an image, requested twice: the cached image is loaded and runs."""
     prepared(t, "exit 42", "exit 42")
     before = t.docker.images()[AGENT]
     update(t, b"not a tar")
@@ -250,7 +250,7 @@ def unloadable_upgrade_falls_back(t: Scene) -> None:
 
 @case()
 def old_images_are_removed(t: Scene) -> None:
-    """After an upgrade and after a reload the untagged old image is removed."""
+    """After an update and after a reload the untagged old image is removed."""
     prepared(t, "exit 42 500")
     old = t.docker.images()[AGENT]
     update(t, t.artifacts.next)

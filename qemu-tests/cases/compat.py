@@ -1,7 +1,7 @@
 """Behaviour of the reference that no other file covers: see ../COMPAT.md."""
 
 from harness.archives import AGENT
-from harness.case import FAILURE, VERB, Scene, case
+from harness.case import COMMAND, FAILURE, Scene, case
 from harness.errors import equal, expect
 
 from .acquire import CACHED, STATE, loaded
@@ -60,8 +60,8 @@ def cache_states_that_download(t: Scene) -> None:
     expect(t.bucket.requests(path), "no download without a tar")
 
 
-@case(guests=VERB)
-def reload_cache_verb(t: Scene) -> None:
+@case(guests=COMMAND)
+def reload_cache_command(t: Scene) -> None:
     """`reload-cache` downloads if nothing is cached, and loads the cached tar over any image."""
     path = t.artifacts.publish(t.bucket)
     t.init("reload-cache")
@@ -176,11 +176,11 @@ def post_stop_errors_are_logged(t: Scene) -> None:
 
 @case()
 def errors_exit_255(t: Scene) -> None:
-    """A verb that fails exits 255 like the reference's -1; no verb or an unknown one exits 1."""
+    """A command that fails exits 255 like the reference's -1; no command or an unknown one exits 1."""
     t.init("pre-start", code=FAILURE, ECS_INIT_RETRY_TIME="1")
     t.init("start", code=FAILURE, DOCKER_HOST="unix:///run/nothing.sock", ECS_INIT_DOCKER_WAIT="1")
     t.init(code=1)
-    t.init("no-such-verb", code=1)
+    t.init("no-such-command", code=1)
 
 
 @case()

@@ -1,14 +1,14 @@
 """`run` from a fresh host to a clean one; settings from files; the command line."""
 
 from harness.archives import AGENT
-from harness.case import ARCHITECTURE, VERB, Scene, case
+from harness.case import ARCHITECTURE, COMMAND, Scene, case
 from harness.errors import equal, expect
 
 from .rules import ROUTE_LOCALNET
 
 
-@case("full", "bare", guests=VERB)
-def run_verb(t: Scene) -> None:
+@case("full", "bare", guests=COMMAND)
+def run_command(t: Scene) -> None:
     """`run` does pre-start, supervision and post-stop in one process."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)
     t.artifacts.publish(t.bucket)

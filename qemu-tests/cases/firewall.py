@@ -1,4 +1,4 @@
-"""Firewall variants, checked with traffic of containers; restored rules."""
+"""Firewall backends, checked with traffic of containers; restored rules."""
 
 from harness import messages
 from harness.case import ARCHITECTURE, KERNEL, Scene, case
@@ -12,12 +12,12 @@ NFT = "/usr/sbin/nft"
 
 
 @case("full", "bare", guests=ARCHITECTURE, bare_guests=True)
-def nftables_variant_serves_tasks(t: Scene) -> None:
+def nftables_backend_serves_tasks(t: Scene) -> None:
     """With ECS_INIT_FIREWALL=nftables tasks get credentials; iptables' tables are unchanged."""
     t.settings["ECS_INIT_FIREWALL"] = "nftables"
     before = t.rules()
     prepared(t)
-    if t.host.sort == "full":
+    if t.host.variant == "full":
         equal(t.rules(), before, "the rules in iptables' tables")
     t.load_task()
     process = t.start()
@@ -34,7 +34,7 @@ def nftables_variant_serves_tasks(t: Scene) -> None:
 
 
 @case(guests=ARCHITECTURE)
-def nftables_rules_verb_loads_in_nft(t: Scene) -> None:
+def nftables_rules_command_loads_in_nft(t: Scene) -> None:
     """nft loads what `rules` prints for nftables, with the same result as pre-start."""
     t.settings |= {"ECS_INIT_FIREWALL": "nftables", "ECS_INIT_BLOCK_IMDS": "true"}
     prepared(t)
@@ -51,8 +51,8 @@ def nftables_rules_verb_loads_in_nft(t: Scene) -> None:
 
 
 @case(guests=ARCHITECTURE)
-def firewall_variant_switch(t: Scene) -> None:
-    """Another ECS_INIT_FIREWALL at the next pre-start removes the previous variant's rules."""
+def firewall_backend_switch(t: Scene) -> None:
+    """Another ECS_INIT_FIREWALL at the next pre-start removes the previous backend's rules."""
     before = t.rules()
     prepared(t)
     iptables = t.rules()

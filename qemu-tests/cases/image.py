@@ -2,7 +2,7 @@
 
 from harness import messages
 from harness.builds import REPOSITORY
-from harness.case import FAILURE, VERB, Scene, case
+from harness.case import COMMAND, FAILURE, Scene, case
 from harness.errors import equal, expect
 from harness.host import Result
 from harness.job import KEYRING
@@ -47,7 +47,7 @@ def agent_state_of_other_instance(t: Scene) -> None:
     equal(t.init("pre-start").logged(DATA, "error"), [], "errors without state")
 
 
-@case("full", "bare", guests=VERB)
+@case("full", "bare", guests=COMMAND)
 def bake_check_on_used_host(t: Scene) -> None:
     """`bake --check /` names what a run of the agent leaves, and passes after its removal."""
     t.artifacts.publish(t.bucket)

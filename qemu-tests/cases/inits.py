@@ -35,8 +35,8 @@ def wait_for_user_data(t: Scene) -> None:
 def wait_for_timeout(t: Scene) -> None:
     """ECS_INIT_WAIT_FOR_TIMEOUT: a file that does not appear is an error; SIGTERM ends the wait."""
     settings = {"ECS_INIT_WAIT_FOR": "/run/never"}
-    for verb in ("pre-start", "run"):
-        result = t.init(verb, code=FAILURE, ECS_INIT_WAIT_FOR_TIMEOUT="1", **settings)
+    for command in ("pre-start", "run"):
+        result = t.init(command, code=FAILURE, ECS_INIT_WAIT_FOR_TIMEOUT="1", **settings)
         expect(result.logged("/run/never", "error"), f"the file is not named: {result}")
     process = t.spawn("run", **settings)
     t.host.until("it waits", lambda: process.logged(messages.waiting_for("/run/never")),

@@ -1,6 +1,6 @@
 """The firewall rules as iptables prints them, and their effect on traffic."""
 
-from harness.case import ALL, ARCHITECTURE, VERB, Scene, case
+from harness.case import ALL, ARCHITECTURE, COMMAND, Scene, case
 from harness.errors import equal, expect
 
 PREROUTING = ("-A PREROUTING -d 169.254.170.2/32 -p tcp -m tcp --dport 80 "
@@ -57,7 +57,7 @@ def rules_match_reference(t: Scene) -> None:
 
 
 @case()
-def rules_verb(t: Scene) -> None:
+def rules_command(t: Scene) -> None:
     """`rules` prints the rules of pre-start and changes nothing."""
     before = t.rules()
     printed = t.init("rules").stdout
@@ -81,7 +81,7 @@ def pre_start_twice(t: Scene) -> None:
     equal(len(fetched), 1, "downloads of the tar")
 
 
-@case("full", "bare", guests=VERB)
+@case("full", "bare", guests=COMMAND)
 def post_stop_restores_network(t: Scene) -> None:
     """post-stop without dockerd restores the rules and route_localnet from before pre-start."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)

@@ -32,9 +32,9 @@ def protect(t: Scene, **how) -> Guard:
     return guard
 
 
-def refused(t: Scene, *words: str, verb: str = "pre-start", **settings: str) -> None:
-    """The verb fails, its log has these words and no secret."""
-    result = t.init(verb, code=FAILURE, **settings)
+def refused(t: Scene, *words: str, command: str = "pre-start", **settings: str) -> None:
+    """The command fails, its log has these words and no secret."""
+    result = t.init(command, code=FAILURE, **settings)
     for word in words:
         expect(word in result.stderr, f"'{word}' is not in\n{result}")
     no_secret_logged(t)
@@ -75,7 +75,7 @@ def config_from_s3_under_run(t: Scene) -> None:
     """`run` fetches it; `start` without an earlier pre-start fails."""
     guard = protect(t)
     t.artifacts.publish(t.bucket)
-    refused(t, URL, verb="start")
+    refused(t, URL, command="start")
     process = t.start("run")
     expect("ECS_CLUSTER=from-s3" in t.docker.inspect("ecs-agent")["Config"]["Env"],
            "the agent does not have the configuration")

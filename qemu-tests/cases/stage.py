@@ -54,8 +54,8 @@ def stage_tools(t: Scene) -> None:
     tools = {"iptables", "ip6tables", "iptables-legacy", "nft", "ip"}
     shells = {"sh", "bash", "dash", "busybox"}
     equal(programs & shells, set(), "shells")
-    equal(programs & tools, tools if t.host.sort == "full" else set(), "tools")
-    if t.host.sort == "full":
+    equal(programs & tools, tools if t.host.variant == "full" else set(), "tools")
+    if t.host.variant == "full":
         expect("(nf_tables)" in t.host.output("/usr/sbin/iptables", "--version"), "not iptables-nft")
         t.host.output("/usr/sbin/nft", "list", "ruleset")
         t.host.output("/usr/sbin/iptables-legacy", "-S")

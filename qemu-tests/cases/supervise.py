@@ -1,7 +1,7 @@
 """`start`: the agent's exit codes, signals, and restarts of dockerd."""
 
 from harness.archives import AGENT
-from harness.case import ALL, FAILURE, KERNEL, VERB, Scene, case
+from harness.case import ALL, COMMAND, FAILURE, KERNEL, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 
@@ -58,7 +58,7 @@ def exit_2_logs_container_output(t: Scene) -> None:
 
 
 @case("full", "bare", engines=ALL)
-def exit_42_upgrades(t: Scene) -> None:
+def exit_42_updates(t: Scene) -> None:
     """After exit 42 the image that desired-image names is loaded and started."""
     prepared(t, "exit 42 500")
     name = t.artifacts.name("v1.99.1")
@@ -73,8 +73,8 @@ def exit_42_upgrades(t: Scene) -> None:
 
 
 @case()
-def unsigned_upgrade_rejected(t: Scene) -> None:
-    """With ECS_INIT_REQUIRE_SIGNED_UPDATES an upgrade without signature is not loaded."""
+def unsigned_update_rejected(t: Scene) -> None:
+    """With ECS_INIT_REQUIRE_SIGNED_UPDATES an update without signature is not loaded."""
     prepared(t, "exit 42")
     before = t.docker.images()[AGENT]
     name = t.artifacts.name("v1.99.1")
@@ -109,8 +109,8 @@ def agent_ignoring_sigterm_is_killed(t: Scene) -> None:
     equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
 
 
-@case(guests=VERB)
-def stop_verbs(t: Scene) -> None:
+@case(guests=COMMAND)
+def stop_and_pre_stop(t: Scene) -> None:
     """`stop` and `pre-stop` stop the agent; without an agent they exit 0."""
     prepared(t)
     t.init("stop")

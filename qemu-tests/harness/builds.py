@@ -38,12 +38,12 @@ def guest_programs(arch: str) -> Programs:
     return Programs(at / "driver", at / "agent", at / "probe")
 
 
-def root(engine: rootfs.Engine, sort: str, driver: Path) -> Path:
+def root(engine: rootfs.Engine, variant: str, driver: Path) -> Path:
     """The root directory of a host in namespaces."""
     if engine.suites == rootfs.OWN.suites:
-        return rootfs.guest.build("x86_64", sort, driver).root
-    if sort != "full":
-        raise HarnessError(f"no {sort} host with Docker {engine.name}")
+        return rootfs.guest.build("x86_64", variant, driver).root
+    if variant != "full":
+        raise HarnessError(f"no {variant} host with Docker {engine.name}")
     return rootfs.guest.root(engine, driver)
 
 

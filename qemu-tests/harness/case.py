@@ -21,8 +21,8 @@ FAILURE = 255
 ARCHITECTURE = "architecture"
 #: The result depends on the kernel: signals, processes, locks, sysctls, nftables, mounts.
 KERNEL = "kernel"
-#: The case represents its verb in the guests.
-VERB = "verb"
+#: The case represents its command in the guests.
+COMMAND = "command"
 
 #: `@case(engines=ALL)`: the result can depend on the Docker Engine's version.
 ALL = "all"
@@ -31,12 +31,12 @@ ALL = "all"
 @dataclass(frozen=True)
 class Case:
     name: str
-    sort: str
+    variant: str
     what: str
     body: Callable[["Scene"], None]
     #: Whether it runs on every Docker Engine, or only on the guests' own.
     every_engine: bool = False
-    #: ARCHITECTURE, KERNEL or VERB; None for a case that does not run in guests.
+    #: ARCHITECTURE, KERNEL or COMMAND; None for a case that does not run in guests.
     guests: str | None = None
 
     @property
@@ -52,19 +52,19 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(*sorts: str, engines: str | None = None, guests: str | None = None,
+def case(*variants: str, engines: str | None = None, guests: str | None = None,
          bare_guests: bool = False):
-    """Registers a function as a case on hosts of these sorts. Its name with dashes is the case's
+    """Registers a function as a case on hosts of these variants. Its name with dashes is the case's
     name, its docstring's first line the requirement. In guests it runs on the
-    first sort only, unless `bare_guests`."""
+    first variant only, unless `bare_guests`."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
-        for sort in sorts or ("full",):
-            in_guests = bare_guests or sort in (sorts[:1] or ("full",))
-            suffix = "" if sort == "full" else f"@{sort}"
-            CASES.append(Case(name + suffix, sort, what, body,
-                              engines == ALL and sort == "full",
+        for variant in variants or ("full",):
+            in_guests = bare_guests or variant in (variants[:1] or ("full",))
+            suffix = "" if variant == "full" else f"@{variant}"
+            CASES.append(Case(name + suffix, variant, what, body,
+                              engines == ALL and variant == "full",
                               guests if in_guests else None))
         return body
     return register
@@ -110,7 +110,7 @@ class Scene:
         return result
 
     def start(self, *words: str, **settings: str) -> Process:
-        """Runs `start` (or the given verb) and waits until the agent answers."""
+        """Runs `start` (or the given command) and waits until the agent answers."""
         process = self.spawn(*(words or ("start",)), **settings)
         self.host.until("the agent answers on lo", self.agent_answers, process=process)
         return process
@@ -160,7 +160,7 @@ class Scene:
     def rules(self) -> list[str]:
         """All rules as iptables-save prints them, without counters and comments; on a bare host
         as the driver dumps them from the kernel."""
-        if self.host.sort == "bare":
+        if self.host.variant == "bare":
             dump = self.host.channel.request("ruleset").splitlines()
             return [line for line in dump if line.startswith("rule ")]
         lines = []

@@ -145,7 +145,7 @@ def _engine_cases(options: argparse.Namespace, engine: Engine) -> list[Case]:
     if engine == OWN:
         return options.cases
     chosen = options.engine and options.case
-    return [c for c in options.cases if c.sort == "full" and (c.every_engine or chosen)]
+    return [c for c in options.cases if c.variant == "full" and (c.every_engine or chosen)]
 
 
 def _guest_cases(options: argparse.Namespace) -> list[Case]:
@@ -195,8 +195,8 @@ def _provide(options: argparse.Namespace, stages: list[str], booted: list[str]) 
             for engine in options.engines:
                 if engine != OWN and _engine_cases(options, engine):
                     builds.root(engine, "full", programs.driver)
-        for sort in ["full"] if single else sorted({c.sort for c in options.cases}):
-            rootfs.guest.build(arch, sort, programs.driver)
+        for variant in ["full"] if single else sorted({c.variant for c in options.cases}):
+            rootfs.guest.build(arch, variant, programs.driver)
     if stages and not single and any(case.module == "registry" for case in options.cases):
         registry.program()
     provide(booted, options.boots)

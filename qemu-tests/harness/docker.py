@@ -10,7 +10,7 @@ from .http import Answer
 SOCKET = "unix:/run/docker.sock"
 LOG = "/run/dockerd.log"
 
-#: By sort of host; a bare one has no iptables for dockerd to run.
+#: By variant of host; a bare one has no iptables for dockerd to run.
 FLAGS = {
     "full": ["--log-level=info"],
     "bare": ["--log-level=info", "--iptables=false", "--ip6tables=false", "--ip-masq=false"],
@@ -31,7 +31,7 @@ class Docker:
         if self.settings:
             self.host.write("/etc/docker/daemon.json", json.dumps(self.settings))
         self.daemon = self.host.spawn(
-            ["/usr/sbin/dockerd", "--host=unix:///run/docker.sock", *FLAGS[self.host.sort]],
+            ["/usr/sbin/dockerd", "--host=unix:///run/docker.sock", *FLAGS[self.host.variant]],
             env=TOOLS | {"HOME": "/root"}, log=LOG)
         try:
             self.host.until("dockerd answers", self.answers, self.daemon)

@@ -60,7 +60,7 @@ class Snapshot:
             except HarnessError:
                 boot(done)
 
-        state = rootfs.cached.directory(place, f"{guest.arch}-{guest.sort}", _digest(guest), make)
+        state = rootfs.cached.directory(place, f"{guest.arch}-{guest.variant}", _digest(guest), make)
         return cls(guest, state / "state", int((state / "dockerd.pid").read_text()), fresh)
 
 
@@ -69,7 +69,7 @@ def _digest(guest) -> str:
     nowhere = Path("/")
     devices = qemu.Devices(nowhere, nowhere, nowhere, nowhere)
     parts = [guest.digest, qemu.version(guest.arch), qemu.command(guest.arch, devices, nowhere, None),
-             docker.FLAGS[guest.sort], SIZE, inspect.getsource(_boot_and_save)]
+             docker.FLAGS[guest.variant], SIZE, inspect.getsource(_boot_and_save)]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -85,7 +85,7 @@ def _boot_and_save(guest, work: Path, done: Path) -> None:
     machine = qemu.Machine(qemu.command(guest.arch, _devices(guest, blank), work, None), work)
     try:
         channel, connection = channel_of(machine)
-        host = Host(channel, guest.arch, guest.sort)
+        host = Host(channel, guest.arch, guest.variant)
         try:
             channel.request("hello", wait=BOOT)
         except HarnessError as error:
@@ -135,7 +135,7 @@ class GuestHost(MachineHost):
 
     def __init__(self, snapshot: Snapshot, job: Path, log: Path):
         self.snapshot, self.job, self.log = snapshot, job, log
-        super().__init__(None, snapshot.guest.arch, snapshot.guest.sort)
+        super().__init__(None, snapshot.guest.arch, snapshot.guest.variant)
 
     def __enter__(self) -> "GuestHost":
         # Sockets need a short path, so that this is not the log directory.

@@ -87,8 +87,8 @@ class Process:
 class Host:
     """Processes, files and connections in a host, over the driver's channel."""
 
-    def __init__(self, channel: Channel, arch: str, sort: str):
-        self.channel, self.arch, self.sort = channel, arch, sort
+    def __init__(self, channel: Channel, arch: str, variant: str):
+        self.channel, self.arch, self.variant = channel, arch, variant
         self._numbers = itertools.count(1)
 
     # Processes

@@ -10,7 +10,7 @@ import re
 #: `start` adopts the container that a previous supervisor started.
 ADOPTED = r"adopting the running"
 
-#: `start` falls back to the cached image after two failed upgrades.
+#: `start` falls back to the cached image after two failed updates.
 FALLBACK = r"loading the cached image"
 
 #: The firewall's rules were lost and are restored.

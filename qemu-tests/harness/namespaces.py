@@ -31,12 +31,12 @@ CLONE_NEWNET = 0x40000000
 class NamespaceHost(Host):
     """Created by `with`, removed with all its processes at its end."""
 
-    def __init__(self, root: Path, driver: Path, job: Path, sort: str, log: Path,
+    def __init__(self, root: Path, driver: Path, job: Path, variant: str, log: Path,
                  settings: dict | None = None):
         """`settings` are dockerd's."""
         self.root, self.driver, self.job, self.log = root, driver, job, log
         self.settings = settings
-        super().__init__(None, platform.machine(), sort)
+        super().__init__(None, platform.machine(), variant)
 
     def __enter__(self) -> "NamespaceHost":
         self.work = tempfile.TemporaryDirectory(prefix="ecs-init-ns-")

@@ -21,7 +21,7 @@ from .rootfs import OWN, Engine
 from .schedule import Job
 from .world import Artifacts, Surroundings, World
 
-#: From a sort and a log directory to a fresh host, to be used in a `with`.
+#: From a variant and a log directory to a fresh host, to be used in a `with`.
 MakeHost = Callable[[str, Path], Host]
 
 
@@ -72,7 +72,7 @@ class Stage:
         self.artifacts = Artifacts(self.world, programs, self.arch)
         self.logs.mkdir(parents=True, exist_ok=True)
         job = self.artifacts.job(binary).write(self.logs / "job.tar")
-        self._make = host_maker(self.kind, self.arch, sorted({c.sort for c in self.cases}),
+        self._make = host_maker(self.kind, self.arch, sorted({c.variant for c in self.cases}),
                                 programs.driver, job, self.results, self.engine)
 
     def _job(self, case: Case) -> None:
@@ -86,7 +86,7 @@ class Stage:
         try:
             with ExitStack() as stack:
                 around = stack.enter_context(Surroundings(self.world))
-                host = stack.enter_context(self._make(case.sort, log))
+                host = stack.enter_context(self._make(case.variant, log))
                 scene = Scene(host, self.artifacts, around, self.engine)
                 problem = _problem(case, scene)
                 evidence = _evidence(scene) if problem else []
@@ -107,22 +107,22 @@ class Stage:
         self.results.say(text)
 
 
-def host_maker(kind: str, arch: str, sorts: list[str], driver: Path, job: Path, results: Results,
+def host_maker(kind: str, arch: str, variants: list[str], driver: Path, job: Path, results: Results,
                engine: Engine = OWN) -> MakeHost:
     """Builds or finds the roots or snapshots that the hosts are made from."""
     if kind == "ns":
-        roots = {sort: builds.root(engine, sort, driver) for sort in sorts}
-        return lambda sort, log: NamespaceHost(
-            roots[sort], driver, job, sort, log / "driver.log", engine.daemon)
-    guests = {sort: rootfs.guest.build(arch, sort, driver) for sort in sorts}
+        roots = {variant: builds.root(engine, variant, driver) for variant in variants}
+        return lambda variant, log: NamespaceHost(
+            roots[variant], driver, job, variant, log / "driver.log", engine.daemon)
+    guests = {variant: rootfs.guest.build(arch, variant, driver) for variant in variants}
     snapshots = {}
-    for sort in sorts:
+    for variant in variants:
         started = time.monotonic()
-        snapshots[sort] = Snapshot.of(guests[sort])
-        if snapshots[sort].fresh:
-            results.say(f"      {kind}: {sort} guest booted and saved in "
+        snapshots[variant] = Snapshot.of(guests[variant])
+        if snapshots[variant].fresh:
+            results.say(f"      {kind}: {variant} guest booted and saved in "
                         f"{time.monotonic() - started:.1f} s")
-    return lambda sort, log: GuestHost(snapshots[sort], job, log)
+    return lambda variant, log: GuestHost(snapshots[variant], job, log)
 
 
 def _problem(case: Case, scene: Scene) -> str | None:

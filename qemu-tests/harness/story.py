@@ -69,7 +69,7 @@ class Story:
         self.seconds.append(time.monotonic() - self.host.started)
 
     def supervisor(self) -> int | None:
-        """The PID of the supervisor; processes of short-lived verbs are ignored."""
+        """The PID of the supervisor; processes of short-lived commands are ignored."""
         found = [pid for pid, process in self.host.processes().items()
                  if process["exe"] == PROGRAM and supervises(process["argv"])]
         return min(found, default=None)
@@ -94,7 +94,7 @@ class Story:
 
 
 def supervises(argv: list[str]) -> bool:
-    """Whether the command line is that of a supervisor: its verb is `run` or `start`, or s6 started
+    """Whether the command line is that of a supervisor: its command is `run` or `start`, or s6 started
     it by the name `run`."""
     return Path(argv[0]).name == "run" or argv[1:2] in (["run"], ["start"])
 

@@ -92,7 +92,7 @@ pub(super) fn apply() -> Result<()> {
     }
     let request = ROUTE.request(libc::RTM_NEWROUTE, CREATE | EXCLUSIVE);
     match connection.request(request, |_, _| Some(())) {
-        Ok(()) => log::info!("route added, because there is no IPv4 default route: {ROUTE}"),
+        Ok(()) => log::info!("route added, because the host has no IPv4 default route: {ROUTE}"),
         Err(error) if error.errno() == Some(libc::EEXIST) => {
             log::debug!("route exists: {ROUTE}");
         }

@@ -34,8 +34,8 @@ pub(super) enum Action {
     Terminal,
     /// Load the version that the agent requests, pause, restart. If it cannot be loaded, do what
     /// [`Policy::load_failed`] returns instead.
-    Upgrade(Duration),
-    /// Two upgrades failed in a row: load the cached image, pause, restart.
+    Update(Duration),
+    /// Two updates failed in a row: load the cached image, pause, restart.
     FallBack(Duration),
     /// Pause and restart.
     Restart {
@@ -60,17 +60,17 @@ mod code {
     pub const SUCCESS: i64 = 0;
     pub const ERROR: i64 = 2;
     pub const TERMINAL: i64 = 5;
-    pub const UPGRADE: i64 = 42;
+    pub const UPDATE: i64 = 42;
     /// 128 + SIGKILL, 128 + SIGTERM: a program that `docker stop` ended.
     pub const KILLED: [i64; 2] = [137, 143];
 }
 
-/// How the previous run ended, if it requested an upgrade.
+/// How the previous run ended, if it requested an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PreviousUpgrade {
+enum PreviousUpdate {
     /// Another image was loaded and runs now.
     Loaded,
-    /// No image was loaded; the version that requested the upgrade still runs.
+    /// No image was loaded; the version that requested the update still runs.
     NotLoaded,
 }
 
@@ -79,18 +79,18 @@ enum PreviousUpgrade {
 pub(super) struct Policy {
     /// Restarts with a pause so far. Never reset.
     pauses: u32,
-    previous: Option<PreviousUpgrade>,
-    /// Failed upgrades in a row.
-    failed_upgrades: u32,
+    previous: Option<PreviousUpdate>,
+    /// Failed updates in a row.
+    failed_updates: u32,
 }
 
 impl Policy {
-    /// An agent that requests another upgrade within this time after one did not get the version
+    /// An agent that requests another update within this time after one did not get the version
     /// that it wants. A restart without a pause would be a hot loop.
     const SOON: Duration = Duration::from_secs(60);
 
-    /// How many failed upgrades in a row are tolerated.
-    const MAX_FAILED_UPGRADES: u32 = 1;
+    /// How many failed updates in a row are tolerated.
+    const MAX_FAILED_UPDATES: u32 = 1;
 
     /// The next action. `random`, from 0 to 1, is for the jitter.
     pub fn after(&mut self, exit: AgentExit, random: f64) -> Action {
@@ -105,46 +105,46 @@ impl Policy {
             code::SUCCESS if with_daemon => self.restart(random, false),
             code::SUCCESS => Action::Done,
             code::TERMINAL => Action::Terminal,
-            code::UPGRADE => {
+            code::UPDATE => {
                 let previous = previous.filter(|_| ran.is_none_or(|ran| ran < Self::SOON));
-                self.upgrade(previous, random)
+                self.update_requested(previous, random)
             }
             code => self.restart(random, code == code::ERROR),
         }
     }
 
-    /// The action after an upgrade that could not be loaded.
+    /// The action after an update that could not be loaded.
     pub fn load_failed(&mut self, random: f64) -> Action {
-        self.previous = Some(PreviousUpgrade::NotLoaded);
-        self.upgrade_failed(random)
+        self.previous = Some(PreviousUpdate::NotLoaded);
+        self.update_failed(random)
             .unwrap_or_else(|| Action::Restart {
                 pause: self.pause(random),
                 show_log: false,
             })
     }
 
-    /// The agent requests an upgrade; `previous` is set if it does so soon after another one.
-    fn upgrade(&mut self, previous: Option<PreviousUpgrade>, random: f64) -> Action {
-        self.previous = Some(PreviousUpgrade::Loaded);
+    /// The agent requests an update; `previous` is set if it does so soon after another one.
+    fn update_requested(&mut self, previous: Option<PreviousUpdate>, random: f64) -> Action {
+        self.previous = Some(PreviousUpdate::Loaded);
         let fall_back = match previous {
             None => {
-                self.failed_upgrades = 0;
-                return Action::Upgrade(Duration::ZERO);
+                self.failed_updates = 0;
+                return Action::Update(Duration::ZERO);
             }
-            Some(PreviousUpgrade::Loaded) => self.upgrade_failed(random),
+            Some(PreviousUpdate::Loaded) => self.update_failed(random),
             // Already counted when it was not loaded.
-            Some(PreviousUpgrade::NotLoaded) => None,
+            Some(PreviousUpdate::NotLoaded) => None,
         };
-        fall_back.unwrap_or_else(|| Action::Upgrade(self.pause(random)))
+        fall_back.unwrap_or_else(|| Action::Update(self.pause(random)))
     }
 
-    /// Counts a failed upgrade; falls back if there were too many. The cached version counts as a
-    /// loaded upgrade: if it requests another one at once, there is a pause.
-    fn upgrade_failed(&mut self, random: f64) -> Option<Action> {
-        self.failed_upgrades += 1;
-        (self.failed_upgrades > Self::MAX_FAILED_UPGRADES).then(|| {
-            self.failed_upgrades = 0;
-            self.previous = Some(PreviousUpgrade::Loaded);
+    /// Counts a failed update; falls back if there were too many. The cached version counts as a
+    /// loaded update: if it requests another one at once, there is a pause.
+    fn update_failed(&mut self, random: f64) -> Option<Action> {
+        self.failed_updates += 1;
+        (self.failed_updates > Self::MAX_FAILED_UPDATES).then(|| {
+            self.failed_updates = 0;
+            self.previous = Some(PreviousUpdate::Loaded);
             Action::FallBack(self.pause(random))
         })
     }
@@ -156,7 +156,7 @@ impl Policy {
     }
 
     fn restart(&mut self, random: f64, show_log: bool) -> Action {
-        self.failed_upgrades = 0;
+        self.failed_updates = 0;
         Action::Restart {
             pause: self.pause(random),
             show_log,
@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(p.after(exited(1, LONG), 1.0), restart(16500));
     }
 
-    fn upgrade(ms: u64) -> Action {
-        Action::Upgrade(Duration::from_millis(ms))
+    fn update(ms: u64) -> Action {
+        Action::Update(Duration::from_millis(ms))
     }
 
     fn fall_back(ms: u64) -> Action {
@@ -223,49 +223,49 @@ mod tests {
     }
 
     #[test]
-    fn upgrade_is_immediate_unless_repeated_soon() {
+    fn update_is_immediate_unless_repeated_soon() {
         let mut p = Policy::default();
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(500));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(500));
         // Not in a row: another exit code or a long run in between.
         assert_eq!(p.after(exited(1, SHORT), 0.0), restart(1000));
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(2000));
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(4000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(2000));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(4000));
     }
 
     #[test]
-    fn upgrade_failed_twice_falls_back() {
+    fn update_failed_twice_falls_back() {
         let mut p = Policy::default();
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(500));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(500));
         assert_eq!(p.after(exited(42, SHORT), 0.0), fall_back(1000));
-        // The cached version requests an upgrade as well: never without a pause.
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(2000));
+        // The cached version requests an update as well: never without a pause.
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(2000));
         assert_eq!(p.after(exited(42, SHORT), 0.0), fall_back(4000));
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
     }
 
     #[test]
-    fn upgrade_not_loaded_twice_falls_back() {
+    fn update_not_loaded_twice_falls_back() {
         let mut p = Policy::default();
-        assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+        assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
         assert_eq!(p.load_failed(0.0), restart(500));
         // The old version repeats its request: not a second failure.
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(1000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(1000));
         assert_eq!(p.load_failed(0.0), fall_back(2000));
         // One of each kind.
-        assert_eq!(p.after(exited(42, SHORT), 0.0), upgrade(4000));
+        assert_eq!(p.after(exited(42, SHORT), 0.0), update(4000));
         assert_eq!(p.load_failed(0.0), fall_back(8000));
     }
 
     #[test]
-    fn upgrades_not_loaded_with_long_runs_between_do_not_fall_back() {
+    fn updates_not_loaded_with_long_runs_between_do_not_fall_back() {
         let mut p = Policy::default();
         for ms in [500, 1000, 2000] {
-            assert_eq!(p.after(exited(42, LONG), 0.0), upgrade(0));
+            assert_eq!(p.after(exited(42, LONG), 0.0), update(0));
             assert_eq!(p.load_failed(0.0), restart(ms));
         }
     }
@@ -283,7 +283,7 @@ mod tests {
         }
         assert_eq!(
             p.after(AgentExit::WithDaemon { code: 42 }, 0.0),
-            Action::Upgrade(Duration::ZERO)
+            Action::Update(Duration::ZERO)
         );
     }
 }

@@ -58,8 +58,8 @@ where
         loop {
             let exit = self.run_once()?;
             let mut action = self.policy.after(exit, random_fraction());
-            if let Action::Upgrade(_) = action {
-                action = self.upgrade(action)?;
+            if let Action::Update(_) = action {
+                action = self.load_update(action)?;
             }
             match action {
                 Action::Done => {
@@ -67,7 +67,7 @@ where
                     return Ok(Outcome::Done);
                 }
                 Action::Terminal => return Ok(Outcome::Terminal),
-                Action::Upgrade(pause) => self.pause(pause)?,
+                Action::Update(pause) => self.pause(pause)?,
                 Action::FallBack(pause) => self.fall_back(pause)?,
                 Action::Restart { pause, show_log } => {
                     if show_log {
@@ -161,7 +161,7 @@ where
 
     /// Loads the version that the agent requests. Returns `action` if that succeeds, else what to
     /// do instead.
-    fn upgrade(&mut self, action: Action) -> Result<Action> {
+    fn load_update(&mut self, action: Action) -> Result<Action> {
         log::info!("the agent requests another version of itself");
         match (self.load)(&self.docker, ImageToLoad::Requested) {
             Ok(()) => Ok(action),
@@ -179,7 +179,7 @@ where
     }
 
     fn fall_back(&mut self, pause: Duration) -> Result<()> {
-        log::error!("two upgrades of the agent failed in a row: loading the cached image");
+        log::error!("two updates of the agent failed in a row: loading the cached image");
         if let Err(e) = (self.load)(&self.docker, ImageToLoad::Cached) {
             self.recover(e)?;
         }

@@ -18,13 +18,13 @@ fn config_that_every_start_rejects_is_refused() {
     ] {
         let mut fixture = Fixture::new();
         fixture.options.ecs_config = lines(line);
-        fixture.refused(why);
-        fixture.refused("every start from the image would fail");
+        fixture.expect_refused(why);
+        fixture.expect_refused("every start from the image would fail");
         // The same line in a file that is not changed.
         fixture.options.ecs_config = EcsConfig::Keep;
         fixture.bake().unwrap();
         fixture.write("var/lib/ecs/ecs.config", line);
-        fixture.refused(why);
+        fixture.expect_refused(why);
     }
 }
 
@@ -54,7 +54,7 @@ fn missing_keyring_of_the_image_is_refused() {
 fn same_keyring_at_another_path_is_accepted() {
     let mut fixture = Fixture::new();
     fixture.options.ecs_config = lines("ECS_INIT_KEYRING=/etc/ecs/mine.asc");
-    fixture.refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
+    fixture.expect_refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
     fs::create_dir_all(fixture.at("etc/ecs")).unwrap();
     let keys = fixture.options.keyring.as_ref().unwrap();
     fs::copy(keys, fixture.at("etc/ecs/mine.asc")).unwrap();
@@ -81,10 +81,10 @@ fn image_with_another_keyring_is_refused() {
     for line in ["ECS_INIT_KEYRING=/etc/other", "ECS_INIT_KEYRING="] {
         let mut fixture = Fixture::new();
         fixture.options.ecs_config = lines(&format!("A=1\n{line}"));
-        fixture.refused("/etc/ecs/ecs.config:2: ECS_INIT_KEYRING is set to another keyring");
+        fixture.expect_refused("/etc/ecs/ecs.config:2: ECS_INIT_KEYRING is set to another keyring");
         fixture.options.ecs_config = EcsConfig::Keep;
         fixture.write("etc/ecs/ecs.config", line);
-        fixture.refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
+        fixture.expect_refused("/etc/ecs/ecs.config:1: ECS_INIT_KEYRING is set to another keyring");
         let same = "ECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
         fixture.write("etc/ecs/ecs.config", same);
         fixture.bake().unwrap();
@@ -97,7 +97,7 @@ fn unterminated_line_before_the_keyring_is_refused() {
     for text in ["A=1\nB=2\\\n", "B=2\\"] {
         let fixture = Fixture::new();
         fixture.write("var/lib/ecs/ecs.config", text);
-        fixture.refused("/var/lib/ecs/ecs.config: the line ECS_INIT_KEYRING=");
+        fixture.expect_refused("/var/lib/ecs/ecs.config: the line ECS_INIT_KEYRING=");
         fs::write(fixture.at("var/lib/ecs/ecs.config"), "B=2\n").unwrap();
         fixture.bake().unwrap();
     }

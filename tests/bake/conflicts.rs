@@ -40,7 +40,7 @@ fn mask_stays_after_failure_or_for_another_init() {
     assert!(fixture.at(UNIT).is_symlink());
     fixture.options.init = Some(Init::Systemd);
     fs::write(fixture.dir.path().join("agent.tar.asc"), "none").unwrap();
-    fixture.refused("agent.tar");
+    fixture.expect_refused("agent.tar");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn older_inittab_entry_is_replaced() {
 fn foreign_inittab_entry_with_the_identifier_is_refused() {
     let text = "id:2:initdefault:\necs:2:respawn:/sbin/getty\n";
     let mut fixture = inittab(text);
-    fixture.refused("etc/inittab:2: the identifier ecs is the service's");
+    fixture.expect_refused("etc/inittab:2: the identifier ecs is the service's");
     // BusyBox does not use identifiers.
     fixture.options.init = Some(Init::Busybox);
     fixture.bake().unwrap();

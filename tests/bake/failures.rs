@@ -35,14 +35,14 @@ fn directory_in_place_of_file_and_vice_versa_is_refused() {
     for file in files {
         let fixture = fixture();
         fs::create_dir_all(fixture.tree().join(file).join("full")).unwrap();
-        fixture.refused(file.to_str().unwrap());
+        fixture.expect_refused(file.to_str().unwrap());
     }
     for directory in directories {
         let fixture = fixture();
         let path = fixture.tree().join(directory);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "a file").unwrap();
-        fixture.refused(directory.to_str().unwrap());
+        fixture.expect_refused(directory.to_str().unwrap());
     }
 }
 
@@ -151,7 +151,7 @@ fn read_only_directory_changes_nothing() {
         let path = fixture.at(part);
         fs::create_dir_all(&path).unwrap();
         tmpfs("ro", &path);
-        fixture.refused("Read-only");
+        fixture.expect_refused("Read-only");
         command("umount", &[], &path);
         fixture.bake().unwrap();
     }
@@ -177,7 +177,7 @@ fn file_that_cannot_be_replaced_changes_nothing() {
     for file in files {
         let path: PathBuf = fixture.at(file);
         command("mount", &["--bind", path.to_str().unwrap()], &path);
-        fixture.refused(file);
+        fixture.expect_refused(file);
         command("umount", &[], &path);
     }
     fixture.bake().unwrap();

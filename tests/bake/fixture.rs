@@ -170,7 +170,7 @@ impl Fixture {
 
     /// Bakes, which must fail with this text and leave the tree unchanged.
     #[track_caller]
-    pub fn refused(&self, why: &str) {
+    pub fn expect_refused(&self, why: &str) {
         let before = everything(self.tree());
         let error = self.bake().map(|baked| baked.init).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");

@@ -18,7 +18,7 @@ use ecs_init::verify::TrustPolicy;
 use super::fixture::{Fixture, agent, everything, paths, program};
 
 #[test]
-fn empty_tree_gets_all_that_a_host_needs() {
+fn empty_tree_gets_agent_config_program_and_service() {
     let mut fixture = Fixture::new();
     fixture.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=c".into(), "B='x y'".into()]);
     let baked = fixture.bake().unwrap();
@@ -133,7 +133,7 @@ fn manifest_is_accurate_and_reproducible() {
 fn init_is_detected_and_its_service_enabled() {
     let mut fixture = Fixture::new();
     fixture.options.init = None;
-    fixture.refused("--init");
+    fixture.expect_refused("--init");
     fixture.write("usr/lib/systemd/systemd", "");
     fs::create_dir_all(fixture.at("usr/sbin")).unwrap();
     std::os::unix::fs::symlink("../lib/systemd/systemd", fixture.at("usr/sbin/init")).unwrap();
@@ -153,7 +153,7 @@ fn init_is_detected_and_its_service_enabled() {
 fn s6_linux_init_service_is_in_its_run_image() {
     let mut fixture = Fixture::new();
     fixture.options.init = Some(Init::S6);
-    fixture.refused("/etc/s6/service, which does not exist");
+    fixture.expect_refused("/etc/s6/service, which does not exist");
     fs::create_dir_all(fixture.at("etc/s6/service")).unwrap();
     assert_eq!(fixture.bake().unwrap().init, Init::S6);
     let elsewhere = fixture.at("etc/s6/service/ecs/run");
@@ -211,14 +211,14 @@ fn existing_config_needs_force() {
     let text = || fs::read_to_string(fixture.at("etc/ecs/ecs.config")).unwrap();
     assert_eq!(text(), "ECS_CLUSTER=mine\n");
     fixture.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=other".into()]);
-    fixture.refused("--force");
+    fixture.expect_refused("--force");
     fixture.options.ecs_config = EcsConfig::Lines(vec!["ECS_CLUSTER=mine".into()]);
     fixture.bake().unwrap();
     fixture.options.force = true;
     let file = fixture.dir.path().join("settings");
     fixture.options.ecs_config = EcsConfig::File(file.clone());
     fs::write(&file, "A=1\nsecret nonsense\n").unwrap();
-    fixture.refused("settings:2: ");
+    fixture.expect_refused("settings:2: ");
     fs::write(&file, "# mine\nA=1\n").unwrap();
     fixture.bake().unwrap();
     let text = fs::read_to_string(fixture.at("etc/ecs/ecs.config")).unwrap();
@@ -261,7 +261,7 @@ fn file_of_untrusted_owner_is_replaced() {
 fn named_init_needs_its_inittab() {
     let mut fixture = Fixture::new();
     fixture.options.init = Some(Init::Busybox);
-    fixture.refused("/etc/inittab");
+    fixture.expect_refused("/etc/inittab");
 }
 
 #[test]
@@ -281,11 +281,11 @@ fn empty_config_of_a_package_is_replaced() {
 fn binary_or_tar_of_another_architecture_is_refused() {
     let mut fixture = Fixture::new();
     fixture.options.architecture = Architecture::Amd64;
-    fixture.refused("ELF machine 183, not 62");
+    fixture.expect_refused("ELF machine 183, not 62");
     let other = fixture.dir.path().join("other");
     fs::write(&other, program(Architecture::Amd64)).unwrap();
     fixture.options.binary = Some(other);
-    fixture.refused("arm64");
+    fixture.expect_refused("arm64");
     let tar = agent(Architecture::Amd64, 1);
     let signature = super::fixture::sign(&fixture.cert, &tar);
     fs::write(fixture.dir.path().join("agent.tar"), tar).unwrap();

@@ -66,7 +66,7 @@ fn tree_of_another_architecture() {
 
 /// Warnings are not failures.
 #[test]
-fn warnings_of_a_start_are_logged() {
+fn config_warnings_are_logged() {
     let fixture = Fixture::new();
     let line = "--arch arm64 --tar agent.tar --binary program --init none \
                  --config ECS_INIT_MIROR=x --config ECS_INIT_FIREWALL=none \

@@ -25,7 +25,7 @@ fn concurrent_bake_is_refused() {
     let fixture = Fixture::new();
     let tree = File::open(fixture.tree()).unwrap();
     tree.try_lock().unwrap();
-    fixture.refused("another bake is changing");
+    fixture.expect_refused("another bake is changing");
     drop(tree);
     fixture.bake().unwrap();
 }
@@ -55,7 +55,7 @@ fn changed_files_are_restored() {
 }
 
 #[test]
-fn next_version_replaces_the_last() {
+fn newer_version_replaces_baked_version() {
     let mut fixture = Fixture::new();
     fixture.bake().unwrap();
     fixture.write("var/cache/ecs/ecs-agent-v1.50.0.tar", "not in the manifest");

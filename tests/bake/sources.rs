@@ -31,7 +31,7 @@ fn valid_mirror(fixture: &mut Fixture) -> Server {
 }
 
 #[test]
-fn mirror_is_asked_once_for_a_version() {
+fn mirror_is_requested_once_per_version() {
     let mut fixture = Fixture::new();
     let server = valid_mirror(&mut fixture);
     // A valid tar too, but options override the environment.
@@ -73,7 +73,7 @@ fn latest_is_downloaded_each_time() {
 }
 
 #[test]
-fn bucket_of_the_region() {
+fn region_bucket_is_used() {
     let mut fixture = Fixture::new();
     let server = valid_mirror(&mut fixture);
     fixture.options.agent = AgentTar::Region("xx-test-1".into());
@@ -93,7 +93,7 @@ fn bucket_of_the_region() {
 }
 
 #[test]
-fn no_source_changes_nothing() {
+fn unavailable_sources_change_nothing() {
     let mut fixture = Fixture::new();
     let server = Server::http(|_, _| Reply::new(404, "no"));
     fixture.options.agent = AgentTar::Mirror(server.url());
@@ -113,7 +113,7 @@ fn tampered_download_changes_nothing() {
     let signature = sign(&fixture.cert, &agent(Architecture::Arm64, 1));
     let server = serve(agent(Architecture::Arm64, 2), signature);
     fixture.options.agent = AgentTar::Mirror(server.url());
-    fixture.refused("for other content");
+    fixture.expect_refused("for other content");
     assert_eq!(server.tar_requests().len(), 1);
     assert_eq!(paths(fixture.tree()), [""; 0]);
 }
@@ -148,11 +148,11 @@ fn invalid_or_missing_signature_changes_nothing() {
         sign(&super::fixture::cert(), &agent(Architecture::Arm64, 1)),
     )
     .unwrap();
-    fixture.refused("agent.tar");
+    fixture.expect_refused("agent.tar");
     fs::write(&signature, "no signature").unwrap();
-    fixture.refused("agent.tar");
+    fixture.expect_refused("agent.tar");
     fs::remove_file(&signature).unwrap();
-    fixture.refused("ECS_INIT_ALLOW_UNSIGNED");
+    fixture.expect_refused("ECS_INIT_ALLOW_UNSIGNED");
     assert_eq!(paths(fixture.tree()), [""; 0]);
 }
 
@@ -181,7 +181,7 @@ fn named_tar_may_have_any_owner() {
 
 /// Its version came from the command line and may be wrong.
 #[test]
-fn stored_tar_of_unknown_version_is_downloaded_again() {
+fn baked_tar_of_unknown_version_is_downloaded_again() {
     let mut fixture = Fixture::new();
     fixture.bake().unwrap();
     let tar = agent(Architecture::Arm64, 2);
@@ -223,7 +223,7 @@ fn named_signature_must_exist() {
         tar: fixture.dir.path().join("agent.tar"),
         signature: Some(fixture.dir.path().join("absent")),
     };
-    fixture.refused("absent (--sig)");
+    fixture.expect_refused("absent (--sig)");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn unsigned_tar_needs_permission() {
 fn keyring_of_the_environment_is_installed() {
     let mut fixture = Fixture::new();
     let keys = fixture.options.keyring.take().unwrap();
-    fixture.refused("agent.tar");
+    fixture.expect_refused("agent.tar");
     fixture
         .bake_with(&[("ECS_INIT_KEYRING", keys.to_str().unwrap())])
         .unwrap();
@@ -260,7 +260,7 @@ fn keyring_of_the_environment_is_installed() {
 
 /// As install.sh of the tar.gz.
 #[test]
-fn no_agent_installs_the_rest_and_keeps_an_agent() {
+fn no_agent_option_installs_the_rest_and_keeps_baked_agent() {
     let mut fixture = Fixture::new();
     let tar = std::mem::replace(&mut fixture.options.agent, AgentTar::None);
     let version = fixture.options.version.take();

@@ -59,9 +59,9 @@ fn link_to_volatile_directory_is_refused() {
     for (links, named, volatile) in cases {
         let fixture = linked(links);
         let named = fs::canonicalize(fixture.tree()).unwrap().join(named);
-        fixture.refused(&format!("{} is a link to ", named.display()));
-        fixture.refused(&format!("{volatile} is empty after a boot"));
-        fixture.refused("make it a real directory");
+        fixture.expect_refused(&format!("{} is a link to ", named.display()));
+        fixture.expect_refused(&format!("{volatile} is empty after a boot"));
+        fixture.expect_refused("make it a real directory");
     }
 }
 

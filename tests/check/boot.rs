@@ -56,7 +56,7 @@ fn state_of_another_instance_is_one_error() {
 }
 
 #[test]
-fn state_of_the_same_instance_is_no_error() {
+fn state_of_the_same_instance_logs_no_error() {
     let (image, server) = (with_state(), service(OTHER_INSTANCE));
     let log = log(&image, &server, &[]);
     assert!(!log.contains(OTHER_INSTANCE), "{log}");
@@ -69,7 +69,7 @@ fn state_of_the_same_instance_is_no_error() {
 }
 
 #[test]
-fn imds_is_not_asked_without_state_or_outside_ec2() {
+fn imds_is_not_requested_without_state_or_outside_ec2() {
     let server = service(THIS_INSTANCE);
     log(&Image::empty(), &server, &[]);
     for name in ["ECS_EXTERNAL", "AWS_EC2_METADATA_DISABLED"] {
@@ -80,7 +80,7 @@ fn imds_is_not_asked_without_state_or_outside_ec2() {
 }
 
 #[test]
-fn unknown_instance_is_no_error() {
+fn unknown_instance_id_logs_no_error() {
     let image = with_state();
     let refuses = Server::http(|_, _| Reply::new(403, ""));
     let text = log(&image, &refuses, &[]);

@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::fs;
 
-use super::{Image, NOTHING, TAR, fixtures, one};
+use super::{Image, NOTHING, TAR, expect_one_finding, fixtures};
 
 const LINK: &str = "/var/cache/ecs/ecs-agent.tar";
 
 /// The finding at `reported` when the file at `path` has other content.
-fn replaced(path: &str, content: &[u8], reported: &str, rule: &str) {
+fn expect_finding_if_replaced(path: &str, content: &[u8], reported: &str, rule: &str) {
     let original = RefCell::new(Vec::new());
-    one(
+    expect_one_finding(
         reported,
         rule,
         |image| {
@@ -22,8 +22,8 @@ fn replaced(path: &str, content: &[u8], reported: &str, rule: &str) {
 }
 
 /// The finding at `reported` when the file at `path` is missing.
-fn missing(path: &str, reported: &str, rule: &str) {
-    one(
+fn expect_finding_if_missing(path: &str, reported: &str, rule: &str) {
+    expect_one_finding(
         reported,
         rule,
         |image| fs::rename(image.at(path), image.at("/kept")).unwrap(),
@@ -32,19 +32,19 @@ fn missing(path: &str, reported: &str, rule: &str) {
 }
 
 #[test]
-fn tar_that_the_first_start_would_reject() {
+fn rejected_unsigned_or_missing_cached_tar() {
     let asc = format!("{TAR}.asc");
-    replaced(TAR, &fixtures::tar(2), TAR, "rejected-tar");
-    replaced(&asc, b"junk", TAR, "rejected-tar");
-    replaced("/var/lib/ecs/ecs.config", b"", TAR, "rejected-tar");
-    replaced(LINK, b"", LINK, "empty-tar");
-    missing(&asc, TAR, "unsigned-tar");
-    missing(TAR, LINK, "dangling-tar");
+    expect_finding_if_replaced(TAR, &fixtures::tar(2), TAR, "rejected-tar");
+    expect_finding_if_replaced(&asc, b"junk", TAR, "rejected-tar");
+    expect_finding_if_replaced("/var/lib/ecs/ecs.config", b"", TAR, "rejected-tar");
+    expect_finding_if_replaced(LINK, b"", LINK, "empty-tar");
+    expect_finding_if_missing(&asc, TAR, "unsigned-tar");
+    expect_finding_if_missing(TAR, LINK, "dangling-tar");
 }
 
 /// As at boot: a signature next to the link is used, and unsigned tars may be allowed.
 #[test]
-fn tar_that_boot_accepts() {
+fn signature_next_to_link_or_allowed_unsigned_tar_is_accepted() {
     let asc = format!("{TAR}.asc");
     let image = Image::baked();
     let beside_link = image.at("/var/cache/ecs/ecs-agent.tar.asc");
@@ -62,12 +62,12 @@ fn tar_that_boot_accepts() {
 }
 
 #[test]
-fn state_with_which_the_tar_is_not_loaded() {
+fn cache_state_that_prevents_loading_the_tar() {
     let state = "/var/cache/ecs/state";
     for content in ["1", "0", "junk"] {
-        replaced(state, content.as_bytes(), state, "cache-state");
+        expect_finding_if_replaced(state, content.as_bytes(), state, "cache-state");
     }
-    missing(state, state, "cache-state");
+    expect_finding_if_missing(state, state, "cache-state");
     // Without a tar the state does not matter.
     let image = Image::baked();
     image.remove("/var/cache/ecs");
@@ -78,6 +78,6 @@ fn state_with_which_the_tar_is_not_loaded() {
 #[test]
 fn unusable_keyring() {
     let keyring = "/etc/ecs/ecs-init.keyring";
-    replaced(keyring, b"junk", keyring, "keyring");
-    missing(keyring, keyring, "keyring");
+    expect_finding_if_replaced(keyring, b"junk", keyring, "keyring");
+    expect_finding_if_missing(keyring, keyring, "keyring");
 }

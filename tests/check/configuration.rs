@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 
-use super::{Image, NOTHING, one, superfluous};
+use super::{Image, NOTHING, expect_finding_for_file, expect_one_finding};
 
 const CONFIG: &str = "/etc/ecs/ecs.config";
 
 #[test]
-fn config_that_a_start_rejects_or_ignores() {
+fn invalid_config_value_or_ignored_config_line() {
     for (text, words) in [
         ("ECS_INIT_MIROR=x", "line 1: ECS_INIT_MIROR"),
         ("#\nECS_INIT_FIREWALL=x", "line 2: "),
@@ -18,7 +18,7 @@ fn config_that_a_start_rejects_or_ignores() {
         ("ECS_INIT_CONFIG_S3=s3//typo", "line 1: "),
         ("ECS_INIT_AGENT_SOURCE=registry", "digest"),
     ] {
-        one(
+        expect_one_finding(
             CONFIG,
             "config",
             |image| {
@@ -49,7 +49,7 @@ fn masked_unit() {
         image.directory("/etc/systemd/system");
         symlink("/dev/null", image.at(unit)).unwrap();
     };
-    one(
+    expect_one_finding(
         unit,
         "masked-unit",
         |image| {
@@ -66,7 +66,7 @@ fn masked_unit() {
 }
 
 #[test]
-fn config_that_others_can_write() {
+fn config_writable_by_others() {
     for (path, mode) in [
         (CONFIG, 0o644),
         ("/etc/ecs/ecs-init.keyring", 0o644),
@@ -75,7 +75,7 @@ fn config_that_others_can_write() {
         ("/var/lib/ecs", 0o755),
     ] {
         for bit in [0o020, 0o002] {
-            one(
+            expect_one_finding(
                 path,
                 "writable",
                 |image| image.mode(path, mode | bit),
@@ -92,7 +92,7 @@ fn link_target_of_the_config_in_a_writable_directory() {
         ("/srv/cfg/ecs.config", "/srv/cfg"),
         ("/etc/ecs/a/ecs.config", "/etc/ecs/a"),
     ] {
-        one(
+        expect_one_finding(
             directory,
             "writable",
             |image| {
@@ -109,7 +109,7 @@ fn link_target_of_the_config_in_a_writable_directory() {
 /// Needs root, for chown(2).
 #[test]
 fn config_of_another_owner() {
-    one(
+    expect_one_finding(
         CONFIG,
         "owner",
         |image| chown(image.at(CONFIG), Some(1234), None).expect("this test needs root"),
@@ -160,7 +160,7 @@ fn credentials_are_named_and_not_shown() {
             ),
             ("# AKIAHUSHHUSHHUSHHUSH", "access key ID", "aws-key"),
         ] {
-            one(
+            expect_one_finding(
                 file,
                 rule,
                 |image| {
@@ -175,7 +175,7 @@ fn credentials_are_named_and_not_shown() {
     }
     let json = "/etc/ecs/ecs.config.json";
     for key in ["EngineAuthData", "engineAuthData"] {
-        one(
+        expect_one_finding(
             json,
             "credential",
             |image| image.write(json, format!(r#"{{"{key}":{{"r":{{}}}}}}"#)),
@@ -189,7 +189,7 @@ fn credentials_in_subdirectories_and_drop_ins() {
     let drop_ins = "/etc/systemd/system/ecs.service.d";
     for path in ["/etc/ecs/a/b/c.env", &format!("{drop_ins}/keys.conf")] {
         let secret = "[Service]\nEnvironment=AWS_SECRET_ACCESS_KEY=x\n";
-        superfluous(path, path, secret, "aws-key");
+        expect_finding_for_file(path, path, secret, "aws-key");
     }
     // Neither a loop of links nor a link that disables a drop-in of the system is followed.
     let image = Image::baked();
@@ -206,7 +206,7 @@ fn registry_logins_are_named_and_not_shown() {
     let configured = "/etc/docker-of-root/config.json";
     let login = r#"{"auths": {"https://r.example:5000/v2/": {"auth": "YW5uOmh1c2g="}}}"#;
     for path in [default, configured] {
-        one(
+        expect_one_finding(
             path,
             "registry-login",
             |image| {
@@ -233,9 +233,9 @@ fn registry_logins_are_named_and_not_shown() {
 
 /// The check does not block on a pipe, and does not pass what it cannot read.
 #[test]
-fn not_a_regular_file() {
+fn config_that_is_not_a_regular_file_is_unreadable() {
     let path = "/etc/ecs/ecs.config.d";
-    one(
+    expect_one_finding(
         path,
         "unreadable",
         |image| {
@@ -246,7 +246,7 @@ fn not_a_regular_file() {
         },
         |image| image.remove(path),
     );
-    one(
+    expect_one_finding(
         "/etc/ecs/loop",
         "unreadable",
         |image| symlink("loop", image.at("/etc/ecs/loop")).unwrap(),

@@ -2,29 +2,31 @@
 
 use ecs_init::host::ROTATING_CREDENTIALS;
 
-use super::{AGENT_DB, Image, NOTHING, OTHER_INSTANCE, one, superfluous};
+use super::{
+    AGENT_DB, Image, NOTHING, OTHER_INSTANCE, expect_finding_for_file, expect_one_finding,
+};
 
 #[test]
-fn each_leftover_is_one_finding() {
+fn one_finding_per_leftover_of_the_agent() {
     let data = "/var/lib/ecs/data";
-    superfluous("/var/lib/ecs/data/agent.db", data, AGENT_DB, "agent-state");
+    expect_finding_for_file("/var/lib/ecs/data/agent.db", data, AGENT_DB, "agent-state");
     // Any file: the directory is the agent's.
-    superfluous("/var/lib/ecs/data/.x", data, "", "agent-state");
+    expect_finding_for_file("/var/lib/ecs/data/.x", data, "", "agent-state");
     let gpu = "/var/lib/ecs/gpu";
-    superfluous(
+    expect_finding_for_file(
         "/var/lib/ecs/gpu/nvidia-gpu-info.json",
         gpu,
         "{}",
         "gpu-state",
     );
-    superfluous("/var/log/ecs/exec/deep/x.log", "/var/log/ecs", "", "logs");
+    expect_finding_for_file("/var/log/ecs/exec/deep/x.log", "/var/log/ecs", "", "logs");
     for (path, rule) in [
         ("/var/cache/ecs/desired-image", "desired-image"),
         ("/var/cache/ecs/.ecs-init-1.part", "partial-tar"),
         ("/var/lib/ecs/.ecs-init-1.part", "partial-config"),
         ("/var/lib/ecs/ecs.config.s3", "s3-config"),
     ] {
-        superfluous(path, path, "A=b", rule);
+        expect_finding_for_file(path, path, "A=b", rule);
     }
 }
 
@@ -47,7 +49,7 @@ fn aws_credentials_of_root() {
         ("cli/cache/0.json", json),
     ] {
         let path = aws(path);
-        superfluous(&path, &path, content, "aws-credentials");
+        expect_finding_for_file(&path, &path, content, "aws-credentials");
     }
     let image = Image::baked();
     let comment = "[default]\n# no aws_secret_access_key here\nregion = eu-west-1\n";
@@ -59,7 +61,7 @@ fn aws_credentials_of_root() {
 }
 
 #[test]
-fn long_lists_of_names_are_cut() {
+fn long_lists_of_names_are_truncated() {
     let image = Image::baked();
     for n in 0..9 {
         image.write(&format!("/var/log/ecs/{n}.log"), "");
@@ -76,7 +78,7 @@ fn containers_of_the_agent_and_of_tasks() {
     let task = r#"{"Name":"/ecs-web-1","Config":{"Labels":{"com.amazonaws.ecs.task-arn":"arn"}}}"#;
     for json in [r#"{"Name":"/ecs-agent"}"#, task] {
         let directory = "/var/lib/docker/containers/0123";
-        one(
+        expect_one_finding(
             directory,
             "container",
             |image| image.write(&format!("{directory}/config.v2.json"), json),
@@ -87,5 +89,5 @@ fn containers_of_the_agent_and_of_tasks() {
     let image = Image::baked();
     image.write(other, r#"{"Name":"/another","Config":{"Labels":{}}}"#);
     assert_eq!(image.lines(), NOTHING);
-    superfluous(other, other, "{", "unreadable");
+    expect_finding_for_file(other, other, "{", "unreadable");
 }

@@ -117,7 +117,12 @@ impl Image {
 
 /// Spoils a baked image, which then has one finding, of `rule` at `path`. Fixes it: no finding.
 #[track_caller]
-fn one(path: &str, rule: &str, spoil: impl FnOnce(&Image), fix: impl FnOnce(&Image)) {
+fn expect_one_finding(
+    path: &str,
+    rule: &str,
+    spoil: impl FnOnce(&Image),
+    fix: impl FnOnce(&Image),
+) {
     let image = Image::baked();
     assert_eq!(image.lines(), NOTHING);
     spoil(&image);
@@ -138,8 +143,8 @@ fn one(path: &str, rule: &str, spoil: impl FnOnce(&Image), fix: impl FnOnce(&Ima
 
 /// A file that must not exist.
 #[track_caller]
-fn superfluous(path: &str, reported: &str, content: impl AsRef<[u8]>, rule: &str) {
-    one(
+fn expect_finding_for_file(path: &str, reported: &str, content: impl AsRef<[u8]>, rule: &str) {
+    expect_one_finding(
         reported,
         rule,
         |image| image.write(path, content),

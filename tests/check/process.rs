@@ -23,7 +23,7 @@ fn ecs_init() -> &'static Path {
 }
 
 /// Path, mode, size and change time of every entry.
-fn all(directory: &Path, found: &mut Vec<(String, u32, u64, i64, i64)>) {
+fn list_entries(directory: &Path, found: &mut Vec<(String, u32, u64, i64, i64)>) {
     let mut entries: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(Result::unwrap)
@@ -34,14 +34,14 @@ fn all(directory: &Path, found: &mut Vec<(String, u32, u64, i64, i64)>) {
         let name = path.to_string_lossy().into_owned();
         found.push((name, m.mode(), m.size(), m.ctime(), m.ctime_nsec()));
         if m.is_dir() {
-            all(&path, found);
+            list_entries(&path, found);
         }
     }
 }
 
 fn snapshot(image: &Image) -> Vec<(String, u32, u64, i64, i64)> {
     let mut found = Vec::new();
-    all(image.root.dir(), &mut found);
+    list_entries(image.root.dir(), &mut found);
     found
 }
 

@@ -38,18 +38,22 @@ fn host(cert: &Cert, server: &Server, environment: &[(&str, &str)]) -> (Host, Tr
     (host, trust)
 }
 
-fn keep(host: &Host, trust: &TrustPolicy, download: Download) -> ecs_init::error::Result<()> {
+fn verify_and_store(
+    host: &Host,
+    trust: &TrustPolicy,
+    download: Download,
+) -> ecs_init::error::Result<()> {
     let verified = trust.verify_at(download, SystemTime::now()).unwrap();
     host.cache.store(&verified)
 }
 
 #[test]
-fn stored_tar_is_available_offline() {
+fn cached_tar_is_used_offline() {
     let cert = cert();
     let server = serve(cert.clone(), Object::new(700_000, 3, "\"one\""));
     let (host, trust) = host(&cert, &server, &[]);
     assert_eq!(host.cache.state(), State::Uncached);
-    keep(&host, &trust, host.fetch().unwrap()).unwrap();
+    verify_and_store(&host, &trust, host.fetch().unwrap()).unwrap();
     host.cache.set_state(State::Cached).unwrap();
     drop(server);
 

@@ -2,7 +2,7 @@
 
 use ecs_init::error::Kind;
 
-use super::s3_fixture::{Fetcher, good, scope};
+use super::s3_fixture::{Fetcher, scope, valid_reply};
 use super::server::{CLOSED_PORT, Reply, Server};
 
 /// IMDS with a role, or without one.
@@ -29,7 +29,7 @@ fn imds(role: Option<&'static str>) -> Server {
 
 #[test]
 fn role_credentials_from_imds() {
-    let (server, role) = (Server::http(good), imds(Some("ecsInstanceRole")));
+    let (server, role) = (Server::http(valid_reply), imds(Some("ecsInstanceRole")));
     let at = |imds: &str| {
         Fetcher::new(
             &server.url(),
@@ -63,7 +63,7 @@ fn role_credentials_from_imds() {
 
 #[test]
 fn credentials_from_ssm_file_outside_ec2() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let fetcher = Fetcher::new(&server.url(), &[("ECS_EXTERNAL", "true")]);
     let error = fetcher.fetch().unwrap_err();
     assert_eq!(error.kind(), Kind::Rejected);

@@ -31,14 +31,14 @@ pub fn collect() {
 }
 
 /// The lines that contain `what`.
-pub fn with(what: &str) -> Vec<String> {
+pub fn containing(what: &str) -> Vec<String> {
     let lines = LINES.lock().unwrap();
     lines.iter().filter(|l| l.contains(what)).cloned().collect()
 }
 
 /// Waits for a line that contains all of these.
 pub fn wait_for(what: &[&str]) {
-    while !with(what[0])
+    while !containing(what[0])
         .iter()
         .any(|line| what.iter().all(|w| line.contains(w)))
     {

@@ -91,7 +91,7 @@ impl Host {
     /// Downloads; returns the content of the tar and of its signature.
     fn content(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let download = self.fetch()?;
-        Ok(both(&download))
+        Ok(read_tar_and_signature(&download))
     }
 
     /// Whether a failing search retries, with the first time limit that is long enough for two
@@ -100,7 +100,7 @@ impl Host {
         (0..11).any(|n| {
             self.options.retry.limit = RetryLimit::Time(Duration::from_millis(50 << n));
             let before = requests();
-            let error = refused(self);
+            let error = fetch_error(self);
             assert!(expected(&error), "{error}");
             requests() - before > 1
         })
@@ -116,7 +116,7 @@ impl Host {
 }
 
 /// The content of a download and its signature.
-fn both(download: &Download) -> (Vec<u8>, Vec<u8>) {
+fn read_tar_and_signature(download: &Download) -> (Vec<u8>, Vec<u8>) {
     let mut file = download.file().file();
     let mut tar = Vec::new();
     file.seek(SeekFrom::Start(0)).unwrap();
@@ -130,7 +130,7 @@ fn is_temp(name: &str) -> bool {
 }
 
 /// The error of a search that must fail.
-fn refused(host: &Host) -> String {
+fn fetch_error(host: &Host) -> String {
     let error = host.fetch().map(|d| d.source().to_string()).unwrap_err();
     error.to_string()
 }

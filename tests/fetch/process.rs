@@ -55,7 +55,7 @@ fn killed_download_leaves_only_temp_file() {
         panic!("not killed during the download: {error}");
     }
     let server = Server::http(stall);
-    let good = sources::good();
+    let good = sources::valid_server();
     let host = Host::mirror(&good.url(), &[]);
     let mut child = child(
         "killed_download_leaves_only_temp_file",
@@ -106,7 +106,7 @@ fn search_until_stopped(mirror: &str) {
 }
 
 /// Runs this test in a child process, sends SIGTERM at the given moment, and expects success.
-fn stopped(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
+fn run_until_sigterm(test: &str, mirror: &str, moment: impl FnMut() -> bool) {
     // Signal masks are per thread, and libtest has several threads: block it before they start.
     let mut child = Command::new("env")
         .arg("--block-signal=TERM")
@@ -127,7 +127,7 @@ fn sigterm_ends_retry_pause() {
         return search_until_stopped(&mirror);
     }
     let server = Server::http(|_, _| Reply::new(503, "later"));
-    stopped("sigterm_ends_retry_pause", &server.url(), || {
+    run_until_sigterm("sigterm_ends_retry_pause", &server.url(), || {
         !server.requests().is_empty()
     });
 }
@@ -138,7 +138,7 @@ fn sigterm_ends_wait_for_body() {
         return search_until_stopped(&mirror);
     }
     let server = Server::http(stall);
-    stopped("sigterm_ends_wait_for_body", &server.url(), || {
+    run_until_sigterm("sigterm_ends_wait_for_body", &server.url(), || {
         !server.tar_requests().is_empty()
     });
 }
@@ -151,7 +151,7 @@ fn sigterm_ends_tls_handshake() {
     let listener = bind();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let mut silent = None;
-    stopped("sigterm_ends_tls_handshake", &url, || {
+    run_until_sigterm("sigterm_ends_tls_handshake", &url, || {
         silent = listener.accept().ok();
         silent.is_some()
     });

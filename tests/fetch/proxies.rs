@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::server::{Request, Server, bind, read};
-use super::tls::{Authority, good};
-use super::{Host, logs, refused};
+use super::tls::{Authority, valid_reply};
+use super::{Host, fetch_error, logs};
 
 /// A CONNECT proxy that connects every name to one address.
 struct Proxy {
@@ -63,7 +63,7 @@ fn tunnel(
 
 #[test]
 fn https_uses_connect_proxy() {
-    let server = Server::https(Arc::clone(&Authority::get().server), good);
+    let server = Server::https(Arc::clone(&Authority::get().server), valid_reply);
     let proxy = Proxy::new(server.address.to_string(), None);
     let url = format!("http://user:geheim%21@127.0.0.1:{}", proxy.port);
     let host = Authority::get().host(
@@ -87,13 +87,13 @@ fn https_uses_connect_proxy() {
         assert_eq!(request.header("proxy-authorization"), None);
     }
     for secret in ["geheim", "dXNlcjpnZWhlaW0h"] {
-        assert_eq!(logs::with(secret), [""; 0], "not by ureq either");
+        assert_eq!(logs::containing(secret), [""; 0], "not by ureq either");
     }
 }
 
 #[test]
 fn http_and_https_proxies() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let proxy = Proxy::new(server.address.to_string(), None);
     let address = format!("127.0.0.1:{}", proxy.port);
     let host = Host::mirror(
@@ -106,7 +106,7 @@ fn http_and_https_proxies() {
 
 #[test]
 fn no_proxy_bypasses_the_proxy() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let proxy = Proxy::new(server.address.to_string(), None);
     let address = format!("127.0.0.1:{}", proxy.port);
     // 0.0.0.0 is this host, too, but unlike loopback addresses not exempt from proxies.
@@ -129,7 +129,7 @@ fn proxy_error_names_status() {
         let proxy = Proxy::new(String::new(), Some(status));
         let address = format!("127.0.0.1:{}", proxy.port);
         let host = Host::mirror("https://bucket.test", &[("HTTPS_PROXY", &address)]);
-        let error = refused(&host);
+        let error = fetch_error(&host);
         assert!(error.contains(&status.to_string()), "{error}");
         assert_eq!(proxy.requests().len(), 1);
     }

@@ -8,7 +8,7 @@ use ecs_init::retry::RetryLimit;
 
 use super::object::Object;
 use super::server::{Body, Reply, Request, Server};
-use super::{Host, refused};
+use super::{Host, fetch_error};
 
 const SIZE: usize = 3_000_000;
 /// Where the first transfer ends: not at a buffer's end.
@@ -45,7 +45,7 @@ fn ranges(server: &Server) -> Vec<Option<(String, String)>> {
 
 /// The entry of [`ranges`] that requests the rest after [`CUT`].
 #[allow(clippy::unnecessary_wraps)]
-fn rest(validator: &str) -> Option<(String, String)> {
+fn remaining_range(validator: &str) -> Option<(String, String)> {
     Some((format!("bytes={CUT}-"), validator.into()))
 }
 
@@ -56,7 +56,7 @@ fn interrupted_transfer_resumes() {
     let server = serve_cut(tar);
     let (content, signature) = Host::mirror(&server.url(), &[]).content().unwrap();
     assert!(content == whole);
-    assert_eq!(ranges(&server), [None, rest("\"one\"")]);
+    assert_eq!(ranges(&server), [None, remaining_range("\"one\"")]);
     assert_eq!(signature, b"signature 0", "downloaded once");
 }
 
@@ -68,11 +68,11 @@ fn resume_by_last_modified_with_weak_etag() {
     let whole = tar.content.clone();
     let server = serve_cut(tar);
     assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
-    assert_eq!(ranges(&server), [None, rest(date)]);
+    assert_eq!(ranges(&server), [None, remaining_range(date)]);
 }
 
 #[test]
-fn no_validator_restarts() {
+fn transfer_without_validator_restarts() {
     let mut tar = Object::new(SIZE, 1, "");
     tar.etag = None;
     let whole = tar.content.clone();
@@ -97,7 +97,7 @@ fn changed_tar_restarts_with_new_signature() {
     });
     let (content, signature) = Host::mirror(&server.url(), &[]).content().unwrap();
     assert!(content == whole);
-    assert_eq!(ranges(&server), [None, rest("\"old\"")]);
+    assert_eq!(ranges(&server), [None, remaining_range("\"old\"")]);
     assert_eq!(signature, b"signature 1");
 }
 
@@ -114,11 +114,14 @@ fn server_without_ranges_sends_whole_file() {
         }
     });
     assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
-    assert_eq!(ranges(&server), [None, rest("\"one\""), rest("\"one\"")]);
+    assert_eq!(
+        ranges(&server),
+        [None, remaining_range("\"one\""), remaining_range("\"one\"")]
+    );
 }
 
 #[test]
-fn mismatching_part_is_not_appended() {
+fn mismatching_content_range_is_not_appended() {
     for range in [
         "bytes 0-2999999/3000000",
         "bytes 1234568-2999999/3000000",
@@ -133,7 +136,11 @@ fn mismatching_part_is_not_appended() {
             _ => tar.get(request),
         });
         assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
-        assert_eq!(ranges(&server), [None, rest("\"one\""), None], "{range}");
+        assert_eq!(
+            ranges(&server),
+            [None, remaining_range("\"one\""), None],
+            "{range}"
+        );
     }
 }
 
@@ -147,7 +154,7 @@ fn status_416_restarts() {
         _ => tar.get(request),
     });
     assert!(Host::mirror(&server.url(), &[]).content().unwrap().0 == whole);
-    assert_eq!(ranges(&server), [None, rest("\"one\""), None]);
+    assert_eq!(ranges(&server), [None, remaining_range("\"one\""), None]);
 }
 
 #[test]
@@ -156,13 +163,13 @@ fn tar_that_changes_repeatedly_fails() {
         let etag = ["\"0\"", "\"1\"", "\"2\"", "\"3\"", "\"4\"", "\"5\""][before % 6];
         Object::new(SIZE, 1, etag).get(request).body(Body::Cut(CUT))
     });
-    let error = refused(&Host::mirror(&server.url(), &[]));
+    let error = fetch_error(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("changed 3 times"), "{error}");
     assert_eq!(server.tar_requests().len(), 5);
 }
 
 #[test]
-fn too_short_body_is_an_error() {
+fn body_shorter_than_content_length_is_an_error() {
     let server = serve(|_, _| {
         Reply::new(200, vec![0; 5000])
             .with("Content-Length", "9000")
@@ -170,7 +177,7 @@ fn too_short_body_is_an_error() {
     });
     let mut host = Host::mirror(&server.url(), &[]);
     host.options.retry.limit = RetryLimit::Time(Duration::from_millis(50));
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("ended after 5000 of 9000 bytes"), "{error}");
     assert!(host.names().is_empty());
 }
@@ -242,7 +249,7 @@ fn missing_response_head_times_out_and_is_retried() {
 }
 
 #[test]
-fn body_longer_than_announced_is_an_error() {
+fn body_longer_than_content_range_is_an_error() {
     let server = serve(|request, before| {
         let tar = Object::new(SIZE, 1, "\"one\"");
         if before == 0 {
@@ -253,6 +260,6 @@ fn body_longer_than_announced_is_an_error() {
             .with("ETag", "\"one\"")
             .body(Body::Chunked)
     });
-    let error = refused(&Host::mirror(&server.url(), &[]));
+    let error = fetch_error(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("more than the 3000000 bytes"), "{error}");
 }

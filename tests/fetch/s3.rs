@@ -11,12 +11,12 @@ use ecs_init::error::Kind;
 use ecs_init::fetch::s3_config;
 use ecs_init::sys::signal::Stop;
 
-use super::s3_fixture::{CONTENT, Fetcher, PATH, URL, error, good, scope};
+use super::s3_fixture::{CONTENT, Fetcher, PATH, URL, error, scope, valid_reply};
 use super::server::{Body, CLOSED_PORT, Reply, Server};
 
 #[test]
 fn s3_layer_is_between_image_and_user() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let fetcher = Fetcher::with_keys(&server.url());
     fetcher.write("var/lib/ecs/ecs.config", "ECS_CLUSTER=image\nY=image\n");
     // The temporary file of a killed process.
@@ -43,7 +43,7 @@ fn s3_layer_is_between_image_and_user() {
 
     // Dependencies do not log it either, at the level that is compiled into a release.
     for secret in ["a-secret-value", "the-secret-key", "the-session-token"] {
-        assert_eq!(super::logs::with(secret), [""; 0]);
+        assert_eq!(super::logs::containing(secret), [""; 0]);
     }
 
     assert_eq!(server.paths(), [PATH]);
@@ -90,7 +90,7 @@ fn stored_copy_does_not_affect_next_fetch() {
 
 #[test]
 fn stored_copy_of_other_url_is_not_used() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
     fetcher.set("AWS_ENDPOINT_URL_S3", CLOSED_PORT);
@@ -115,7 +115,7 @@ fn stored_copy_of_other_url_is_not_used() {
 
 #[test]
 fn stored_copy_is_used_if_s3_is_unreachable() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let mut fetcher = Fetcher::with_keys(CLOSED_PORT);
     let error = fetcher.fetch().unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
@@ -135,12 +135,12 @@ fn stored_copy_is_used_if_s3_is_unreachable() {
     }
     fetcher.set("AWS_ENDPOINT_URL_S3", CLOSED_PORT);
     assert!(!fetcher.fetch().unwrap());
-    assert!(!super::logs::with("using the stored copy").is_empty());
+    assert!(!super::logs::containing("using the stored copy").is_empty());
 }
 
 #[test]
 fn s3_error_ignores_stored_copy() {
-    let server = Server::http(good);
+    let server = Server::http(valid_reply);
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.fetch().unwrap();
     let large = "A=1\n".repeat(20_000);
@@ -211,7 +211,7 @@ fn bucket_in_other_region_is_requested_once() {
                     "x-amz-bucket-region",
                     ["xx-there-2", "xx-here-1"][before % 2],
                 ),
-                _ => good(request, before),
+                _ => valid_reply(request, before),
             }
         });
         let fetcher = Fetcher::with_keys(&server.url());
@@ -230,7 +230,7 @@ fn transient_s3_errors_are_retried() {
     let server = Server::http(|request, before| match before {
         0 => error(503, "SlowDown"),
         1 => Reply::new(200, CONTENT).body(Body::Cut(30)),
-        _ => good(request, before),
+        _ => valid_reply(request, before),
     });
     let mut fetcher = Fetcher::with_keys(&server.url());
     fetcher.set("ECS_INIT_RETRY_TIME", "60");

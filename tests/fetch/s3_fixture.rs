@@ -76,7 +76,7 @@ impl Fetcher {
     }
 }
 
-pub fn good(_: &Request, _: usize) -> Reply {
+pub fn valid_reply(_: &Request, _: usize) -> Reply {
     Reply::new(200, CONTENT)
 }
 

@@ -8,14 +8,14 @@ use ecs_init::types::TarSource;
 
 use super::object::Object;
 use super::server::{Body, Reply, Server};
-use super::{Host, logs, refused};
+use super::{Host, fetch_error, logs};
 
 fn tar() -> Object {
     Object::new(300_000, 1, "\"one\"")
 }
 
 /// Serves the tar and its signature.
-pub fn good() -> Server {
+pub fn valid_server() -> Server {
     Server::http(|request, _| {
         if request.is_tar() {
             tar().get(request)
@@ -26,13 +26,13 @@ pub fn good() -> Server {
 }
 
 /// Responds to everything with this status.
-fn bad(status: u16) -> Server {
+fn server_with_status(status: u16) -> Server {
     Server::http(move |_, _| Reply::new(status, "no"))
 }
 
 #[test]
 fn mirror_is_tried_first() {
-    let server = good();
+    let server = valid_server();
     let host = Host::mirror(&format!("{}/a/b/", server.url()), &[]);
     let mut search = host.search_in(|| panic!("the region is not needed"));
     let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
@@ -40,7 +40,7 @@ fn mirror_is_tried_first() {
     };
     let url = format!("{}/a/b/ecs-agent-latest.tar", server.url());
     assert_eq!(download.source(), &TarSource::Url(url));
-    let (content, signature) = super::both(&download);
+    let (content, signature) = super::read_tar_and_signature(&download);
     assert!(content == tar().content);
     assert_eq!(signature, b"signature");
     let agent = format!("ecs-init/{}", env!("CARGO_PKG_VERSION"));
@@ -55,7 +55,7 @@ fn mirror_is_tried_first() {
 #[test]
 fn sources_in_order() {
     for status in [403, 404, 400, 410, 501] {
-        let (mirror, s3) = (bad(status), bad(status));
+        let (mirror, s3) = (server_with_status(status), server_with_status(status));
         let host = Host::new(&[
             ("ECS_INIT_AGENT_TAR", "/absent.tar"),
             ("ECS_INIT_AGENT_VERSION", "v1.99.0"),
@@ -88,7 +88,7 @@ fn sources_in_order() {
 
 #[test]
 fn status_403_tries_next_source() {
-    let (mirror, s3) = (bad(403), good());
+    let (mirror, s3) = (server_with_status(403), valid_server());
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
     let mut search = host.search_in(|| Ok("xx-test-1".into()));
@@ -113,7 +113,7 @@ fn missing_signature_skips_source() {
         Reply::new(status, "x")
     });
     let host = Host::mirror(&server.url(), &[]);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("404"), "{error}");
     assert!(server.tar_requests().is_empty(), "the tar is not requested");
 }
@@ -121,7 +121,7 @@ fn missing_signature_skips_source() {
 #[test]
 fn oversized_signature_is_an_error() {
     let server = Server::http(|_, _| Reply::new(200, vec![b'x'; 70_000]));
-    let error = refused(&Host::mirror(&server.url(), &[]));
+    let error = fetch_error(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("larger than 65536 bytes"), "{error}");
 }
 
@@ -146,7 +146,7 @@ fn transient_statuses_are_retried() {
 
 #[test]
 fn retries_end_at_time_limit() {
-    let server = bad(503);
+    let server = server_with_status(503);
     let mut host = Host::mirror(&server.url(), &[]);
     let retried = host.retries(
         || server.requests().len(),
@@ -190,7 +190,7 @@ fn content_length_over_limit_is_an_error() {
         }
     });
     let host = Host::mirror(&server.url(), &[("ECS_INIT_DOWNLOAD_LIMIT", "100000")]);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("larger than 100000 bytes"), "{error}");
     assert!(error.contains("ECS_INIT_DOWNLOAD_LIMIT"), "{error}");
     assert_eq!(server.tar_requests().len(), 1);
@@ -208,7 +208,7 @@ fn chunked_body_over_limit_is_an_error() {
     });
     let limit = |limit: &str| Host::mirror(&server.url(), &[("ECS_INIT_DOWNLOAD_LIMIT", limit)]);
     let host = limit("299999");
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("larger than 299999 bytes"), "{error}");
     assert!(host.names().is_empty());
     assert!(limit("300000").content().unwrap().0 == tar().content);
@@ -223,14 +223,14 @@ fn content_encoding_is_an_error() {
             Reply::new(200, "signature")
         }
     });
-    let error = refused(&Host::mirror(&server.url(), &[]));
+    let error = fetch_error(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("encoded the file (gzip)"), "{error}");
     assert_eq!(server.tar_requests().len(), 1);
 }
 
 #[test]
 fn redirects_are_limited() {
-    let target = good();
+    let target = valid_server();
     let to = target.url();
     let server = Server::http(move |request, _| {
         Reply::new(302, "moved").with("Location", format!("{to}/x{}?sig=verbot", request.path))
@@ -241,11 +241,11 @@ fn redirects_are_limited() {
     let first = target.paths().remove(0);
     assert_eq!(first, "/x/ecs-agent-latest.tar.asc?sig=verbot");
     // A query may grant access. (The logger drops ureq's own lines.)
-    let lines = logs::with("verbot");
+    let lines = logs::containing("verbot");
     assert!(!lines.iter().any(|l| l.contains(" ecs_init")), "{lines:?}");
 
     let cycle = Server::http(|request, _| Reply::new(307, "").with("Location", &request.path));
-    let error = refused(&Host::mirror(&cycle.url(), &[]));
+    let error = fetch_error(&Host::mirror(&cycle.url(), &[]));
     assert!(error.contains("redirected more than 5 times"), "{error}");
     assert_eq!(cycle.requests().len(), 6);
 }
@@ -271,7 +271,7 @@ fn configured_file_is_used_first() {
 
 #[test]
 fn signature_of_cached_version_only() {
-    let (mirror, s3) = (bad(404), good());
+    let (mirror, s3) = (server_with_status(404), valid_server());
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
     let search = host.search_in(|| Ok("xx-test-1".into()));

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::object::Object;
 use super::server::{Reply, Request, Server};
-use super::{Host, logs, refused};
+use super::{Host, fetch_error, logs};
 
 /// A certificate authority and a server certificate, made by openssl(1).
 pub struct Authority {
@@ -84,7 +84,7 @@ fn tar() -> Object {
     Object::new(500_000, 7, "\"one\"")
 }
 
-pub fn good(request: &Request, _: usize) -> Reply {
+pub fn valid_reply(request: &Request, _: usize) -> Reply {
     if request.is_tar() {
         tar().get(request)
     } else {
@@ -94,12 +94,12 @@ pub fn good(request: &Request, _: usize) -> Reply {
 
 #[test]
 fn unknown_authority_is_not_retried() {
-    let server = Server::https(Arc::clone(&Authority::get().server), good);
-    let error = refused(&Host::mirror(&server.url(), &[]));
+    let server = Server::https(Arc::clone(&Authority::get().server), valid_reply);
+    let error = fetch_error(&Host::mirror(&server.url(), &[]));
     assert!(error.contains("UnknownIssuer"), "{error}");
     assert!(error.contains("AWS_CA_BUNDLE"), "{error}");
     assert!(server.requests().is_empty(), "no request is sent");
-    let logged = logs::with(&server.url());
+    let logged = logs::containing(&server.url());
     assert_eq!(logged.iter().filter(|l| l.starts_with("ERROR")).count(), 1);
     assert!(
         !logged.iter().any(|l| l.contains("retrying in")),
@@ -109,7 +109,7 @@ fn unknown_authority_is_not_retried() {
 
 #[test]
 fn ca_bundle_is_trusted() {
-    let server = Server::https(Arc::clone(&Authority::get().server), good);
+    let server = Server::https(Arc::clone(&Authority::get().server), valid_reply);
     for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let host = Authority::get().host(&server.url(), &[(name, "/ca.pem")]);
         assert!(host.content().unwrap().0 == tar().content);
@@ -119,43 +119,43 @@ fn ca_bundle_is_trusted() {
 #[test]
 fn certificate_for_other_name_is_rejected() {
     let authority = Authority::new("subjectAltName=DNS:other.test");
-    let server = Server::https(Arc::clone(&authority.server), good);
+    let server = Server::https(Arc::clone(&authority.server), valid_reply);
     let host = authority.host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("TLS"), "{error}");
     assert!(server.requests().is_empty());
 }
 
 #[test]
 fn missing_bundle_ends_search() {
-    let server = Server::https(Arc::clone(&Authority::get().server), good);
+    let server = Server::https(Arc::clone(&Authority::get().server), valid_reply);
     let host = Host::mirror(&server.url(), &[("AWS_CA_BUNDLE", "/absent/bundle.pem")]);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("/absent/bundle.pem"), "{error}");
     assert!(error.contains("environment"), "{error}");
 }
 
 #[test]
 fn redirect_to_http_is_refused() {
-    let plain = Server::http(good);
+    let plain = Server::http(valid_reply);
     let to = plain.url();
     let server = Server::https(Arc::clone(&Authority::get().server), move |request, _| {
         Reply::new(302, "").with("Location", format!("{to}{}", request.path))
     });
     let host = Authority::get().host(&server.url(), &[("AWS_CA_BUNDLE", "/ca.pem")]);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("redirected from https to http"), "{error}");
     assert!(plain.requests().is_empty());
 }
 
 #[test]
 fn plain_http_on_tls_port_is_an_error() {
-    let plain = Server::http(good);
+    let plain = Server::http(valid_reply);
     let url = plain.url().replace("http:", "https:");
     let mut host = Host::mirror(&url, &[]);
     host.options.retry.limit = RetryLimit::Time(std::time::Duration::ZERO);
     // The server waits for a line that never ends in the client's hello, or closes.
     host.options.timeouts.connect = std::time::Duration::from_secs(2);
-    let error = refused(&host);
+    let error = fetch_error(&host);
     assert!(error.contains("the mirror"), "{error}");
 }

@@ -40,7 +40,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn copies_by_the_reference_are_removed() {
+    fn duplicate_rules_of_the_reference_are_removed() {
         restore(DOCKERD);
         sh(REFERENCE);
         sh(REFERENCE);
@@ -62,7 +62,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn thousands_of_rules() {
+    fn apply_with_thousands_of_rules() {
         use std::fmt::Write;
 
         let mut rules = String::from("*filter\n");
@@ -81,7 +81,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn switch_and_bridge_change_only_rules_of_this_program() {
+    fn changed_switch_or_bridge_changes_only_rules_of_this_program() {
         sh("iptables -A INPUT -i docker0 -p tcp --dport 22 -j ACCEPT");
         apply();
         let config = NetworkConfig {
@@ -127,7 +127,7 @@ in_namespace! {
 }
 
 /// Changes the ruleset, and so its generation ID.
-fn interfere() {
+fn change_ruleset() {
     sh("iptables -A FORWARD -j ACCEPT; iptables -D FORWARD -j ACCEPT");
 }
 
@@ -137,7 +137,7 @@ in_namespace! {
         let update = kernel::update(|now| {
             reads.set(reads.get() + 1);
             if reads.get() < 4 {
-                interfere();
+                change_ruleset();
             }
             desired_state(&DEFAULTS).steps(now)
         });
@@ -148,9 +148,9 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn endless_changes_by_another_program_end_in_an_error() {
+    fn repeated_changes_by_another_program_are_a_transient_error() {
         let error = kernel::update(|now| {
-            interfere();
+            change_ruleset();
             desired_state(&DEFAULTS).steps(now)
         });
         assert_eq!(error.expect_err("an error").kind(), Kind::Transient);

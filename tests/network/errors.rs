@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 use crate::DEFAULTS;
-use crate::namespace::{in_namespace, only, sh};
+use crate::namespace::{in_namespace, sh, single_test_arguments};
 use crate::oracle::ruleset_with_handles;
 use ecs_init::error::{Error, Kind};
 use ecs_init::network;
@@ -92,7 +92,7 @@ in_namespace! {
         let output = Command::new("setpriv")
             .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
             .arg(std::env::current_exe().expect("the test program"))
-            .args(only("errors::missing_cap_net_admin_is_named"))
+            .args(single_test_arguments("errors::missing_cap_net_admin_is_named"))
             .env(UNPRIVILEGED, "1")
             .output()
             .expect("run setpriv (util-linux)");

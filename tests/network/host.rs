@@ -58,7 +58,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn route_is_removed_even_if_a_default_route_exists_by_then() {
+    fn route_is_removed_after_a_default_route_appeared() {
         apply();
         uplink();
         sh("ip route add default via 192.0.2.1");

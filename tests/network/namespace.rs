@@ -43,7 +43,7 @@ pub fn run(path: &str, body: fn()) {
     let output = Command::new("unshare")
         .args(["--net", "sh", "-ec", "ip link set lo up; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().expect("the test program"))
-        .args(only(name))
+        .args(single_test_arguments(name))
         .env(OUTSIDE, here)
         .output()
         .expect("run unshare (util-linux)");
@@ -56,7 +56,7 @@ pub fn run(path: &str, body: fn()) {
 }
 
 /// The arguments of a test program that run only this test, with its output.
-pub fn only(name: &str) -> [&str; 4] {
+pub fn single_test_arguments(name: &str) -> [&str; 4] {
     [name, "--exact", "--nocapture", "--test-threads=1"]
 }
 

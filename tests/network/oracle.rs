@@ -79,7 +79,7 @@ fn strip_handles(text: &str) -> String {
 }
 
 /// What iptables 1.8.9 wrote, with each comparison of the TCP destination port replaced by the
-/// match that this program writes, and the number of replacements. There is no other difference.
+/// match that this program writes, and the number of replacements. The rest is equal.
 pub fn with_match_tcp(expressions: &str) -> (String, usize) {
     const LOAD: &str = "  [ payload load 2b @ transport header + 2 => reg 1 ]";
     const MATCH: &str = "  [ match name tcp rev 0 ]\n";

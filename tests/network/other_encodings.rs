@@ -109,7 +109,7 @@ fn old_nat_range() -> Vec<u8> {
 }
 
 in_namespace! {
-    fn rules_in_other_encodings_are_recognised_as_copies() {
+    fn rules_in_other_encodings_are_recognised_as_duplicates() {
         apply();
         let written = saved();
         write("filter", "INPUT", 6, |list| {

@@ -61,7 +61,7 @@ fn exit_0_reported_by_dockerd_in_shutdown_restarts() {
 }
 
 #[test]
-fn connection_lost_during_upgrade_is_not_a_failed_upgrade() {
+fn connection_lost_during_update_is_not_a_failed_update() {
     let script = |call: &str, n| match (call, n) {
         ("wait", 0..3) => exited(42),
         _ => default_reply(call),

@@ -39,20 +39,20 @@ fn exit_2_shows_container_log() {
 }
 
 #[test]
-fn upgrade_is_immediate_and_backs_off_if_it_repeats_or_fails() {
+fn update_is_immediate_and_backs_off_if_it_repeats_or_fails() {
     let script = |call: &str, n| match (call, n) {
         ("wait", 0 | 1 | 3) => exited(42),
         ("wait", 2) => exited(1),
         _ => default_reply(call),
     };
-    // Immediate; soon after an upgrade: 0.5 s; another exit: 1 s; not loaded: 2 s.
+    // Immediate; soon after an update: 0.5 s; another exit: 1 s; not loaded: 2 s.
     let s = story(script, |n| n != 2);
     assert_loads(&s, &[Requested; 3]);
     assert_slept(&s, &[0.5, 1.0, 2.0]);
 }
 
 #[test]
-fn two_failed_upgrades_load_the_cached_image() {
+fn two_failed_updates_load_the_cached_image() {
     let script = |call: &str, n| match (call, n) {
         ("wait", 0..3) => exited(42),
         _ => default_reply(call),
@@ -60,7 +60,7 @@ fn two_failed_upgrades_load_the_cached_image() {
     let s = story(script, |_| true);
     assert_loads(&s, &[Requested, Requested, Cached]);
     assert_slept(&s, &[0.5, 1.0]);
-    // Neither the upgrades nor the cached image can be loaded: the loop continues.
+    // Neither the updates nor the cached image can be loaded: the loop continues.
     let script = |call: &str, n| match (call, n) {
         ("wait", 0..2) => exited(42),
         _ => default_reply(call),

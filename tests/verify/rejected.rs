@@ -180,7 +180,7 @@ fn weak_digest() {
 }
 
 #[test]
-fn error_of_signature_that_got_furthest() {
+fn most_specific_error_of_several_signatures_is_returned() {
     let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(15));
     let by_unknown = Sign::by(&unknown).over(&tar);
     let by_other_content = Sign::by(&trusted).over(b"something else");
