@@ -1,6 +1,6 @@
 //! Parsers of values: text to a typed value.
 //!
-//! Errors have [`Kind::InvalidInput`] and say what the text is not. They never contain the text: a
+//! Errors have [`InvalidInput`](crate::error::Kind::InvalidInput) and say what the text is not. They never contain the text: a
 //! secret may be in the wrong variable. The caller adds variable and place.
 
 use std::collections::BTreeMap;

@@ -36,7 +36,7 @@ const HUB: &str = "index.docker.io";
 /// credential helper, which ecs-init does not run.
 ///
 /// # Errors
-/// [`Kind::InvalidInput`]; the message has nothing of the file's content.
+/// [`InvalidInput`](crate::error::Kind::InvalidInput); the message has nothing of the file's content.
 pub(crate) fn find(text: &[u8], host: &str) -> Result<Credentials> {
     let host = if host == "docker.io" { HUB } else { host };
     let file = parse(text)?;

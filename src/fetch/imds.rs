@@ -68,7 +68,7 @@ pub fn region(config: &Config, stop: &Stop) -> Result<String> {
 /// attempts of up to 4 s each. The caller checks whether IMDS is disabled.
 ///
 /// # Errors
-/// IMDS did not return the item; [`Kind::Unavailable`] if the instance does not have it.
+/// IMDS did not return the item; [`Unavailable`](crate::error::Kind::Unavailable) if the instance does not have it.
 pub fn get(config: &Config, item: &str, attempts: u32, stop: &Stop) -> Result<String> {
     let policy = RetryPolicy {
         first_pause: Duration::from_millis(250),

@@ -28,7 +28,7 @@ impl PullRequest {
     /// The request for `ECS_INIT_AGENT_IMAGE`.
     ///
     /// # Errors
-    /// [`Kind::InvalidInput`] if it is not an image reference, [`Kind::Untrusted`] if it has no
+    /// [`InvalidInput`](crate::error::Kind::InvalidInput) if it is not an image reference, [`Kind::Untrusted`] if it has no
     /// digest and the configuration requires one.
     pub(crate) fn from_config(config: &Config) -> Result<PullRequest> {
         let image = &config.source.image;

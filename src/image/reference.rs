@@ -74,7 +74,7 @@ impl FromStr for Reference {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::InvalidInput`].
+    /// [`InvalidInput`](crate::error::Kind::InvalidInput).
     fn from_str(text: &str) -> Result<Self> {
         let invalid = |why: &str| {
             let context = format!("not an image reference: {text:?} {why}");

@@ -16,7 +16,7 @@ impl Interface {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`Kind::InvalidInput`].
+    /// [`InvalidInput`](crate::error::Kind::InvalidInput).
     pub fn new(name: &str) -> Result<Interface> {
         let forbidden = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
         let why = if name.is_empty() || name.len() > MAX_LENGTH {

@@ -36,7 +36,7 @@ impl FromStr for AgentVersion {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::InvalidInput`].
+    /// [`InvalidInput`](crate::error::Kind::InvalidInput).
     fn from_str(text: &str) -> Result<Self> {
         if text == "latest" {
             return Ok(AgentVersion::Latest);

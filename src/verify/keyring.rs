@@ -54,7 +54,7 @@ impl Keyring {
     /// and can add a revocation or a subkey.
     ///
     /// # Errors
-    /// [`Kind::Io`] if the file cannot be read, [`Kind::InvalidInput`] if it is not a keyring or
+    /// [`Kind::Io`] if the file cannot be read, [`InvalidInput`](crate::error::Kind::InvalidInput) if it is not a keyring or
     /// has a secret key.
     pub fn load(additional: Option<&Path>) -> Result<Keyring> {
         Keyring::with_pinned(AMAZON, AMAZON_FINGERPRINT, additional)

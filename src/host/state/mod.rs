@@ -23,7 +23,7 @@ const ID_LIMIT: usize = 64;
 /// The instance ID in the state in `directory`; `None` without a state, or without an ID in it.
 ///
 /// # Errors
-/// [`Kind::Io`] if a file cannot be read, [`Kind::InvalidInput`] if it is damaged.
+/// [`Kind::Io`] if a file cannot be read, [`InvalidInput`](crate::error::Kind::InvalidInput) if it is damaged.
 pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     for (name, read) in [
         (
