@@ -36,7 +36,7 @@ impl ExitCode {
     }
 }
 
-/// What kind of failure an [`Error`] is. Callers decide by it; messages are for people.
+/// What kind of failure an [`Error`] is. Code branches on the kind and never on the message.
 ///
 /// Retries repeat an operation after [`Kind::Transient`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -206,8 +206,7 @@ fn is_interrupt(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// The kind of a foreign error: an [`Error`] keeps its own, anything else is a failure of this
-/// host.
+/// The kind of any error: that of the first [`Error`] in its chain, otherwise [`Kind::Io`].
 fn kind_of(error: &(dyn StdError + 'static)) -> Kind {
     if is_interrupt(error) {
         return Kind::Interrupted;

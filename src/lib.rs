@@ -3,7 +3,7 @@
 //! configuration, runs one command and turns its result into an exit code; everything else is in
 //! this library.
 //!
-//! ## How a value travels
+//! ## Data flow
 //!
 //! ```text
 //! Config ─▶ UnverifiedTar ─▶ Verified ─▶ loaded image ─▶ firewall rules ─▶ container ─▶ Outcome
@@ -11,19 +11,17 @@
 //! ```
 //!
 //! Each of these is a type that only the previous step can create: code that loads an unverified
-//! tar does not compile. An agent from a registry skips the first steps: dockerd pulls the image,
-//! and its digest takes the place of the signature. [`command`] passes the values on, so each
-//! command's file reads from top to bottom as what the program does. [`bake`] runs the steps up to
-//! `Verified` on a build machine and writes the result into an image's root tree.
+//! tar does not compile. With a registry as the source, dockerd pulls the image, and its digest
+//! replaces the signature. The files in [`command`] call these steps in order. [`bake`] runs the
+//! steps up to `Verified` on a build machine and writes the result into an image's root tree.
 //!
-//! Decisions are pure functions from data to data, tested without root, Docker or a clock. Effects
-//! are in few places and are tested against the real kernel and a real dockerd.
+//! Decisions are pure functions, tested without root, Docker or a clock. The few modules with
+//! effects are tested against the real kernel and a real dockerd.
 //!
 //! ## Layers
 //!
-//! One line for each layer, the highest first. A module uses modules of lower layers, or of its own
-//! layer if no cycle results; never of a higher one. `make modules` checks this block against the
-//! code.
+//! One line for each layer, the highest first. A module may use modules of lower layers, and of
+//! its own layer without forming a cycle. `make modules` checks the code against this block.
 //!
 //! ```layers
 //! cli
@@ -43,22 +41,22 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`cli`] | arguments to a command; help texts |
+//! | [`cli`] | parses arguments into a command; help texts |
 //! | [`command`] | one file for each command: the order of its steps |
-//! | [`bake`] | changes to an image's root tree, all or none; the service for each init; `bake --check` |
-//! | [`startup`] | before the first step: the final configuration, the check for another instance's state |
+//! | [`bake`] | changes an image's root tree atomically; a service for each init; `bake --check` |
+//! | [`startup`] | waits for the final configuration; detects the state of another instance |
 //! | [`supervise`] | the loop around the agent's container, the restart policy, the lock |
 //! | [`agent_image`] | the agent's image in Docker, from a tar or from a registry |
-//! | [`agent`] | configuration and host to the container to create |
+//! | [`agent`] | decides the agent's container from the configuration and the host |
 //! | [`cache`] | `/var/cache/ecs`: the verified tar, its signature, its state |
-//! | [`image`] | the check of an image archive, the loading of a verified one, images from a registry |
+//! | [`image`] | checks and loads an image archive; finds and tags a pulled image |
 //! | [`fetch`] | downloads with resume, the instance metadata service, the configuration from S3 |
-//! | [`verify`] | OpenPGP: a tar and its signature to [`verify::Verified`] |
+//! | [`verify`] | verifies the OpenPGP signature of a tar; returns [`verify::Verified`] |
 //! | [`docker`] | a client of the Docker Engine |
 //! | [`network`] | firewall rules, kernel settings and the route: apply, restore, undo |
 //! | [`host`] | the properties of the host; directories, GPUs, AppArmor |
-//! | [`http`] | an HTTP client whose waits end on SIGTERM and SIGINT; proxies, TLS |
-//! | [`config`] | files and environment to one immutable [`config::Config`]; the table of variables |
+//! | [`http`] | an HTTP client that SIGTERM and SIGINT interrupt; proxies, TLS |
+//! | [`config`] | reads files and environment into [`config::Config`]; the table of variables |
 //! | [`types`] | validated values that several modules share |
 //! | [`fs`] | temporary files, atomic writes, SHA-256, INI |
 //! | [`retry`] | the one retry policy |

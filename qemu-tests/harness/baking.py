@@ -16,7 +16,7 @@ from .world import VERSION, Artifacts
 #: The cluster in a baked tree's configuration.
 CLUSTER = "baked"
 
-#: Debian's names of architectures, which bake accepts like the kernel's.
+#: Debian's names of architectures; bake accepts these and the kernel's.
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 TIMEOUT = 120
@@ -130,5 +130,5 @@ class Boot:
 
 
 def boots() -> list[Boot]:
-    """Every init baked; the packages, which carry systemd's unit, where that is the init."""
+    """A baked tree for every init, and a tree for each package, which contain a systemd unit."""
     return [*map(Boot, rootfs.inits.INITS), Boot("systemd", "deb"), Boot("systemd", "rpm")]

@@ -31,7 +31,7 @@ const ALWAYS: [(&str, &str); 11] = [
 pub(super) const VOLUME_PLUGIN: &str = "/run/docker/plugins/amazon-ecs-volume-plugin.sock";
 
 /// `KEY=VALUE` lines, sorted by key.
-pub(super) fn environment(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<String> {
+pub(super) fn environment(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Vec<String> {
     let mut all: BTreeMap<String, String> = ALWAYS
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -47,7 +47,7 @@ pub(super) fn environment(config: &Config, host: &Host, notes: &mut Vec<String>)
     if let Some(store) = host.cert_store {
         set("SSL_CERT_DIR", store.certificates());
     }
-    for (key, value) in capabilities(config, host, notes) {
+    for (key, value) in capabilities(config, host, warnings) {
         set(key, value);
     }
     for (key, value) in &config.agent.environment {
@@ -60,7 +60,8 @@ pub(super) fn environment(config: &Config, host: &Host, notes: &mut Vec<String>)
     if config.agent.gpu && !host.gpu {
         // With the variable, an agent without GPUs does not start.
         all.remove("ECS_ENABLE_GPU_SUPPORT");
-        notes.push("no NVIDIA GPU found: the agent runs without ECS_ENABLE_GPU_SUPPORT".to_owned());
+        warnings
+            .push("no NVIDIA GPU found: the agent runs without ECS_ENABLE_GPU_SUPPORT".to_owned());
     }
     all.into_iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -71,12 +72,12 @@ pub(super) fn environment(config: &Config, host: &Host, notes: &mut Vec<String>)
 fn capabilities(
     config: &Config,
     host: &Host,
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Vec<(&'static str, &'static str)> {
     let is_set = |key: &str| config.agent.environment.contains_key(key);
     let mut note = |key: &str, why: &str| {
         if !is_set(key) {
-            notes.push(why.to_owned());
+            warnings.push(why.to_owned());
         }
     };
     let mut capabilities = Vec::new();

@@ -20,7 +20,7 @@ pub struct Plan {
     /// The container.
     pub container: ContainerSpec,
     /// Warnings: what is missing on the host, and what the agent cannot do without it.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Plans the agent's container. `host` must have been read with [`paths`].
@@ -29,11 +29,11 @@ pub struct Plan {
 /// [`Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the configuration
 /// allows no other.
 pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
-    let mut notes = Vec::new();
-    let mounts = mounts::mounts(config, host, &mut notes);
+    let mut warnings = Vec::new();
+    let mounts = mounts::mounts(config, host, &mut warnings);
     let (binds, mounts) = relabeled(config, mounts);
-    let mut security_opt: Vec<_> = apparmor(config, host, &mut notes)?.into_iter().collect();
-    security_opt.extend(selinux(config, host, &mut notes));
+    let mut security_opt: Vec<_> = apparmor(config, host, &mut warnings)?.into_iter().collect();
+    security_opt.extend(selinux(config, host, &mut warnings));
     let host_config = HostConfig {
         binds,
         mounts,
@@ -55,23 +55,26 @@ pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     };
     let container = ContainerSpec {
         image: crate::image::IMAGE.to_owned(),
-        env: environment::environment(config, host, &mut notes),
+        env: environment::environment(config, host, &mut warnings),
         labels: config.agent.labels.clone(),
         host_config,
         ..ContainerSpec::default()
     };
-    Ok(Plan { container, notes })
+    Ok(Plan {
+        container,
+        warnings,
+    })
 }
 
-/// The AppArmor profile, if it is loaded. A container with one that is not loaded does not start;
-/// without a profile it would get another than configured.
-fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Option<String>> {
+/// The option for the AppArmor profile, if the profile is loaded: Docker does not start a container
+/// with a profile that is not loaded, and uses its own profile for a container without the option.
+fn apparmor(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Result<Option<String>> {
     let profile = &config.agent.apparmor_profile;
     match &host.apparmor {
         None => Ok(None),
         Some(apparmor) if apparmor.has(profile) => Ok(Some(format!("apparmor:{profile}"))),
         Some(_) if config.agent.apparmor_fallback => {
-            notes.push(format!(
+            warnings.push(format!(
                 "the agent runs with Docker's AppArmor profile: {profile} is not loaded"
             ));
             Ok(None)
@@ -80,15 +83,15 @@ fn apparmor(config: &Config, host: &Host, notes: &mut Vec<String>) -> Result<Opt
     }
 }
 
-/// The SELinux label option. Without one, an enforcing SELinux denies the agent access to Docker's
-/// socket, and the agent's error does not mention SELinux.
-fn selinux(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<String> {
+/// The SELinux label option. Warns if SELinux will deny the agent access to Docker's socket: the
+/// agent's own error does not mention SELinux.
+fn selinux(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Option<String> {
     let agent = &config.agent;
     if agent.selinux == Some(Selinux::Disable) {
         return Some("label=disable".to_owned());
     }
     if host.selinux_enforcing && !agent.privileged {
-        notes.push(
+        warnings.push(
             "SELinux is enforcing and denies the agent access to Docker's socket: set \
              ECS_AGENT_RUN_PRIVILEGED=true or ECS_INIT_SELINUX=disable"
                 .to_owned(),
@@ -97,7 +100,8 @@ fn selinux(config: &Config, host: &Host, notes: &mut Vec<String>) -> Option<Stri
     None
 }
 
-/// With `ECS_INIT_SELINUX=relabel`, logs and data as binds: only those have the option `:Z`.
+/// With `ECS_INIT_SELINUX=relabel`, moves the mounts of logs and data to `Binds`, which have the
+/// option `:Z`; `Mounts` have no such option.
 fn relabeled(config: &Config, mounts: Vec<Mount>) -> (Vec<String>, Vec<Mount>) {
     if config.agent.selinux != Some(Selinux::Relabel) {
         return (Vec::new(), mounts);

@@ -1,5 +1,5 @@
-//! The mounts of the agent's container. A missing source is left out, with a note; Docker's `Binds`
-//! would create it.
+//! The mounts of the agent's container. A mount whose source does not exist is omitted, with a
+//! warning; Docker's `Binds` would create the source as an empty directory.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +8,25 @@ use crate::docker::spec::Mount;
 use crate::host::gpu::DIRECTORY as GPU;
 use crate::host::{CertStore, EBS_DIRECTORY, EXEC_CONFIG, Host, ROTATING_CREDENTIALS};
 
-/// What a missing source means.
+/// What to do if the source of a mount does not exist.
 #[derive(Debug, Clone, Copy)]
-enum Missing {
-    /// Nothing: few hosts have it.
-    Usual,
-    /// The agent runs without this.
+enum IfMissing {
+    /// Nothing: many hosts do not have it.
+    Ignore,
+    /// Warn that the agent runs without this feature.
     Without(&'static str),
 }
 
-use Missing::{Usual, Without};
+use IfMissing::{Ignore, Without};
 
 struct Row {
     source: &'static str,
     target: &'static str,
     read_only: bool,
-    missing: Missing,
+    missing: IfMissing,
 }
 
-const fn rw(source: &'static str, target: &'static str, missing: Missing) -> Row {
+const fn rw(source: &'static str, target: &'static str, missing: IfMissing) -> Row {
     Row {
         source,
         target,
@@ -35,7 +35,7 @@ const fn rw(source: &'static str, target: &'static str, missing: Missing) -> Row
     }
 }
 
-const fn ro(source: &'static str, target: &'static str, missing: Missing) -> Row {
+const fn ro(source: &'static str, target: &'static str, missing: IfMissing) -> Row {
     Row {
         source,
         target,
@@ -65,17 +65,17 @@ const ROWS: [Row; 24] = [
         Without("state of its helpers"),
     ),
     rw("/var/log/ecs/exec", "/log/exec", Without("ECS Exec logs")),
-    ro("/run/docker/plugins", "/run/docker/plugins", Usual),
-    ro("/etc/docker/plugins", "/etc/docker/plugins", Usual),
-    ro("/usr/lib/docker/plugins", "/usr/lib/docker/plugins", Usual),
+    ro("/run/docker/plugins", "/run/docker/plugins", Ignore),
+    ro("/etc/docker/plugins", "/etc/docker/plugins", Ignore),
+    ro("/usr/lib/docker/plugins", "/usr/lib/docker/plugins", Ignore),
     ro("/proc", "/host/proc", Without("awsvpc task networking")),
     // The host's iptables with its libraries, which the agent runs for awsvpc tasks.
     ro("/usr/lib", "/usr/lib", Without("the host's iptables")),
     ro("/lib", "/lib", Without("the host's iptables")),
-    ro("/usr/lib64", "/usr/lib64", Usual),
-    ro("/lib64", "/lib64", Usual),
+    ro("/usr/lib64", "/usr/lib64", Ignore),
+    ro("/lib64", "/lib64", Ignore),
     ro("/sbin", "/host/sbin", Without("the host's iptables")),
-    ro("/etc/alternatives", "/etc/alternatives", Usual),
+    ro("/etc/alternatives", "/etc/alternatives", Ignore),
     ro("/usr/sbin", "/usr/sbin", Without("the host's iptables")),
     rw(
         "/usr/bin/lsblk",
@@ -88,9 +88,13 @@ const ROWS: [Row; 24] = [
         Without("fault injection"),
     ),
     ro("/var/lib/ecs/deps", "/managed-agents", Without("ECS Exec")),
-    rw(EXEC_CONFIG, "/managed-agents/execute-command/config", Usual),
-    rw("/sbin/modinfo", "/sbin/modinfo", Usual),
-    rw("/usr/sbin/modinfo", "/usr/sbin/modinfo", Usual),
+    rw(
+        EXEC_CONFIG,
+        "/managed-agents/execute-command/config",
+        Ignore,
+    ),
+    rw("/sbin/modinfo", "/sbin/modinfo", Ignore),
+    rw("/usr/sbin/modinfo", "/usr/sbin/modinfo", Ignore),
 ];
 
 const CLOUD_INIT_RESULT: &str = "/var/lib/cloud/data/result.json";
@@ -100,7 +104,7 @@ const RUN: &str = "/var/run";
 const SYSTEMD: &str = "/run/systemd";
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
-/// The paths that [`super::plan`] needs to know about, for [`Host::read`].
+/// The paths whose existence [`super::plan`] depends on, for [`Host::read`].
 pub fn paths(config: &Config) -> Vec<PathBuf> {
     let fixed = [
         CLOUD_INIT_RESULT,
@@ -124,15 +128,15 @@ pub fn paths(config: &Config) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The mounts. Adds a note for each missing source that matters.
-pub(super) fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> Vec<Mount> {
+/// The mounts. Adds a warning for each missing source of a feature.
+pub(super) fn mounts(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Vec<Mount> {
     let mut mounts = Vec::new();
-    let mut add = |source: &Path, target: &Path, read_only: bool, missing: Missing| {
+    let mut add = |source: &Path, target: &Path, read_only: bool, missing: IfMissing| {
         if host.has(source) {
             let mount = Mount::bind(source.to_string_lossy(), target.to_string_lossy());
             mounts.push(if read_only { mount.read_only() } else { mount });
         } else if let Without(what) = missing {
-            notes.push(format!(
+            warnings.push(format!(
                 "{} does not exist: the agent runs without {what}",
                 source.display()
             ));
@@ -153,7 +157,7 @@ pub(super) fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> V
     }
     if let Some(store) = host.cert_store {
         let directory = Path::new(store.directory());
-        add(directory, directory, true, Usual);
+        add(directory, directory, true, Ignore);
     }
     if config.external {
         let missing = Without("the rotating credentials of an external instance");
@@ -165,7 +169,7 @@ pub(super) fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> V
         );
     } else {
         let result = Path::new(CLOUD_INIT_RESULT);
-        add(result, result, true, Usual);
+        add(result, result, true, Ignore);
     }
     if config.agent.gpu && host.gpu {
         add(GPU.as_ref(), GPU.as_ref(), false, Without("GPUs"));
@@ -178,7 +182,7 @@ pub(super) fn mounts(config: &Config, host: &Host, notes: &mut Vec<String>) -> V
 }
 
 /// Mounts Docker's socket.
-fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, Missing)) {
+fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, IfMissing)) {
     let missing = Without("Docker");
     if config.docker_socket.as_path() == Path::new(DOCKER_SOCKET) {
         add(RUN.as_ref(), RUN.as_ref(), false, missing);
@@ -191,5 +195,5 @@ fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, Missi
         .unwrap_or(DOCKER_SOCKET.as_ref());
     add(&config.docker_socket, target, false, missing);
     // Part of /var/run, which is not mounted here.
-    add(SYSTEMD.as_ref(), SYSTEMD.as_ref(), false, Usual);
+    add(SYSTEMD.as_ref(), SYSTEMD.as_ref(), false, Ignore);
 }

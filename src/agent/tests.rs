@@ -58,7 +58,7 @@ fn has(plan: &Plan, line: &str) -> bool {
 }
 
 fn noted(plan: &Plan, word: &str) -> bool {
-    plan.notes.iter().any(|note| note.contains(word))
+    plan.warnings.iter().any(|note| note.contains(word))
 }
 
 fn write(dir: &TempDir, path: &str, text: &str) {
@@ -135,11 +135,11 @@ fn missing_capability_is_not_registered_unless_configured() {
     assert!(has(&plan, "ECS_EBSTA_SUPPORTED=false"));
     assert!(has(&plan, "ECS_ENABLE_TASK_CPU_MEM_LIMIT=false"));
     assert!(!plan.container.env.iter().any(|l| l.contains("efsAuth")));
-    let notes = ["efsAuth", "/mnt/ecs/ebs", "cgroup v2"];
+    let warnings = ["efsAuth", "/mnt/ecs/ebs", "cgroup v2"];
     assert!(
-        notes.iter().all(|word| noted(&plan, word)),
+        warnings.iter().all(|word| noted(&plan, word)),
         "{:?}",
-        plan.notes
+        plan.warnings
     );
 
     let user = [
@@ -158,9 +158,9 @@ fn missing_capability_is_not_registered_unless_configured() {
             plan.container.env
         );
         assert!(
-            !notes.iter().any(|word| noted(&plan, word)),
+            !warnings.iter().any(|word| noted(&plan, word)),
             "{:?}",
-            plan.notes
+            plan.warnings
         );
     }
 }

@@ -51,8 +51,9 @@ pub fn source<'a>(config: &'a Config, stop: &'a Stop) -> Result<Box<dyn ImageSou
     })
 }
 
-/// Removes the image that had the agent's name before, unless it is the same, has another name or
-/// a container uses it. The supervisor removes it when it replaces that container.
+/// Removes the image that had the agent's name before. Keeps it if it is the loaded one, if it has
+/// another name, or if a container uses it; the supervisor removes it after replacing the
+/// container.
 fn remove_old(docker: &Docker, before: Option<ImageInfo>, loaded: &Loaded) -> Result<()> {
     if let Some(old) = before.filter(|old| old.id != loaded.id()) {
         match docker.remove_dangling_image(&old.id) {

@@ -29,9 +29,9 @@ pub(super) struct RegistryImageSource<'a> {
 }
 
 impl ImageSource for RegistryImageSource<'_> {
-    /// Pulls only if Docker does not have the image. With a digest, that image runs. With a tag,
-    /// an update that the agent made of itself is kept, but not an image of a tar or of another
-    /// reference.
+    /// Pulls only if Docker does not have the image. If the reference has a digest, the current
+    /// image must have that digest. If it has a tag, the current image may also be an update that
+    /// the agent installed; an image from a tar or from another reference is replaced.
     fn ensure(&self, docker: &Docker) -> Result<()> {
         let current = docker.image(IMAGE)?;
         let is_ready = match &current {
@@ -42,7 +42,7 @@ impl ImageSource for RegistryImageSource<'_> {
                     && self.tar.cache.state() != State::Cached =>
             {
                 registry::find(docker, &self.request)?
-                    .is_some_and(|pulled| pulled.is_or_was_updated_to(image))
+                    .is_some_and(|pulled| pulled.accepts_current(image))
             }
             _ => false,
         };
@@ -66,14 +66,14 @@ impl ImageSource for RegistryImageSource<'_> {
         let name = self.request.name();
         if let Some(permission) = self.request.tag_permission() {
             log::warn!(
-                "{name} has no digest: starting whatever image the registry has under this name, \
+                "{name} has no digest: starting the image that the registry has under this name, \
                  as ECS_INIT_ALLOW_UNSIGNED allows ({})",
                 permission.origin()
             );
         }
-        let here = Architecture::here().name();
+        let native = Architecture::native().name();
         self.pull(docker)
-            .context(|| format!("pull {name} for linux/{here}"))?;
+            .context(|| format!("pull {name} for linux/{native}"))?;
         let pulled = registry::find(docker, &self.request)?.ok_or_else(|| {
             let message = format!("dockerd pulled {name} but does not have it");
             Error::new(Kind::Unavailable, message)
@@ -97,7 +97,7 @@ impl<'a> RegistryImageSource<'a> {
     }
 
     fn pull(&self, docker: &Docker) -> Result<()> {
-        let (repository, which) = (
+        let (repository, selector) = (
             self.request.reference().repository(),
             self.request.selector(),
         );
@@ -106,20 +106,20 @@ impl<'a> RegistryImageSource<'a> {
             Credentials::Helper(name) => (None, Some(name)),
             Credentials::None => (None, None),
         };
-        log::info!("pulling {repository} {which}");
+        log::info!("pulling {repository} {selector}");
         let attempt = |retry: &mut Retry| {
             let mut log = ProgressLog::new(0, Instant::now());
-            let mut most = 0;
+            let mut max_received = 0;
             let mut progress = |received, total| {
                 let now = Instant::now();
-                if received > most {
-                    most = received;
+                if received > max_received {
+                    max_received = received;
                     retry.progressed(now);
                 }
                 log.update(received, Some(total), now);
             };
             docker
-                .pull_image(repository, which, auth.as_ref(), &mut progress)
+                .pull_image(repository, selector, auth.as_ref(), &mut progress)
                 .map_err(|error| match error.find::<ApiError>() {
                     // The supervisor waits for dockerd, not this loop.
                     None if error.kind() == Kind::Transient => error.with_kind(Kind::Unavailable),
@@ -152,8 +152,8 @@ impl<'a> RegistryImageSource<'a> {
             .context(|| format!("read {}", path.display()))
     }
 
-    /// Tags the image with the agent's name. The old image loses its names in this repository,
-    /// which would keep it in Docker.
+    /// Tags the image with the agent's name. Removes the old image's names in this repository,
+    /// because Docker does not remove an image that has a name.
     fn tag(&self, docker: &Docker, pulled: Pulled) -> Result<()> {
         let before = docker.image(IMAGE)?.filter(|old| old.id != pulled.id());
         for name in before
@@ -164,8 +164,9 @@ impl<'a> RegistryImageSource<'a> {
                 docker.untag_image(name)?;
             }
         }
-        // Before the tag moves: with this state the tar source, when it is configured again, would
-        // take the tagged image for that of the cached tar and start it without a signature.
+        // Before the image is tagged. The state `Cached` means that the tagged image is that of the
+        // cached tar: if the source is changed back to a tar, the image from the registry would be
+        // started without a signature.
         if self.tar.cache.state() == State::Cached {
             self.tar.cache.set_state(State::ReloadNeeded)?;
         }
@@ -175,8 +176,8 @@ impl<'a> RegistryImageSource<'a> {
     }
 }
 
-/// Whether dockerd's message means that the pull needs credentials (distribution-spec, "Error
-/// Codes"; dockerd's own text if it has none to send).
+/// Whether dockerd's message means that the pull needs credentials: an error of the registry
+/// (distribution-spec, "Error Codes"), or dockerd's own if it has no credentials.
 fn wants_credentials(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["unauthorized", "denied", "no basic auth", "authentication"]

@@ -1,5 +1,5 @@
-//! The agent's image from a tar: the cached one, or the first source that has one. Each tar is
-//! verified before it is stored or loaded.
+//! The agent's image from a tar: the cached tar, or that of the first source that has one. Each tar
+//! is verified before it is stored or loaded.
 
 use std::borrow::Borrow;
 use std::fs::File;
@@ -112,7 +112,7 @@ impl<'a> TarImageSource<'a> {
     /// Loads the tar of the first source that has one, and stores it in the cache.
     fn fetch(&self, docker: &Docker) -> Result<()> {
         let options = FetchOptions::new(self.config);
-        match self.search(options).next(self.cache.dir())? {
+        match self.search(options).find_tar(self.cache.dir())? {
             Found::Local(tar) => {
                 let archive = self.verify(tar)?;
                 self.cache.link(archive.verified())?;
@@ -130,7 +130,7 @@ impl<'a> TarImageSource<'a> {
         let region = || imds::region(self.config, self.stop);
         Search::new(
             self.config,
-            Architecture::here(),
+            Architecture::native(),
             options,
             self.stop,
             region,
@@ -139,7 +139,7 @@ impl<'a> TarImageSource<'a> {
 
     /// Verifies a tar and checks that it is the agent's image for this host.
     fn verify<F: Borrow<File>>(&self, tar: UnverifiedTar<F>) -> Result<Archive<F>> {
-        image::check(self.trust.verify(tar)?, Architecture::here())
+        image::check(self.trust.verify(tar)?, Architecture::native())
     }
 
     fn load<F: Borrow<File>>(&self, docker: &Docker, archive: &Archive<F>) -> Result<()> {

@@ -1,10 +1,10 @@
-//! The agent's tar for the tree: found as at boot.
+//! Finds and verifies the agent's tar, from the same sources as `pre-start`.
 
 use std::path::Path;
 
 use super::manifest::Manifest;
-use super::options::{AgentTar, Options};
-use super::tar::{TAR_MODE, TarFile, VerifiedTar};
+use super::options::{AgentLocation, Options};
+use super::tar::{InstallableTar, TAR_MODE, TarFile};
 use super::{CACHE, Change, Want};
 use crate::cache::TAR;
 use crate::config::Config;
@@ -17,9 +17,9 @@ use crate::types::{
 };
 use crate::verify::TrustPolicy;
 
-/// Finds and verifies the tar that the options name; `None` with [`AgentTar::None`]. A download is
-/// a temporary file in `dir`, the tree's cache. A tar of the same version that an earlier bake
-/// stored there is used instead of a download.
+/// Finds and verifies the tar that the options name; `None` with [`AgentLocation::None`]. A
+/// download is a temporary file in `dir`, the tree's cache. A tar of the same version that an
+/// earlier bake stored there is used instead of a download.
 ///
 /// # Errors
 /// No source has the tar, it cannot be verified, or it is not the agent's image for the
@@ -30,14 +30,14 @@ pub(super) fn acquire(
     dir: &Path,
     previous: &Manifest,
     stop: &Stop,
-) -> Result<Option<VerifiedTar>> {
+) -> Result<Option<InstallableTar>> {
     let trust = TrustPolicy::from_config(config)?;
     match &options.agent {
-        AgentTar::None => return Ok(None),
-        AgentTar::File { tar, signature } => {
+        AgentLocation::None => return Ok(None),
+        AgentLocation::File { tar, signature } => {
             return from_file(options, &trust, tar, signature.as_deref()).map(Some);
         }
-        AgentTar::Environment | AgentTar::Region(_) | AgentTar::Mirror(_) => {}
+        AgentLocation::Environment | AgentLocation::Region(_) | AgentLocation::Mirror(_) => {}
     }
     if let Some(tar) = stored(options, &trust, dir, previous) {
         return Ok(Some(tar));
@@ -45,11 +45,11 @@ pub(super) fn acquire(
     let region = || imds::region(config, stop);
     let wanted = options.architecture;
     let mut search = Search::new(config, wanted, FetchOptions::new(config), stop, region);
-    let tar = match search.next(dir)? {
+    let tar = match search.find_tar(dir)? {
         Found::Local(tar) => tar.map_file(TarFile::Local),
         Found::Downloaded(tar) => tar.map_file(TarFile::Download),
     };
-    let tar = VerifiedTar::new(tar, &trust, wanted, options.version.clone())?;
+    let tar = InstallableTar::new(tar, &trust, wanted, options.version.clone())?;
     let version = &config.source.version;
     if let Some(named) = version.conflicts_with_name(tar.origin()) {
         let why = format!(
@@ -68,7 +68,7 @@ fn from_file(
     trust: &TrustPolicy,
     path: &Path,
     signature: Option<&Path>,
-) -> Result<VerifiedTar> {
+) -> Result<InstallableTar> {
     let signature = match signature {
         Some(path) => Some(read_signature(path)?.ok_or_else(|| {
             let why = format!("signature file {} (--sig) not found", path.display());
@@ -87,19 +87,19 @@ fn from_file(
     let name = path.file_name().map(|name| name.to_string_lossy());
     let version = options.version.clone();
     let version = version.or_else(|| AgentVersion::from_tar_name(name.as_deref()?));
-    VerifiedTar::new(tar, trust, options.architecture, version)
+    InstallableTar::new(tar, trust, options.architecture, version)
 }
 
-/// The tar of an earlier bake, if it is the wanted one and still valid.
+/// The tar of an earlier bake, if it has the wanted version and is still valid.
 fn stored(
     options: &Options,
     trust: &TrustPolicy,
     dir: &Path,
     previous: &Manifest,
-) -> Option<VerifiedTar> {
+) -> Option<InstallableTar> {
     let tar = previous.stored_tar(options, dir)?;
     let tar = tar.map_file(TarFile::Existing);
-    match VerifiedTar::new(tar, trust, options.architecture, options.version.clone()) {
+    match InstallableTar::new(tar, trust, options.architecture, options.version.clone()) {
         Ok(tar) if previous.has_digest(&tar.verified().sha256()) => {
             return Some(tar.with_origin(previous.origin()));
         }
@@ -111,7 +111,7 @@ fn stored(
 
 /// Everything in the cache: the tar, its signature, the link to it, and the state that makes
 /// the first start load it.
-pub(super) fn changes(tar: VerifiedTar) -> Vec<Change> {
+pub(super) fn changes(tar: InstallableTar) -> Vec<Change> {
     let in_cache = |name: &str| Path::new(CACHE).join(name);
     let path = tar.path();
     let link = path
@@ -124,14 +124,14 @@ pub(super) fn changes(tar: VerifiedTar) -> Vec<Change> {
     let mut changes = vec![tar];
     changes.extend(signature);
     changes.extend(link);
-    // 2: load the tar even if Docker has an image; what packages write.
+    // 2, as packages write: load the tar even if Docker has an image.
     changes.push(Change::file(in_cache("state"), 0o644, b"2\n"));
     changes
 }
 
 /// File names in the cache that must not stay: the tar of the previous bake, and signatures of
 /// tars that are gone.
-pub(super) fn stale_names(tar: &VerifiedTar, previous: &Manifest) -> Vec<String> {
+pub(super) fn stale_names(tar: &InstallableTar, previous: &Manifest) -> Vec<String> {
     let signature = |name: &str| format!("{name}.asc");
     let mut names = vec![signature(TAR)];
     let path = tar.path();

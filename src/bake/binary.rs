@@ -10,11 +10,11 @@ use crate::types::{Architecture, array_at};
 /// one for another architecture in its directory.
 ///
 /// # Errors
-/// The file cannot be read or is for another architecture. Names `--binary`.
+/// The file cannot be read or is for another architecture. The message mentions `--binary`.
 pub(super) fn read(option: Option<&Path>, architecture: Architecture) -> Result<Vec<u8>> {
     let path = match option {
         Some(path) => path.to_owned(),
-        None if architecture == Architecture::here() => running(),
+        None if architecture == Architecture::native() => running(),
         None => in_same_directory(architecture)?,
     };
     let context = || format!("read the program {} (see --binary)", path.display());
@@ -50,7 +50,7 @@ fn in_same_directory(architecture: Architecture) -> Result<PathBuf> {
         Architecture::Amd64 => "ecs-init-x86_64",
         Architecture::Arm64 => "ecs-init-aarch64",
     };
-    // The path by which it was called may be a link from the release's directory.
+    // The program may be called through a link in the release's directory.
     let paths = called_as().into_iter().chain(std::env::current_exe());
     let mut paths = paths.map(|path| path.with_file_name(name));
     paths.find(|path| path.is_file()).ok_or_else(|| {
@@ -79,13 +79,13 @@ mod tests {
 
     #[test]
     fn program_is_for_the_architecture() {
-        let here = Architecture::here();
-        let other = match here {
+        let native = Architecture::native();
+        let other = match native {
             Architecture::Amd64 => Architecture::Arm64,
             Architecture::Arm64 => Architecture::Amd64,
         };
         let own = Path::new("/proc/self/exe");
-        assert!(read(None, here).is_ok() && read(Some(own), here).is_ok());
+        assert!(read(None, native).is_ok() && read(Some(own), native).is_ok());
         let error = read(Some(own), other).unwrap_err().to_string();
         assert!(
             error.contains("ELF machine") && error.contains("--binary"),

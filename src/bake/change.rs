@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::tar::VerifiedTar;
+use super::tar::InstallableTar;
 
 /// A path of the image and what should be there.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) enum Want {
         bytes: Cow<'static, [u8]>,
     },
     /// The agent's tar, mode [`super::tar::TAR_MODE`].
-    Tar(Box<VerifiedTar>),
+    Tar(Box<InstallableTar>),
     /// A symbolic link.
     Link {
         /// Its target, absolute or relative to the link's directory.

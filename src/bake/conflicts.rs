@@ -25,25 +25,25 @@ pub(super) fn removals(init: Init, tree: &Tree) -> Result<Vec<Change>> {
 /// (systemd.unit(5)).
 pub(super) fn is_masked(tree: &Tree) -> bool {
     let path = OVERRIDING_UNIT.as_ref();
-    let read = |place: PathBuf| read_regular_nofollow(&place).ok();
+    let read = |real_path: PathBuf| read_regular_nofollow(&real_path).ok();
     let text = tree.follow(path).ok().and_then(read);
     tree.is_null(path) || text.is_some_and(|text| text.is_empty())
 }
 
 fn unit(tree: &Tree) -> Result<Vec<Change>> {
-    let place = tree.entry(OVERRIDING_UNIT.as_ref())?;
+    let real_path = tree.entry(OVERRIDING_UNIT.as_ref())?;
     if is_masked(tree) {
         // The removal of Amazon's Debian package leaves a mask.
-        log::warn!("removing {}, which masks the service", place.display());
+        log::warn!("removing {}, which masks the service", real_path.display());
         return Ok(vec![Change::absent(OVERRIDING_UNIT)]);
     }
     let same = || -> Result<bool> {
         Ok(tree.follow(OVERRIDING_UNIT.as_ref())? == tree.follow(SYSTEMD_UNIT.as_ref())?)
     };
-    if exists(&place)? && !same()? {
+    if exists(&real_path)? && !same()? {
         log::warn!(
             "{} overrides {SYSTEMD_UNIT}: delete it unless that is intended",
-            place.display()
+            real_path.display()
         );
     }
     Ok(Vec::new())

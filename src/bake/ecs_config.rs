@@ -24,11 +24,11 @@ pub(super) fn content(options: &Options, tree: &Tree) -> Result<Option<Vec<u8>>>
         EcsConfig::Lines(lines) => lines.iter().flat_map(|line| [line, "\n"]).collect(),
         EcsConfig::File(path) => read(path)?,
     };
-    let place = tree.follow(PATH.as_ref())?;
-    let old = match read_regular_nofollow(&place) {
+    let real_path = tree.follow(PATH.as_ref())?;
+    let old = match read_regular_nofollow(&real_path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         // An error for a device or a pipe too: they are not replaced.
-        read => read.context(|| format!("read {}", place.display()))?,
+        read => read.context(|| format!("read {}", real_path.display()))?,
     };
     if old.is_empty() || old == text.as_bytes() || options.force {
         return Ok(Some(text.into_bytes()));
@@ -36,7 +36,7 @@ pub(super) fn content(options: &Options, tree: &Tree) -> Result<Option<Vec<u8>>>
     Err(Error::invalid(format!(
         "{} exists with other content: replace it with --force, or omit --config and \
              --config-file",
-        place.display()
+        real_path.display()
     )))
 }
 

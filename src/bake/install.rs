@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::agent;
 use super::init::PROGRAM;
 use super::manifest::{self, Manifest};
-use super::options::{AgentTar, EcsConfig, Options};
+use super::options::{AgentLocation, EcsConfig, Options};
 use super::plan::Plan;
-use super::tar::VerifiedTar;
+use super::tar::InstallableTar;
 use super::tree::{Tree, exists};
 use super::undo_log::UndoLog;
 use super::{
@@ -32,14 +32,14 @@ pub struct Baked {
     pub agent: Option<String>,
 }
 
-/// Installs into a tree what the options say; on failure the tree is unchanged. `config` is the
-/// environment of the build.
+/// Installs into a tree as the options require; on failure the tree is unchanged. `config` is from
+/// the environment of the build.
 ///
 /// # Errors
 /// The step that failed, and what could not be undone, if anything.
 pub fn run(options: &Options, config: &Config, stop: &Stop) -> Result<Baked> {
     let tree = Tree::open(&options.root)?;
-    // Held until everything is kept or undone.
+    // Released after the changes are kept or undone.
     let _lock = tree.lock()?;
     let mut undo_log = UndoLog::default();
     match install(&tree, options, config, stop, &mut undo_log) {
@@ -66,13 +66,13 @@ fn install(
     };
     let previous = Manifest::read(&tree.entry(manifest::PATH.as_ref())?);
     let keyring = keyring::read(&config, tree)?;
-    let changes = without_agent(options, init, keyring.clone(), tree)?;
+    let changes = changes_without_agent(options, init, keyring.clone(), tree)?;
     let removals = conflicts::removals(init, tree)?;
     let removals = stale_service::removals(&previous, &changes, removals, tree)?;
-    let removals = not_wanted(removals, &changes, tree)?;
+    let removals = without_installed(removals, &changes, tree)?;
     let mut written: Vec<PathBuf> = paths(&changes);
 
-    // Everything that is in the way is found before the download.
+    // Conflicts with the tree are found before the download.
     let mut manifest = Manifest::new(init);
     manifest.add(&changes, options.architecture)?;
     let mut plan = Plan::default();
@@ -100,7 +100,8 @@ fn install(
     if options.ecs_config == EcsConfig::Keep && !exists(&tree.follow(ecs_config::PATH.as_ref())?)? {
         plan.add([Change::file(ecs_config::PATH, 0o600, b"")], tree)?;
     }
-    // Last: after a kill the next bake still finds what to remove.
+    // Last: if this bake is killed, the next one still has the old manifest and finds what to
+    // remove.
     plan.add([manifest.change()], tree)?;
 
     let services = Init::all().flat_map(Init::service);
@@ -141,12 +142,12 @@ fn with_options(config: &Config, options: &Options) -> Result<Config> {
         source.keyring = Some(Setting::new(path, Origin::CommandLine));
     }
     match &options.agent {
-        AgentTar::None | AgentTar::Environment | AgentTar::File { .. } => {}
-        AgentTar::Region(region) => {
+        AgentLocation::None | AgentLocation::Environment | AgentLocation::File { .. } => {}
+        AgentLocation::Region(region) => {
             (source.tar, source.mirror) = (None, None);
             config.region = Some(Setting::new(region.clone(), Origin::CommandLine));
         }
-        AgentTar::Mirror(url) => {
+        AgentLocation::Mirror(url) => {
             source.tar = None;
             source.mirror = Some(Setting::new(url.clone(), Origin::CommandLine));
         }
@@ -154,8 +155,8 @@ fn with_options(config: &Config, options: &Options) -> Result<Config> {
     Ok(config)
 }
 
-/// All that is installed except the agent.
-fn without_agent(
+/// All changes except those for the agent.
+fn changes_without_agent(
     options: &Options,
     init: Init,
     keyring: Option<Vec<u8>>,
@@ -165,7 +166,7 @@ fn without_agent(
     let mut changes: Vec<_> = directories
         .map(|(path, mode)| Change::directory(path, mode))
         .collect();
-    // Before the program is read, which is large.
+    // Fails before the program, a large file, is read.
     let ecs_config = ecs_config::content(options, tree)?;
     let program = binary::read(options.binary.as_deref(), options.architecture)?;
     changes.push(Change::file(PROGRAM, 0o755, program));
@@ -179,13 +180,19 @@ fn without_agent(
     Ok(changes)
 }
 
-/// The removals without those of files that are, through a link, the same as a wanted one.
-fn not_wanted(mut removals: Vec<Change>, wanted: &[Change], tree: &Tree) -> Result<Vec<Change>> {
-    let places = wanted.iter().map(|change| tree.entry(&change.path));
-    let places = places.collect::<Result<Vec<_>>>()?;
+/// The removals, except of files that are installed: a link can give an installed file a second
+/// path.
+fn without_installed(
+    mut removals: Vec<Change>,
+    installed: &[Change],
+    tree: &Tree,
+) -> Result<Vec<Change>> {
+    let real_paths = installed.iter().map(|change| tree.entry(&change.path));
+    let real_paths = real_paths.collect::<Result<Vec<_>>>()?;
     removals.retain(|change| {
-        let place = tree.entry(&change.path);
-        !matches!(change.want, Want::Absent) || place.is_ok_and(|place| !places.contains(&place))
+        let real_path = tree.entry(&change.path);
+        !matches!(change.want, Want::Absent)
+            || real_path.is_ok_and(|real_path| !real_paths.contains(&real_path))
     });
     Ok(removals)
 }
@@ -206,7 +213,7 @@ fn remove_temporary(paths: &[PathBuf], tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-fn version_text(tar: &VerifiedTar) -> String {
+fn version_text(tar: &InstallableTar) -> String {
     let version = tar.version();
     version.map_or_else(|| "unknown version".to_owned(), ToString::to_string)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::options::Options;
-use super::tar::VerifiedTar;
+use super::tar::InstallableTar;
 use super::tree::Tree;
 use super::{CACHE, Change, Init, Want};
 use crate::error::{Context, Result};
@@ -148,14 +148,14 @@ impl Manifest {
     /// # Errors
     /// The file cannot be read.
     pub fn installed(&self, path: &Path, tree: &Tree) -> Result<bool> {
-        let place = tree.entry(path)?;
-        if let Ok(target) = fs::read_link(&place) {
+        let real_path = tree.entry(path)?;
+        if let Ok(target) = fs::read_link(&real_path) {
             return Ok(self.contains("links", path, "target", &target.to_string_lossy()));
         }
-        let Ok(file) = open_regular_nofollow(&place) else {
+        let Ok(file) = open_regular_nofollow(&real_path) else {
             return Ok(false);
         };
-        let digest = sha256(file).context(|| format!("read {}", place.display()))?;
+        let digest = sha256(file).context(|| format!("read {}", real_path.display()))?;
         Ok(self.contains("files", path, "sha256", &digest.to_string()))
     }
 
@@ -164,9 +164,9 @@ impl Manifest {
         self.contains("lines", path, "line", line)
     }
 
-    /// Its tar in `dir`, the tree's cache, if it is of the version and architecture that the options
-    /// name. `latest` never is, because the next latest is another version. Nor is a file whose name
-    /// had no version, because the command line may have named a wrong one.
+    /// Its tar in `dir`, the tree's cache, if it is of the version and architecture that the
+    /// options name. `latest` never is, because the next latest is another version. Nor is a file
+    /// whose name had no version, because the command line may have named a wrong one.
     pub fn stored_tar(&self, options: &Options, dir: &Path) -> Option<UnverifiedTar> {
         let wanted = options.version.as_ref()?;
         let is_certain = self.origin().contains("://")
@@ -195,7 +195,7 @@ impl Manifest {
     }
 }
 
-fn agent_entry(tar: &VerifiedTar, architecture: Architecture) -> Value {
+fn agent_entry(tar: &InstallableTar, architecture: Architecture) -> Value {
     let verified = tar.verified();
     let (certificate, key) = match verified.provenance() {
         Provenance::Signed {

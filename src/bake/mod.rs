@@ -1,9 +1,9 @@
 //! `bake`: installs the verified agent, this program, its service and its configuration into an
 //! image's root tree.
 //!
-//! What should be in the tree is a list of changes. The plan holds those that are not there yet; all
-//! of them are staged under temporary names, then committed by renames. If a step fails, the undo log
-//! restores the tree. [`check`] reports what must not be in an image.
+//! A list of changes describes the desired content of the tree. The plan has those changes that are
+//! still needed. They are written under temporary names (staged), then renamed (committed). If a
+//! step fails, the undo log restores the tree. [`check`] reports what must not be in an image.
 
 mod agent;
 mod binary;

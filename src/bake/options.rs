@@ -15,13 +15,14 @@ pub struct Options {
     pub architecture: Architecture,
     /// The agent's version; required for a download, optional for a file.
     pub version: Option<AgentVersion>,
-    /// Where the agent's tar is.
-    pub agent: AgentTar,
+    /// Where to get the agent's tar.
+    pub agent: AgentLocation,
     /// What happens to `/etc/ecs/ecs.config`.
     pub ecs_config: EcsConfig,
     /// The init system; `None` to detect it in the tree.
     pub init: Option<Init>,
-    /// This program for the image's architecture; `None` for the running one, or the one in its directory.
+    /// This program for the image's architecture; `None` for the running one, or the one in its
+    /// directory.
     pub binary: Option<PathBuf>,
     /// More trusted certificates, for this bake and for the image; else `ECS_INIT_KEYRING`.
     pub keyring: Option<PathBuf>,
@@ -29,12 +30,12 @@ pub struct Options {
     pub force: bool,
 }
 
-/// Where the agent's tar is.
+/// Where to get the agent's tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentTar {
+pub enum AgentLocation {
     /// Not installed: the first start of an instance downloads it.
     None,
-    /// As the environment says, else in Amazon's buckets of the region it names.
+    /// From the sources in the environment's variables, otherwise Amazon's buckets of its region.
     Environment,
     /// In Amazon's buckets, those of this region first.
     Region(String),

@@ -1,4 +1,5 @@
-//! Compares changes with a tree. What is left to do is a [`Plan`]; it is staged, then committed.
+//! Compares changes with a tree. The changes that are still needed are a [`Plan`], which is staged,
+//! then committed.
 
 use std::fs;
 use std::io;
@@ -14,7 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::fs::sha256;
 use crate::sys::file::open_regular_nofollow;
 
-/// The changes that are not in the tree yet, in the order in which they are made.
+/// The changes that the tree still needs, in the order in which they are made.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     steps: Vec<Step>,
@@ -24,21 +25,23 @@ pub(super) struct Plan {
 #[derive(Debug)]
 struct Step {
     /// The path on this machine.
-    place: PathBuf,
+    real_path: PathBuf,
     /// Lines are resolved: this is never [`Want::Line`] or [`Want::NoLine`].
     want: Want,
 }
 
 impl Plan {
-    /// Adds those of these changes that are not in the tree yet. Several lines of one file become
-    /// one step.
+    /// Adds those changes that the tree still needs. Several lines of one file become one step.
     ///
     /// # Errors
     /// A directory is where a file should be or the other way round, or the tree cannot be read.
     pub fn add(&mut self, changes: impl IntoIterator<Item = Change>, tree: &Tree) -> Result<()> {
         for Change { path, want } in changes {
-            let place = place(&path, &want, tree)?;
-            let planned = self.steps.iter_mut().find(|step| step.place == place);
+            let real_path = real_path(&path, &want, tree)?;
+            let planned = self
+                .steps
+                .iter_mut()
+                .find(|step| step.real_path == real_path);
             if let (Want::Line { .. } | Want::NoLine { .. }, Some(step)) = (&want, planned) {
                 if let Want::File { bytes, .. } = &mut step.want
                     && let Some(new) = edited(bytes.to_vec(), &want)
@@ -47,8 +50,8 @@ impl Plan {
                 }
                 continue;
             }
-            if let Some(want) = pending(&place, want, tree)? {
-                self.steps.push(Step { place, want });
+            if let Some(want) = pending(&real_path, want, tree)? {
+                self.steps.push(Step { real_path, want });
             }
         }
         Ok(())
@@ -59,10 +62,10 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// The content that the file at this path of this machine will have, if the plan writes it.
-    pub fn content(&self, place: &Path) -> Option<&[u8]> {
+    /// The planned content of a file; `None` if the plan does not write it.
+    pub fn content(&self, real_path: &Path) -> Option<&[u8]> {
         self.steps.iter().find_map(|step| match &step.want {
-            Want::File { bytes, .. } if step.place == place => Some(&**bytes),
+            Want::File { bytes, .. } if step.real_path == real_path => Some(&**bytes),
             _ => None,
         })
     }
@@ -74,14 +77,14 @@ impl Plan {
     pub fn stage(self, undo_log: &mut UndoLog) -> Result<Vec<Staged>> {
         let steps = self.steps.into_iter();
         steps
-            .map(|step| Staged::new(step.place, step.want, undo_log))
+            .map(|step| Staged::new(step.real_path, step.want, undo_log))
             .collect()
     }
 }
 
-/// The path on this machine. Files are replaced, even if they are links; directories and edited
-/// files are followed, and so is the user's configuration, which may be kept elsewhere.
-fn place(path: &Path, want: &Want, tree: &Tree) -> Result<PathBuf> {
+/// The path on this machine. A link is followed if the change is to a directory, to a line of a
+/// file, or to the user's configuration; otherwise the link itself is replaced.
+fn real_path(path: &Path, want: &Want, tree: &Tree) -> Result<PathBuf> {
     match want {
         Want::Directory { .. } | Want::Line { .. } | Want::NoLine { .. } => tree.follow(path),
         _ if path == Path::new(ecs_config::PATH) => tree.follow(path),
@@ -89,10 +92,10 @@ fn place(path: &Path, want: &Want, tree: &Tree) -> Result<PathBuf> {
     }
 }
 
-/// What is left to do at this place; `None` if it is as wanted.
-fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
-    let context = || format!("read {}", place.display());
-    let found = match fs::symlink_metadata(place) {
+/// The change that is still needed at this path; `None` if it is as wanted.
+fn pending(real_path: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
+    let context = || format!("read {}", real_path.display());
+    let found = match fs::symlink_metadata(real_path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         metadata => Some(metadata.context(context)?),
     };
@@ -102,14 +105,14 @@ fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
         Want::Absent => found.is_none(),
         Want::Link { target } => {
             let is_link = found.as_ref().is_some_and(fs::Metadata::is_symlink);
-            is_link && fs::read_link(place).context(context)? == *target
+            is_link && fs::read_link(real_path).context(context)? == *target
         }
         Want::File { mode, bytes, .. } => {
             let length = bytes.len() as u64;
             let same = |m: &fs::Metadata| m.is_file() && is_kept(m, *mode, length, tree);
-            found.as_ref().is_some_and(same) && fs::read(place).context(context)? == **bytes
+            found.as_ref().is_some_and(same) && fs::read(real_path).context(context)? == **bytes
         }
-        Want::Tar(tar) => match open_regular_nofollow(place) {
+        Want::Tar(tar) => match open_regular_nofollow(real_path) {
             Ok(file) => {
                 let metadata = file.metadata().context(context)?;
                 is_kept(&metadata, TAR_MODE, tar.verified().len(), tree)
@@ -119,9 +122,9 @@ fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
         },
         Want::Line { .. } | Want::NoLine { .. } => {
             let old = match &found {
-                Some(metadata) if metadata.is_file() => fs::read(place).context(context)?,
+                Some(metadata) if metadata.is_file() => fs::read(real_path).context(context)?,
                 Some(_) => {
-                    let why = format!("{} is not a regular file: move it", place.display());
+                    let why = format!("{} is not a regular file: move it", real_path.display());
                     return Err(Error::invalid(why));
                 }
                 None => Vec::new(),
@@ -146,7 +149,7 @@ fn pending(place: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
         };
         return Err(Error::invalid(format!(
             "{} must be {wanted}: move what is there",
-            place.display()
+            real_path.display()
         )));
     }
     Ok(Some(want))

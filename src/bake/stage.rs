@@ -1,4 +1,4 @@
-//! New entries of a tree under temporary names, complete and synced; then under their own.
+//! Writes new entries of a tree under temporary names and syncs them, then renames them.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use super::undo_log::UndoLog;
 use crate::error::{Context, Error, Result};
 use crate::fs::{TempFile, unique_path};
 
-/// One step of a plan, ready to be committed. Dropped without that, it leaves nothing behind.
+/// One step of a plan, ready to be committed. Dropping it removes its temporary file.
 #[derive(Debug)]
 pub(super) struct Staged {
-    place: PathBuf,
-    new: Entry,
+    real_path: PathBuf,
+    entry: StagedEntry,
 }
 
-/// What a path will be.
+/// The new entry at a path.
 #[derive(Debug)]
-enum Entry {
+enum StagedEntry {
     /// A directory, which exists: it is in the undo log.
     Directory,
     File(TempFile),
@@ -29,18 +29,19 @@ enum Entry {
 }
 
 impl Staged {
-    /// Writes what should be at `place` next to it; makes directories at once.
+    /// Writes the new entry for `real_path` to the same directory, under a temporary name. Creates
+    /// directories immediately.
     ///
     /// # Errors
     /// The file system returned an error, or the tar changed after its verification.
-    pub fn new(place: PathBuf, want: Want, undo_log: &mut UndoLog) -> Result<Staged> {
-        let dir = place.parent().unwrap_or(Path::new("/"));
+    pub fn new(real_path: PathBuf, want: Want, undo_log: &mut UndoLog) -> Result<Staged> {
+        let dir = real_path.parent().unwrap_or(Path::new("/"));
         undo_log.create_directory(dir, 0o755)?;
-        let context = || format!("write {}", place.display());
-        let new = match want {
+        let context = || format!("write {}", real_path.display());
+        let entry = match want {
             Want::Directory { mode } => {
-                undo_log.create_directory(&place, mode)?;
-                Entry::Directory
+                undo_log.create_directory(&real_path, mode)?;
+                StagedEntry::Directory
             }
             Want::File { mode, owner, bytes } => {
                 let write = || {
@@ -51,35 +52,37 @@ impl Staged {
                     }
                     complete(file, mode)
                 };
-                Entry::File(write().context(context)?)
+                StagedEntry::File(write().context(context)?)
             }
             Want::Tar(tar) => {
                 let file = tar.into_temp_file(dir)?;
-                Entry::File(complete(file, TAR_MODE).context(context)?)
+                StagedEntry::File(complete(file, TAR_MODE).context(context)?)
             }
             Want::Link { target } => {
-                Entry::Link(TempLink::create(&target, &place).context(context)?)
+                StagedEntry::Link(TempLink::create(&target, &real_path).context(context)?)
             }
-            Want::Absent => Entry::Absent,
+            Want::Absent => StagedEntry::Absent,
             Want::Line { .. } | Want::NoLine { .. } => {
-                let why = format!("{}: a line that no plan resolved", place.display());
+                let why = format!("{}: a line that no plan resolved", real_path.display());
                 return Err(Error::invalid(why));
             }
         };
-        Ok(Staged { place, new })
+        Ok(Staged { real_path, entry })
     }
 
-    /// Renames it to its place.
+    /// Renames the entry to its real path.
     ///
     /// # Errors
     /// The file system returned an error; `undo_log` can restore what was there.
     pub fn commit(self, undo_log: &mut UndoLog) -> Result<()> {
-        let place = &self.place;
-        match self.new {
-            Entry::Directory => Ok(()),
-            Entry::File(file) => undo_log.replace(place, || file.persist(place)),
-            Entry::Link(link) => undo_log.replace(place, || fs::rename(&link.0, place)),
-            Entry::Absent => undo_log.remove(place),
+        let real_path = &self.real_path;
+        match self.entry {
+            StagedEntry::Directory => Ok(()),
+            StagedEntry::File(file) => undo_log.replace(real_path, || file.persist(real_path)),
+            StagedEntry::Link(link) => {
+                undo_log.replace(real_path, || fs::rename(&link.0, real_path))
+            }
+            StagedEntry::Absent => undo_log.remove(real_path),
         }
     }
 }
@@ -96,8 +99,8 @@ fn complete(file: TempFile, mode: u32) -> io::Result<TempFile> {
 struct TempLink(PathBuf);
 
 impl TempLink {
-    fn create(target: &Path, place: &Path) -> io::Result<TempLink> {
-        let path = unique_path(place)?;
+    fn create(target: &Path, real_path: &Path) -> io::Result<TempLink> {
+        let path = unique_path(real_path)?;
         symlink(target, &path)?;
         Ok(TempLink(path))
     }

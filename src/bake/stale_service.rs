@@ -34,11 +34,11 @@ pub(super) fn removals(
         .iter()
         .filter(|old| !is_line(old) && !is_wanted(old))
     {
-        let place = tree.entry(&old.path)?;
+        let real_path = tree.entry(&old.path)?;
         if previous.installed(&old.path, tree)? {
             removals.push(Change::absent(&old.path));
-        } else if exists(&place)? {
-            warn_kept(&place.display().to_string());
+        } else if exists(&real_path)? {
+            warn_kept(&real_path.display().to_string());
         }
     }
     Ok(removals)

@@ -18,9 +18,9 @@ pub(super) const TAR_MODE: u32 = 0o644;
 
 /// A tar that may be stored in the tree: verified, and an image of the agent for the architecture.
 /// The file that is stored is the one that was verified, or a copy with the same digest. Only
-/// [`VerifiedTar::new`] makes one.
+/// [`InstallableTar::new`] makes one.
 #[derive(Debug)]
-pub(super) struct VerifiedTar {
+pub(super) struct InstallableTar {
     archive: Archive<TarFile>,
     version: Option<AgentVersion>,
     origin: String,
@@ -47,7 +47,7 @@ impl Borrow<File> for TarFile {
     }
 }
 
-impl VerifiedTar {
+impl InstallableTar {
     /// Verifies a tar and checks that it is the agent's image for this architecture.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl VerifiedTar {
         trust: &TrustPolicy,
         wanted: Architecture,
         version: Option<AgentVersion>,
-    ) -> Result<VerifiedTar> {
+    ) -> Result<InstallableTar> {
         let verified = trust.verify(tar)?;
         let origin = match verified.source() {
             TarSource::Url(url) => url.clone(),
@@ -67,7 +67,7 @@ impl VerifiedTar {
             }
         };
         let archive = image::check(verified, wanted)?;
-        Ok(VerifiedTar {
+        Ok(InstallableTar {
             archive,
             version,
             origin,
@@ -90,9 +90,9 @@ impl VerifiedTar {
     }
 
     /// Sets where it came from.
-    pub fn with_origin(self, origin: &str) -> VerifiedTar {
+    pub fn with_origin(self, origin: &str) -> InstallableTar {
         let origin = origin.to_owned();
-        VerifiedTar { origin, ..self }
+        InstallableTar { origin, ..self }
     }
 
     /// Where it came from: a URL, or a file name without directories of the build machine.

@@ -122,20 +122,20 @@ impl Tree {
 
     /// The path in the image to which this path leads; `None` if nothing is there.
     pub fn resolved(&self, path: &Path) -> Option<PathBuf> {
-        let place = self.resolve(path, true).ok()?;
-        fs::symlink_metadata(&place).ok()?;
-        Some(self.in_image(&place))
+        let real_path = self.resolve(path, true).ok()?;
+        fs::symlink_metadata(&real_path).ok()?;
+        Some(self.in_image(&real_path))
     }
 
     /// The path in the image of a path on this machine.
-    pub fn in_image(&self, place: &Path) -> PathBuf {
-        Path::new("/").join(place.strip_prefix(&self.dir).unwrap_or(place))
+    pub fn in_image(&self, real_path: &Path) -> PathBuf {
+        Path::new("/").join(real_path.strip_prefix(&self.dir).unwrap_or(real_path))
     }
 
     /// Whether this path leads to the image's `/dev/null`, which need not exist.
     pub fn is_null(&self, path: &Path) -> bool {
         self.resolve(path, true)
-            .is_ok_and(|place| place == self.dir.join("dev/null"))
+            .is_ok_and(|real_path| real_path == self.dir.join("dev/null"))
     }
 
     /// The metadata of the target of a path.
@@ -233,7 +233,7 @@ mod tests {
     use crate::testing::TempDir;
 
     #[test]
-    fn links_never_lead_out_of_the_tree() {
+    fn links_stay_inside_the_tree() {
         let dir = TempDir::new("tree");
         let top = fs::canonicalize(dir.path()).unwrap();
         fs::create_dir_all(top.join("tree/usr/lib")).unwrap();

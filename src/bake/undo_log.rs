@@ -9,9 +9,9 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::fs::{create_directory, unique_path};
 use crate::sys::file::sync_directory;
 
-/// One change that was made.
+/// One change that was record.
 #[derive(Debug)]
-enum Made {
+enum UndoRecord {
     /// A new directory.
     Directory(PathBuf),
     /// A new file or link.
@@ -22,7 +22,7 @@ enum Made {
 
 /// The changes in their order. End it with [`UndoLog::keep`] or [`UndoLog::undo`].
 #[derive(Debug, Default)]
-pub(super) struct UndoLog(Vec<Made>);
+pub(super) struct UndoLog(Vec<UndoRecord>);
 
 impl UndoLog {
     /// Creates a directory if it does not exist, and its parents with mode 0755.
@@ -38,11 +38,11 @@ impl UndoLog {
         }
         let context = || format!("create the directory {}", path.display());
         create_directory(path, mode).context(context)?;
-        self.0.push(Made::Directory(path.to_owned()));
+        self.0.push(UndoRecord::Directory(path.to_owned()));
         Ok(())
     }
 
-    /// Runs `rename`, which gives `path` a new entry in place of the one that may exist.
+    /// Runs `rename`, which creates or replaces the entry at `path`.
     ///
     /// # Errors
     /// The error of `rename` or of the backup.
@@ -53,11 +53,11 @@ impl UndoLog {
             let backup = unique_path(path).context(context)?;
             fs::hard_link(path, &backup).context(|| format!("back up {}", path.display()))?;
             let path = path.to_owned();
-            self.0.push(Made::Replacement { path, backup });
+            self.0.push(UndoRecord::Replacement { path, backup });
             return rename().context(context);
         }
         rename().context(context)?;
-        self.0.push(Made::Entry(path.to_owned()));
+        self.0.push(UndoRecord::Entry(path.to_owned()));
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl UndoLog {
             let backup = unique_path(path).context(context)?;
             fs::rename(path, &backup).context(context)?;
             let path = path.to_owned();
-            self.0.push(Made::Replacement { path, backup });
+            self.0.push(UndoRecord::Replacement { path, backup });
         }
         Ok(())
     }
@@ -92,8 +92,8 @@ impl UndoLog {
 
     /// Keeps the changes and removes the backups.
     pub fn keep(self) {
-        for made in self.0 {
-            if let Made::Replacement { backup, .. } = made
+        for record in self.0 {
+            if let UndoRecord::Replacement { backup, .. } = record
                 && let Err(e) = fs::remove_file(&backup)
             {
                 log::warn!("cannot remove the backup {}: {e}", backup.display());
@@ -101,13 +101,13 @@ impl UndoLog {
         }
     }
 
-    /// Undoes every change, the last one first. Returns `error`, the reason for it, extended by what
-    /// could not be undone.
+    /// Undoes every change, the last one first. Returns `error`, the reason for it, extended by
+    /// what could not be undone.
     pub fn undo(self, error: Error) -> Error {
         let mut failed = Vec::new();
-        for made in self.0.into_iter().rev() {
-            if let Err(e) = made.undo() {
-                failed.push(format!("{}: {e}", made.path().display()));
+        for record in self.0.into_iter().rev() {
+            if let Err(e) = record.undo() {
+                failed.push(format!("{}: {e}", record.path().display()));
             }
         }
         if failed.is_empty() {
@@ -118,18 +118,20 @@ impl UndoLog {
     }
 }
 
-impl Made {
+impl UndoRecord {
     fn path(&self) -> &Path {
         match self {
-            Made::Directory(path) | Made::Entry(path) | Made::Replacement { path, .. } => path,
+            UndoRecord::Directory(path)
+            | UndoRecord::Entry(path)
+            | UndoRecord::Replacement { path, .. } => path,
         }
     }
 
     fn undo(&self) -> io::Result<()> {
         match self {
-            Made::Directory(path) => fs::remove_dir(path),
-            Made::Entry(path) => fs::remove_file(path),
-            Made::Replacement { path, backup } => {
+            UndoRecord::Directory(path) => fs::remove_dir(path),
+            UndoRecord::Entry(path) => fs::remove_file(path),
+            UndoRecord::Replacement { path, backup } => {
                 fs::rename(backup, path)?;
                 // rename(2) does nothing if both are names of one file.
                 match fs::remove_file(backup) {

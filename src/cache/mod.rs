@@ -76,8 +76,8 @@ pub struct CachedTar {
 }
 
 impl CachedTar {
-    /// The version in the file name; see [`AgentVersion::from_tar_name`]. Nothing proves it, but
-    /// it tells which signature to download.
+    /// The version in the file name; see [`AgentVersion::from_tar_name`]. It is not verified; it
+    /// only selects the signature to download.
     pub fn version(&self) -> Option<AgentVersion> {
         AgentVersion::from_tar_name(self.path.file_name()?.to_str()?)
     }
@@ -181,7 +181,7 @@ impl Cache {
     /// The error of the file system; the old tar is then still the cached one.
     pub fn link(&self, tar: &Verified<LocalTar>) -> Result<()> {
         let path = tar.file().path();
-        // The path on the host, not below this process's root.
+        // The target must be valid for a process whose root is `self.root`.
         let target = Path::new("/").join(path.strip_prefix(self.root.dir()).unwrap_or(path));
         self.link_tar(&target).context(|| {
             let (dir, path) = (self.dir.display(), path.display());

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::given::{Given, OptionSpec};
 use crate::bake::Options;
-use crate::bake::options::{AgentTar, EcsConfig};
+use crate::bake::options::{AgentLocation, EcsConfig};
 use crate::command::Command;
 use crate::config::{file, value};
 use crate::error::{Error, Result};
@@ -103,15 +103,18 @@ pub(super) fn build(given: &mut Given) -> Result<Command> {
     let agent = agent(given)?;
     let version = given.parsed("agent-version", str::parse::<AgentVersion>)?;
     match (&agent, &version) {
-        (AgentTar::None, Some(_)) => {
+        (AgentLocation::None, Some(_)) => {
             return Err(Error::usage("--no-agent excludes --agent-version"));
         }
-        (AgentTar::Environment | AgentTar::Region(_) | AgentTar::Mirror(_), None) => {
+        (
+            AgentLocation::Environment | AgentLocation::Region(_) | AgentLocation::Mirror(_),
+            None,
+        ) => {
             return Err(Error::usage(
                 "missing option --agent-version V, --tar FILE or --no-agent",
             ));
         }
-        (AgentTar::File { tar, .. }, Some(wanted)) => {
+        (AgentLocation::File { tar, .. }, Some(wanted)) => {
             if let Some(name) = tar.file_name().and_then(OsStr::to_str)
                 && let Some(named) = wanted.conflicts_with_name(name)
             {
@@ -126,7 +129,7 @@ pub(super) fn build(given: &mut Given) -> Result<Command> {
         root,
         architecture: given
             .parsed("arch", architecture)?
-            .unwrap_or(Architecture::here()),
+            .unwrap_or(Architecture::native()),
         version,
         agent,
         ecs_config: ecs_config(given)?,
@@ -137,7 +140,7 @@ pub(super) fn build(given: &mut Given) -> Result<Command> {
     })))
 }
 
-fn agent(given: &Given) -> Result<AgentTar> {
+fn agent(given: &Given) -> Result<AgentLocation> {
     let region = given.parsed("region", value::region)?;
     let mirror = given.parsed("mirror", value::url)?;
     let (tar, signature) = (given.path("tar"), given.path("sig"));
@@ -145,11 +148,11 @@ fn agent(given: &Given) -> Result<AgentTar> {
         return Err(Error::usage("--sig needs --tar"));
     }
     match (region, mirror, tar, given.flag("no-agent")) {
-        (None, None, None, false) => Ok(AgentTar::Environment),
-        (Some(region), None, None, false) => Ok(AgentTar::Region(region)),
-        (None, Some(url), None, false) => Ok(AgentTar::Mirror(url)),
-        (None, None, Some(tar), false) => Ok(AgentTar::File { tar, signature }),
-        (None, None, None, true) => Ok(AgentTar::None),
+        (None, None, None, false) => Ok(AgentLocation::Environment),
+        (Some(region), None, None, false) => Ok(AgentLocation::Region(region)),
+        (None, Some(url), None, false) => Ok(AgentLocation::Mirror(url)),
+        (None, None, Some(tar), false) => Ok(AgentLocation::File { tar, signature }),
+        (None, None, None, true) => Ok(AgentLocation::None),
         _ => Err(Error::usage(
             "--region, --mirror, --tar and --no-agent exclude each other",
         )),

@@ -1,4 +1,4 @@
-//! Command line to [`Command`], and the help texts. Pure: no I/O, no exit.
+//! Parses the command line into a [`Command`]; prints help texts. Pure: no I/O, no exit.
 
 mod bake;
 mod given;
@@ -19,9 +19,9 @@ pub use spec::ConfigSource;
 #[cfg(test)]
 use table::COMMANDS;
 
-/// The arguments of a command line whose first word is the program's name. Called by the name `run`,
-/// as s6, runit and daemontools execute a service, the program is `run --respawned`: they restart a
-/// service whenever it exits, and the service is a link to the program.
+/// The arguments of a command line, without the program's name. If that name is `run`, the
+/// arguments are `run --respawned`: s6, runit and daemontools execute a service's file `run`, which
+/// is a link to this program, and execute it again after every exit.
 pub fn arguments(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut line = line.into_iter();
     match line.next() {

@@ -1,4 +1,4 @@
-//! `bake`: fill an image's root tree.
+//! `bake`: install into an image's root tree.
 
 use crate::bake::{self, Options};
 use crate::config::Config;

@@ -44,7 +44,7 @@ pub enum Command {
     },
     /// Print the firewall rules.
     Rules,
-    /// Fill an image's root tree.
+    /// Install into an image's root tree.
     Bake(Box<Options>),
     /// List what must not be in an image.
     BakeCheck(PathBuf),

@@ -18,15 +18,15 @@ pub fn run(config: &Config) -> Result<()> {
     supervise(config, &stop)
 }
 
-/// The part that `run` shares. The caller has the lock, so that `stop` finds this process even
-/// while it waits for dockerd.
+/// Supervises the agent, for `start` and `run`. The caller has the lock: `stop` then finds this
+/// process even while it waits for dockerd.
 pub fn supervise(config: &Config, stop: &Stop) -> Result<()> {
     let docker = Docker::connect(&config.docker_socket, config.docker_wait, stop)?;
     let _guard = watch_rules(config, &docker);
     let host = Host::read(&config.root, agent::paths(config));
     let plan = agent::plan(config, &host)?;
-    for note in &plan.notes {
-        log::warn!("{note}");
+    for warning in &plan.warnings {
+        log::warn!("{warning}");
     }
     let image = agent_image::source(config, stop)?;
     let load = |docker: &Docker, which| match which {

@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::supervise::{self, lock};
 use crate::sys::signal::Stop;
 
-/// The longest wait for dockerd. If dockerd is down there is probably no agent, but there may be
-/// one (live-restore, a crashed dockerd): an error, but one that does not delay a shutdown for
-/// long.
+/// The longest wait for dockerd. An agent can run without dockerd (live-restore, a crashed
+/// dockerd), therefore an unreachable dockerd is an error. The wait is short because it delays a
+/// shutdown.
 const DOCKER_WAIT: Duration = Duration::from_secs(5);
 
-/// Stops the supervisor first, which stops its agent: it may be about to start one. Then stops an
-/// agent that has no supervisor. Neither of them running is not an error.
+/// Stops the supervisor first, which stops its agent: it could otherwise start another one. Then
+/// stops an agent without a supervisor. It is not an error if neither is running.
 pub fn run(config: &Config) -> Result<()> {
     let supervisor = lock::stop_supervisor(&config.root);
     let wait = config.docker_wait.min(DOCKER_WAIT);

@@ -112,7 +112,7 @@ fn is_name(name: &str) -> bool {
 
 /// The parser's state within a value.
 #[derive(Clone, Copy, PartialEq)]
-enum At {
+enum State {
     /// Before the first character, or after a closing quote.
     Start,
     /// In text without quotes.
@@ -127,40 +127,40 @@ fn value(text: &str) -> Option<(String, usize)> {
     let mut value = String::new();
     // Text after this length is white space at the end of a line.
     let mut keep = 0;
-    let mut at = At::Start;
+    let mut state = State::Start;
     let mut chars = text.char_indices().peekable();
     let mut read = text.len();
     while let Some((index, c)) = chars.next() {
         // The character after a backslash; \r\n counts as \n.
         let escaped =
             (c == '\\').then(|| text[index + 1..].trim_start_matches('\r').chars().next());
-        match (at, c) {
-            (At::Start | At::Plain, '\n') => {
+        match (state, c) {
+            (State::Start | State::Plain, '\n') => {
                 read = index + 1;
-                at = At::Plain;
+                state = State::Plain;
                 break;
             }
-            (At::Start, '"' | '\'') => at = At::Quoted(c),
-            (At::Start, c) if c.is_whitespace() => {}
-            (At::Quoted(quote), c) if c == quote => {
-                at = At::Start;
+            (State::Start, '"' | '\'') => state = State::Quoted(c),
+            (State::Start, c) if c.is_whitespace() => {}
+            (State::Quoted(quote), c) if c == quote => {
+                state = State::Start;
                 keep = value.len();
             }
-            (At::Quoted('\''), c) => value.push(c),
+            (State::Quoted('\''), c) => value.push(c),
             (_, '\\') if escaped == Some(Some('\n')) => {
                 while chars.next_if(|(_, c)| *c == '\r').is_some() {}
                 chars.next();
-                if at == At::Start {
-                    at = At::Plain;
+                if state == State::Start {
+                    state = State::Plain;
                 }
             }
-            (At::Quoted(_), '\\') => match chars.next_if(|(_, c)| r#""\`$"#.contains(*c)) {
+            (State::Quoted(_), '\\') => match chars.next_if(|(_, c)| r#""\`$"#.contains(*c)) {
                 Some((_, taken)) => value.push(taken),
                 None => value.push('\\'),
             },
-            (At::Quoted(_), c) => value.push(c),
-            (At::Start | At::Plain, c) => {
-                at = At::Plain;
+            (State::Quoted(_), c) => value.push(c),
+            (State::Start | State::Plain, c) => {
+                state = State::Plain;
                 value.push(c);
                 if !c.is_whitespace() {
                     keep = value.len();
@@ -168,7 +168,7 @@ fn value(text: &str) -> Option<(String, usize)> {
             }
         }
     }
-    if matches!(at, At::Quoted(_)) {
+    if matches!(state, State::Quoted(_)) {
         return None;
     }
     value.truncate(keep);
@@ -192,8 +192,8 @@ mod tests {
         all[0].clone().expect(text).value
     }
 
-    /// The values that systemd 252 returned for the same lines (its parser of environment.d, which
-    /// is the one of `EnvironmentFile`).
+    /// The values that systemd 252 returned for the same lines, with its parser of environment.d,
+    /// which also parses `EnvironmentFile`.
     #[test]
     fn quotes_and_escapes_match_systemd() {
         for (text, value) in [

@@ -1,4 +1,4 @@
-//! Files and environment to one immutable [`Config`]. No other code reads the environment.
+//! Reads files and environment into one immutable [`Config`]. No other code reads the environment.
 //!
 //! | module | contents |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | [`model`] | `Config` and its parts |
 //! | [`mod@file`] | the syntax of `ecs.config` |
 //! | [`layers`] | environment and files as text, by precedence |
-//! | [`value`], [`choice`] | text to a typed value |
-//! | [`read`] | layers to a `Config` |
+//! | [`value`], [`choice`] | parse text into a typed value |
+//! | [`read`] | reads layers into a `Config` |
 //! | [`origin`], [`warning`] | where a value was set; what is ignored and why |
 //! | [`s3`] | the URL of a configuration in S3 |
 

@@ -31,7 +31,7 @@ const CONNECT: Duration = Duration::from_secs(30);
 
 /// A request that was not sent yet.
 pub(super) struct Call<'a> {
-    pub(super) agent: &'a Agent,
+    pub(super) http_agent: &'a Agent,
     pub(super) method: Method,
     /// From the slash on, with the query, percent-encoded.
     pub(super) path: String,
@@ -103,7 +103,7 @@ impl Call<'_> {
             let context = format!("build the request {}", self.path);
             Error::with_source(Kind::InvalidInput, context, e)
         })?;
-        let config = self.agent.configure_request(request);
+        let config = self.http_agent.configure_request(request);
         let request = match self.timeout {
             Timeout::Total(time) => config.timeout_global(Some(time)),
             Timeout::Idle(time) => config
@@ -112,7 +112,7 @@ impl Call<'_> {
                 .timeout_per_write(Some(time)),
             Timeout::Connect => config.timeout_connect(Some(CONNECT)),
         };
-        self.agent
+        self.http_agent
             .run(request.build())
             .map_err(|e| disconnected(e.into_io()))
     }

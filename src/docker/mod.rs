@@ -1,5 +1,5 @@
-//! A client of the Docker Engine over its Unix socket: the calls of the Engine API that ecs-init
-//! uses, and the fields that it needs of them.
+//! A client of the Docker Engine over its Unix socket, with only those calls and fields of the
+//! Engine API that ecs-init uses.
 //!
 //! HTTP/1.1 by `ureq`, one connection per call: a pooled one would be dead after each restart of
 //! dockerd, and calls are rare. [`Docker::connect`] negotiates the API version, and the path of
@@ -12,7 +12,7 @@
 //! | [`spec`] | the container to create |
 //! | [`images`], [`pull`], [`containers`], [`networks`] | the calls |
 //! | [`credentials`] | a registry's credentials in Docker's `config.json` |
-//! | [`error`] | an error response, or no response |
+//! | [`error`] | the errors: an error response, or no response |
 //! | [`frames`] | removes the frames of a container's output |
 
 mod call;
@@ -48,7 +48,7 @@ use call::{Call, Payload, Timeout};
 /// A client of one dockerd. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Docker {
-    agent: Agent,
+    http_agent: Agent,
     socket: PathBuf,
     stop: Stop,
     version: ApiVersion,
@@ -94,7 +94,7 @@ impl Docker {
     #[must_use]
     pub fn without_stop(&self) -> Docker {
         Docker {
-            agent: agent(&self.socket, Stop::never()),
+            http_agent: http_agent(&self.socket, Stop::never()),
             stop: Stop::never(),
             ..self.clone()
         }
@@ -112,7 +112,7 @@ impl Docker {
     /// [`Disconnected`] if it does not answer, [`ApiError`] if it answers with an error.
     pub fn ping(&self) -> Result<()> {
         let call = Call {
-            agent: &self.agent,
+            http_agent: &self.http_agent,
             method: Method::GET,
             path: "/_ping".into(),
             timeout: Timeout::Total(PING),
@@ -126,7 +126,7 @@ impl Docker {
     fn wait_for_daemon(socket: &Path, limit: Option<Duration>, stop: &Stop) -> Result<Docker> {
         /// How often the wait is logged.
         const LOG_INTERVAL: Duration = Duration::from_secs(15);
-        let agent = agent(socket, stop.clone());
+        let http_agent = http_agent(socket, stop.clone());
         let policy = RetryPolicy {
             first_pause: Duration::from_millis(100),
             max_pause: Duration::from_secs(2),
@@ -137,13 +137,13 @@ impl Docker {
         let (mut retry, mut next_log) = (Retry::new(policy, start), start);
         loop {
             let left = limit.map(|l| l.saturating_sub(start.elapsed()));
-            let error = match negotiate(&agent, left) {
+            let error = match negotiate(&http_agent, left) {
                 Ok(version) => {
                     if next_log != start {
                         log::info!("dockerd at {} answers", socket.display());
                     }
                     return Ok(Docker {
-                        agent,
+                        http_agent,
                         socket: socket.to_owned(),
                         stop: stop.clone(),
                         version,
@@ -170,7 +170,7 @@ impl Docker {
     /// A call below `/v{version}`.
     fn call(&self, method: Method, path: &str, timeout: Timeout, limit: u64) -> Call<'_> {
         Call {
-            agent: &self.agent,
+            http_agent: &self.http_agent,
             method,
             path: format!("/v{}{path}", self.version),
             timeout,
@@ -184,7 +184,7 @@ impl Docker {
 }
 
 /// Negotiates the API version (`GET /_ping`, `GET /version`).
-fn negotiate(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
+fn negotiate(http_agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Version {
@@ -195,7 +195,7 @@ fn negotiate(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     }
     let time = left.map_or(PING, |l| l.clamp(Duration::from_secs(1), PING));
     let call = |path: &str| Call {
-        agent,
+        http_agent,
         method: Method::GET,
         path: path.to_owned(),
         timeout: Timeout::Total(time),
@@ -213,8 +213,8 @@ fn negotiate(agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
     }
     let max = header.as_ref().and_then(|h| h.to_str().ok());
     let max: Option<ApiVersion> = max.map(str::parse).transpose()?;
-    // dockerd runs its container runtimes to answer /version, ten times slower than a ping with
-    // the intended version, which answers 400 if dockerd does not support it.
+    // `GET /version` takes ten times as long as a ping, because dockerd runs its container runtimes
+    // to answer it. A ping with a version that dockerd does not support returns 400.
     if let Some(best) = max.and_then(version::newest_up_to) {
         match call(&format!("/v{best}/_ping")).succeed(Payload::Nothing) {
             Ok(_) => return Ok(best),
@@ -262,9 +262,9 @@ fn connect_error(error: Error, socket: &Path, limit: Option<Duration>) -> Error 
     Error::with_source(error.kind(), context, error)
 }
 
-fn agent(socket: &Path, stop: Stop) -> Agent {
+fn http_agent(socket: &Path, stop: Stop) -> Agent {
     let config = Agent::config_builder()
-        // The socket is local: the environment's proxy is not for it.
+        // Ignores the proxy of the environment: the socket is local.
         .proxy(None)
         .http_status_as_error(false)
         .max_redirects(0)

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_common_version_names_both_ranges_and_what_to_update() {
+    fn incompatible_version_error_names_both_ranges() {
         assert_eq!(
             common("1.12", "1.24").unwrap_err().to_string(),
             "dockerd supports Engine API 1.12 to 1.24, ecs-init 1.25 to 1.44: update Docker"

@@ -136,7 +136,9 @@ impl Transfer<'_> {
             }
         }
         match state.total {
-            Some(total) if state.received < total => Err(body.cut_short(state.received, total)),
+            Some(total) if state.received < total => {
+                Err(body.truncated_body(state.received, total))
+            }
             // A chunked body has no length that ends it.
             Some(total) if state.received > total => {
                 let message = format!("the server sent more than the {total} bytes it announced");

@@ -101,7 +101,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// # Errors
     /// [`Kind::Unavailable`]: no source has it, with the reason of each. Other kinds: no source
     /// can be used, because of this host, the configuration or SIGTERM.
-    pub fn next(&mut self, dir: &Path) -> Result<Found> {
+    pub fn find_tar(&mut self, dir: &Path) -> Result<Found> {
         if self.step == Step::File {
             self.step = Step::Mirror;
             let config = self.config;
@@ -128,7 +128,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
     /// The signature of this version's tar, from the mirror or a bucket.
     ///
     /// # Errors
-    /// As [`Search::next`].
+    /// As [`Search::find_tar`].
     pub fn signature(mut self, version: &AgentVersion) -> Result<Vec<u8>> {
         self.step = Step::Mirror;
         let key = object_key(version, self.architecture);

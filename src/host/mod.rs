@@ -1,5 +1,5 @@
-//! The properties of the host, read once. And the preparations that need only its files:
-//! directories, GPUs, AppArmor.
+//! The properties of the host, read once, and its preparation: directories, the file with GPU IDs,
+//! the AppArmor profile.
 
 pub(crate) mod apparmor;
 mod directories;

@@ -55,7 +55,7 @@ impl Default for Timeouts {
 /// An HTTP client. It does not reuse connections: the program sends few requests.
 #[derive(Debug)]
 pub struct Client {
-    agent: Agent,
+    http_agent: Agent,
     proxies: Proxies,
 }
 
@@ -80,7 +80,7 @@ impl Client {
     pub fn new(config: &Config, timeouts: Timeouts, stop: &Stop) -> Result<Client> {
         let tls = client_config(&config.root, config.web.ca_bundle.as_ref())?;
         Ok(Client {
-            agent: agent(timeouts, stop, TlsConnector::new(tls)),
+            http_agent: http_agent(timeouts, stop, TlsConnector::new(tls)),
             proxies: Proxies::new(&config.web)?,
         })
     }
@@ -92,7 +92,7 @@ impl Client {
     pub fn direct(timeouts: Timeouts, stop: &Stop) -> Result<Client> {
         let tls = client_config(&Root::default(), None)?;
         Ok(Client {
-            agent: agent(timeouts, stop, TlsConnector::new(tls)),
+            http_agent: http_agent(timeouts, stop, TlsConnector::new(tls)),
             proxies: Proxies::default(),
         })
     }
@@ -156,12 +156,16 @@ impl Client {
         }
         let request = request.body(()).map_err(ureq::Error::from)?;
         let proxy = self.proxies.for_uri(uri).cloned();
-        let request = self.agent.configure_request(request).proxy(proxy).build();
-        Ok(self.agent.run(request)?)
+        let request = self
+            .http_agent
+            .configure_request(request)
+            .proxy(proxy)
+            .build();
+        Ok(self.http_agent.run(request)?)
     }
 }
 
-fn agent(timeouts: Timeouts, stop: &Stop, tls: TlsConnector) -> Agent {
+fn http_agent(timeouts: Timeouts, stop: &Stop, tls: TlsConnector) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         // `Client::get` follows redirects: each hop may need another proxy, and must keep TLS.
@@ -254,14 +258,14 @@ impl Response {
             return Err(Error::invalid(message));
         }
         match length {
-            Some(length) if got < length => Err(cut_short(&request, got, length)),
+            Some(length) if got < length => Err(truncated_body(&request, got, length)),
             _ => Ok(body),
         }
     }
 }
 
 /// The error of a body that ended early.
-fn cut_short(request: &str, got: u64, length: u64) -> Error {
+fn truncated_body(request: &str, got: u64, length: u64) -> Error {
     let message = format!("{request}: the transfer ended after {got} of {length} bytes");
     Error::new(Kind::Transient, message)
 }
@@ -281,8 +285,8 @@ impl ResponseBody {
     }
 
     /// The error of a body that ended after `got` of `length` bytes.
-    pub fn cut_short(&self, got: u64, length: u64) -> Error {
-        cut_short(&self.request, got, length)
+    pub fn truncated_body(&self, got: u64, length: u64) -> Error {
+        truncated_body(&self.request, got, length)
     }
 
     /// An error of this request.

@@ -176,9 +176,9 @@ fn connect_errors_have_io_kind() {
 
 /// Resolves every name to these addresses.
 #[derive(Debug)]
-struct Fixed(Vec<SocketAddr>);
+struct FixedResolver(Vec<SocketAddr>);
 
-impl Resolver for Fixed {
+impl Resolver for FixedResolver {
     fn resolve(
         &self,
         _uri: &ureq::http::Uri,
@@ -208,7 +208,7 @@ fn refused_address_tries_next() {
             .proxy(None)
             .timeout_connect(Some(Duration::from_secs(30)))
             .build();
-        let fixed = Fixed(addrs.to_vec());
+        let fixed = FixedResolver(addrs.to_vec());
         let agent = Agent::with_parts(
             config,
             TcpConnector {

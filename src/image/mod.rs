@@ -1,10 +1,8 @@
 //! The agent's image. A verified tar that contains it is an [`Archive`], which [`load()`] sends to
-//! Docker; or dockerd pulls it from a [`registry`]. Both produce a [`Loaded`], and nothing else
-//! does.
+//! Docker; or dockerd pulls it from a [`registry`]. Only these two create a [`Loaded`].
 //!
-//! Verification establishes who signed a tar; [`check`] establishes that it is the right one. A
-//! mistake, for example the tar for another architecture, is found here, not when the container
-//! fails to start.
+//! Verification proves who signed a tar; [`check`] then finds a wrong tar, for example for another
+//! architecture, before the container fails to start.
 
 mod content;
 mod entries;
@@ -48,9 +46,10 @@ pub struct Archive<F = File> {
     verified: Verified<F>,
 }
 
-/// Checks that a tar, uncompressed or gzip, has a `manifest.json`, an image with the tag [`IMAGE`]
-/// in it, the image's configuration, for `wanted` if it has an architecture, and all its layers.
-/// Nothing is unpacked.
+/// Checks that a tar, uncompressed or gzip, contains the agent's image for `wanted`: its
+/// `manifest.json` lists an image with the tag [`IMAGE`], the tar has this image's configuration
+/// and all its layers, and the architecture in the configuration, if any, is `wanted`. Unpacks
+/// nothing.
 ///
 /// # Errors
 /// An [`ImageError`]; the message names the tar's source.
@@ -71,7 +70,7 @@ pub fn check<F: Borrow<File>>(verified: Verified<F>, wanted: Architecture) -> Re
     }
 }
 
-/// The same for any tar of `length` bytes.
+/// [`check`] for a file of `length` bytes.
 fn check_content<R: Read + Seek>(
     file: R,
     length: u64,
@@ -120,7 +119,7 @@ impl<F: Borrow<File>> Archive<F> {
     /// As [`Verified::split`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Verified::split`].
     pub fn split(self) -> io::Result<(F, Archive)> {
         let (file, verified) = self.verified.split()?;
         Ok((file, Archive { verified }))

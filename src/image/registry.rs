@@ -16,10 +16,10 @@ impl Pulled {
         &self.0
     }
 
-    /// Whether `current`, the image that has the agent's name, is this image or an update of it.
-    /// An update was loaded from a tar and has no other name; a pulled image also has the name by
-    /// which it was pulled.
-    pub(crate) fn is_or_was_updated_to(&self, current: &ImageInfo) -> bool {
+    /// Whether `current`, the image with the agent's name, is this image or an update that the
+    /// agent installed. Such an update was loaded from a tar and has no other name; a pulled image
+    /// also has the name by which it was pulled.
+    pub(crate) fn accepts_current(&self, current: &ImageInfo) -> bool {
         // containerd's image store gives a digest to loaded images, too.
         let is_loaded =
             |digest: &String| digest.split_once('@').is_some_and(|(r, _)| r == REPOSITORY);
@@ -39,7 +39,7 @@ pub(crate) fn find(docker: &Docker, request: &PullRequest) -> Result<Option<Pull
         return Ok(None);
     };
     request
-        .check(&image, Architecture::here())
+        .check(&image, Architecture::native())
         .context(|| format!("{name} cannot be used"))?;
     Ok(Some(Pulled(image.id)))
 }
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn only_update_of_pulled_image_is_kept() {
         let pulled = Pulled("sha256:1".into());
-        let holds = |id: &str, tags: &[&str], digests: &[&str]| {
-            pulled.is_or_was_updated_to(&ImageInfo {
+        let accepts = |id: &str, tags: &[&str], digests: &[&str]| {
+            pulled.accepts_current(&ImageInfo {
                 id: id.into(),
                 repo_tags: tags.iter().map(|t| (*t).into()).collect(),
                 repo_digests: digests.iter().map(|d| (*d).into()).collect(),
@@ -74,15 +74,15 @@ mod tests {
             format!("amazon/amazon-ecs-agent@{DIGEST}"),
             format!("r.x/a@{DIGEST}"),
         );
-        assert!(holds("sha256:1", &[IMAGE, "r.x/a:v2"], &[&other]));
-        assert!(holds("sha256:2", &[IMAGE], &[]));
-        assert!(holds("sha256:2", &[IMAGE], &[&loaded]));
-        assert!(!holds("sha256:2", &[IMAGE, "r.x/a:v1"], &[]));
-        assert!(!holds(
+        assert!(accepts("sha256:1", &[IMAGE, "r.x/a:v2"], &[&other]));
+        assert!(accepts("sha256:2", &[IMAGE], &[]));
+        assert!(accepts("sha256:2", &[IMAGE], &[&loaded]));
+        assert!(!accepts("sha256:2", &[IMAGE, "r.x/a:v1"], &[]));
+        assert!(!accepts(
             "sha256:2",
             &[IMAGE, "amazon/amazon-ecs-agent:v1"],
             &[]
         ));
-        assert!(!holds("sha256:2", &[IMAGE], &[&other]));
+        assert!(!accepts("sha256:2", &[IMAGE], &[&other]));
     }
 }

@@ -29,7 +29,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts the thread. Every change after this returns is noticed.
+    /// Starts the thread. It detects every change that is made after this function returned.
     ///
     /// # Errors
     /// No notifications (EPERM without `CAP_NET_ADMIN`), or no thread can be started.
@@ -138,7 +138,7 @@ impl Watcher {
     }
 
     fn restore(&mut self) -> Result<()> {
-        let update = kernel::update(|now| self.desired.steps(now))?;
+        let update = kernel::update(|current| self.desired.steps(current))?;
         self.filter.known_generation = Some(update.generation());
         if update.steps == 0 {
             return Ok(());
@@ -158,9 +158,9 @@ impl Watcher {
 
     /// After a teardown, checks whether a pre-start wrote the rules again.
     fn resume(&mut self) -> Result<()> {
-        let now = kernel::read()?;
-        self.filter.known_generation = Some(now.generation);
-        if now.has_marked() && self.desired.steps(&now)?.is_empty() {
+        let current = kernel::read()?;
+        self.filter.known_generation = Some(current.generation);
+        if current.has_marked() && self.desired.steps(&current)?.is_empty() {
             log::info!("firewall rules exist again: they are restored from now on");
             self.filter.torn_down = false;
         }

@@ -1,13 +1,14 @@
-//! What the agent needs of the host's network: packet filter rules, two kernel settings and, on a
-//! host without an IPv4 default route, a route. All of it through netlink and `/proc`; no program
-//! is started.
+//! The host's network for the agent: packet filter rules, two kernel settings and, on a host
+//! without an IPv4 default route, a route. Uses netlink and `/proc`, and starts no program.
 //!
-//! | module | what it does |
+//! | module | contents |
 //! |---|---|
-//! | this one, `guard` | apply, undo and restore |
-//! | `firewall`, `desired_state` | which firewall the rules are for; the rules of a host in it |
+//! | this one | applies and undoes all of it |
+//! | `guard` | restores rules that another program removed |
+//! | `firewall` | chooses iptables or nftables |
+//! | `desired_state` | the rules that this host needs, in the chosen firewall |
 //! | `rules`, `rule`, `chain` | the table of rules; a rule, a chain (pure) |
-//! | [`nft`] | rules to the kernel's `nf_tables` and back |
+//! | [`nft`] | reads and writes rules in the kernel's `nf_tables` |
 //! | `sysctl`, `route` | kernel settings; the route to the credentials' address |
 //! | [`netlink`] | messages to the kernel |
 
@@ -66,10 +67,10 @@ fn desired_state(inputs: RuleInputs) -> Result<(DesiredState, String)> {
     Ok((DesiredState { firewall, inputs }, reason))
 }
 
-/// Sets up the network. What is set up already is left unchanged.
+/// Sets up the network. Idempotent.
 ///
 /// Rules are first and `route_localnet` is last: it makes 127.0.0.0/8 reachable for hosts on the
-/// same link, so the rule that blocks them must exist before.
+/// same link, so the rule that blocks them must already exist.
 ///
 /// # Errors
 /// The first step that failed; the steps before it are kept, [`undo`] reverts them.
@@ -79,7 +80,7 @@ pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) ->
     if config.block_imds && bridge.is_none() {
         log::warn!("ECS_INIT_BLOCK_IMDS has no effect: Docker has no default bridge network");
     }
-    let update = kernel::update(|now| desired.steps(now))?;
+    let update = kernel::update(|current| desired.steps(current))?;
     let rules = desired.rule_count(&update.before);
     match update.steps {
         0 => log::info!("firewall rules already in place: {rules}"),
@@ -111,7 +112,7 @@ pub fn apply(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) ->
 /// because the administrator does not use `pre-start`.
 ///
 /// # Errors
-/// The kernel cannot be asked.
+/// The kernel's rules cannot be read.
 pub fn find_applied(
     root: &Root,
     config: &NetworkConfig,
@@ -128,13 +129,14 @@ pub fn find_applied(
 /// for nftables as a script for `nft -f`.
 ///
 /// # Errors
-/// The kernel cannot be asked.
+/// The kernel's rules cannot be read.
 pub fn render(root: &Root, config: &NetworkConfig, bridge: Option<&Interface>) -> Result<String> {
     let (desired, _) = desired_state(rule_inputs(root, config, bridge))?;
     Ok(desired.render(&kernel::read()?))
 }
 
-/// Like [`render`], without asking the kernel: for one that has nft_compat and no other rules.
+/// Like [`render`], but without reading from the kernel: assumes that it has nft_compat and no
+/// other rules.
 pub fn render_without_kernel(
     root: &Root,
     config: &NetworkConfig,
@@ -147,11 +149,11 @@ pub fn render_without_kernel(
     desired.render(&Snapshot::default())
 }
 
-/// Reverts what [`apply`] or the reference set up. Continues after an error and returns all errors.
-/// Does not need the bridge's name: rules have a mark.
+/// Reverts what [`apply`] or amazon-ecs-init set up. Continues after an error and returns all
+/// errors. Does not need the bridge's name: rules have a mark.
 pub fn undo(root: &Root, config: &NetworkConfig) -> Vec<Error> {
     let rules = || {
-        let update = kernel::update(|now| Ok(desired_state::undo(now, config)))?;
+        let update = kernel::update(|current| Ok(desired_state::undo_steps(current, config)))?;
         if update.before.has_marked() {
             log::info!("firewall rules removed");
         }

@@ -84,7 +84,7 @@ const FAMILY: u8 = 2;
 /// Adds the route unless there is a default route.
 ///
 /// # Errors
-/// The kernel's, except that the route exists.
+/// The kernel's error; an existing route is not an error.
 pub(super) fn apply() -> Result<()> {
     let mut connection = open()?;
     if has_default(&mut connection)? {
@@ -104,7 +104,7 @@ pub(super) fn apply() -> Result<()> {
 /// Deletes the route, even if there is a default route by now.
 ///
 /// # Errors
-/// The kernel's, except that the route does not exist.
+/// The kernel's error; a missing route is not an error.
 pub(super) fn undo() -> Result<()> {
     let request = ROUTE.request(libc::RTM_DELROUTE, 0);
     match open()?.request(request, |_, _| Some(())) {
@@ -119,8 +119,8 @@ fn open() -> Result<Connection> {
     Connection::open(Protocol::Route).context(|| "open a netlink socket for routes")
 }
 
-/// How often to read the routes again if they change during the dump. The last, inconsistent dump
-/// is used anyway.
+/// How many times the routes are read if they change during the dump. After the last attempt, the
+/// inconsistent dump is used.
 const ATTEMPTS: u32 = 10;
 
 /// Whether the main table has an IPv4 default route.

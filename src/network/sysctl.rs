@@ -45,7 +45,8 @@ pub(super) fn refuse_router_advertisements(root: &Root, bridge: &Interface) -> R
     }
 }
 
-/// Writes a value unless the file has it: a read-only `/proc/sys` is an error only if the value differs.
+/// Writes a value unless the file has it: a read-only `/proc/sys` is an error only if the value
+/// differs.
 fn set(root: &Root, path: &str, value: &str) -> Result<()> {
     let file = root.at(path);
     let before = fs::read_to_string(&file).context(|| format!("read {}", file.display()))?;

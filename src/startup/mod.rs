@@ -1,5 +1,5 @@
-//! What commands do before their own work: wait for the final configuration, check whose state the
-//! agent has.
+//! What several commands do first: wait for the final configuration, and check whether the agent's
+//! state is that of another instance.
 
 mod instance_check;
 mod resolve_config;

@@ -60,10 +60,10 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Runs the agent and restarts it until it exits with 0 or 5, or `stop` (which `docker` must have
-/// as well) is requested. A running container that matches `spec` is adopted. `load` loads an image
-/// through the given connection, which differs from `docker` after dockerd was away. `notify` is
-/// told when the agent runs, when it will be restarted, and when it is stopped.
+/// Runs the agent and restarts it until it exits with 0 or 5, or until `stop`. `docker` must have
+/// the same `stop`. A running container that matches `spec` is adopted. `load` loads an image
+/// through the given connection, which differs from `docker` after dockerd was away. `notify` sends
+/// the state to systemd: started, restarting, stopping.
 ///
 /// # Errors
 /// dockerd came back with an API version that is not supported (see [`Docker::connect`]), or the
@@ -80,7 +80,8 @@ pub fn run(
     })
 }
 
-/// [`run`] with another `sleep`, which returns [`Kind::Interrupted`](crate::error::Kind) to stop.
+/// [`run`] with a replaceable `sleep`, for tests. If `sleep` returns
+/// [`Kind::Interrupted`](crate::error::Kind), the agent is stopped.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -102,8 +103,8 @@ pub fn run_with(
     }
 }
 
-/// Stops the agent: SIGTERM, after 10 s SIGKILL. No signal interrupts this. An agent that does not
-/// run is not an error.
+/// Stops the agent with SIGTERM, and after 10 s with SIGKILL. Signals do not interrupt this. It is
+/// not an error if the agent does not run.
 ///
 /// # Errors
 /// dockerd refuses, or is away for more than 10 s.

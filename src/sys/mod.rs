@@ -1,4 +1,4 @@
-//! Safe wrappers around system calls: the only `unsafe` of the program. They decide nothing.
+//! Safe wrappers around system calls: the only `unsafe` code of the program. No policy.
 
 mod errno;
 pub(crate) mod fd;

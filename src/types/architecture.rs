@@ -11,7 +11,7 @@ pub enum Architecture {
 
 impl Architecture {
     /// The architecture of this binary, and of the agent on this host.
-    pub const fn here() -> Self {
+    pub const fn native() -> Self {
         if cfg!(target_arch = "aarch64") {
             Architecture::Arm64
         } else {

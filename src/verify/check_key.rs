@@ -18,16 +18,16 @@ pub(super) fn check_key(
     cert: &Cert,
     key: &KeyHandle,
     policy: &StandardPolicy<'_>,
-    made: SystemTime,
+    created: SystemTime,
     now: SystemTime,
 ) -> Result<(), VerifyError> {
-    // The signer's clock may be slightly ahead, and its key as new as the signature.
-    check_key_at(cert, key, policy, now.max(made))?;
-    check_key_at(cert, key, policy, made).map_err(|error| match error {
-        // It is valid now: at that time it was not bound to the certificate yet.
+    // If the signer's clock is ahead, `created` is in the future, and so may be the key's creation.
+    check_key_at(cert, key, policy, now.max(created))?;
+    check_key_at(cert, key, policy, created).map_err(|error| match error {
+        // It is valid now, but was not yet bound to the certificate when the signature was created.
         VerifyError::WeakCertificate { .. } => VerifyError::SignatureBeforeKey {
             key: key.to_hex(),
-            made,
+            created,
         },
         other => other,
     })

@@ -1,5 +1,5 @@
-//! Checks the signatures of a tar. Only Sequoia's verifier accepts one; the checks around it only
-//! reject, with a precise error.
+//! Checks the signatures of a tar. Only Sequoia's verifier accepts a signature; the other checks
+//! can only reject one, with a more precise error.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -31,7 +31,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// of every signature is invalid.
 ///
 /// # Errors
-/// The error of the signature that got furthest.
+/// The error of the signature that passed the most checks.
 pub(super) fn check<'f>(
     signatures: &[Signature],
     keyring: &Keyring,
@@ -56,7 +56,8 @@ pub(super) fn check<'f>(
             Err(more) => errors.extend(more),
         }
     }
-    // Of equals, the first signature's: `max_by_key` returns the last.
+    // If several signatures have the same progress, the error of the first one. `max_by_key`
+    // returns the last, hence `rev`.
     Err(errors
         .into_iter()
         .rev()
@@ -70,15 +71,15 @@ fn check_metadata(
     group: &CertGroup<'_>,
     now: SystemTime,
 ) -> Result<(), VerifyError> {
-    // A text signature (RFC 9580, section 5.2.1.2) covers normalized line ends: other tars would
-    // have the same one.
+    // A text signature (RFC 9580, section 5.2.1.2) covers normalized line ends: it would also be
+    // valid for other tars.
     if signature.typ() != SignatureType::Binary {
         return Err(VerifyError::MalformedSignature(format!(
             "a {}, not a signature of binary data",
             signature.typ()
         )));
     }
-    let Some(made) = signature.signature_creation_time() else {
+    let Some(created) = signature.signature_creation_time() else {
         return Err(VerifyError::MalformedSignature(
             "without a creation time".into(),
         ));
@@ -87,20 +88,20 @@ fn check_metadata(
     let Some(issuer) = issuers.iter().max_by_key(|i| i.as_bytes().len()) else {
         return Err(VerifyError::MalformedSignature("without an issuer".into()));
     };
-    if made > now + CLOCK_SKEW {
-        return Err(VerifyError::FutureSignature { made, now });
+    if created > now + CLOCK_SKEW {
+        return Err(VerifyError::FutureSignature { created, now });
     }
     let mut result = Err(VerifyError::UnknownKey(issuer.to_hex()));
     for cert in group.certs {
         // A key ID may be ambiguous: one valid key is enough.
         for key in cert.keys().key_handles(issuers.iter()) {
             if result.is_err() {
-                result = check_key(cert, &key.key().key_handle(), &group.policy, made, now);
+                result = check_key(cert, &key.key().key_handle(), &group.policy, created, now);
             }
         }
     }
     result?;
-    let today = now.max(made);
+    let today = now.max(created);
     if let Some(expires) = signature.signature_expiration_time()
         && expires <= today
     {
@@ -178,17 +179,17 @@ struct Helper<'k> {
 impl Helper<'_> {
     /// Checks a signature that Sequoia accepts: its key must be valid now, too.
     fn accept(&self, checked: &GoodChecksum<'_>) -> Result<Provenance, VerifyError> {
-        let Some(made) = checked.sig.signature_creation_time() else {
+        let Some(created) = checked.sig.signature_creation_time() else {
             return Err(VerifyError::MalformedSignature(
                 "without a creation time".into(),
             ));
         };
-        self.check_key(&checked.ka, made)?;
+        self.check_key(&checked.ka, created)?;
         check_policy(checked.sig, &self.group.policy)?;
         Ok(Provenance::Signed {
             certificate: checked.ka.cert().fingerprint().to_hex(),
             key: checked.ka.key().fingerprint().to_hex(),
-            made,
+            created,
             user: user_id(checked),
         })
     }
@@ -196,15 +197,15 @@ impl Helper<'_> {
     fn check_key(
         &self,
         key: &ValidErasedKeyAmalgamation<'_, PublicParts>,
-        made: SystemTime,
+        created: SystemTime,
     ) -> Result<(), VerifyError> {
         let handle = KeyHandle::from(key.key().fingerprint());
-        check_key(key.cert(), &handle, &self.group.policy, made, self.now)
+        check_key(key.cert(), &handle, &self.group.policy, created, self.now)
     }
 
     /// Sequoia's error as a [`VerifyError`].
     fn convert(&self, error: &VerificationError<'_>) -> VerifyError {
-        let made = |s: &Signature| s.signature_creation_time().unwrap_or(self.now);
+        let created = |s: &Signature| s.signature_creation_time().unwrap_or(self.now);
         match error {
             VerificationError::MissingKey { sig } => VerifyError::UnknownKey(
                 sig.get_issuers()
@@ -216,7 +217,7 @@ impl Helper<'_> {
                 why: error_chain(error.as_ref()),
             },
             VerificationError::BadKey { sig, ka, error } => {
-                match self.check_key(ka, made(sig)) {
+                match self.check_key(ka, created(sig)) {
                     Err(error) => error,
                     // Sequoia has a reason that `check_key` does not check.
                     Ok(()) => VerifyError::WeakCertificate {

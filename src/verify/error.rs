@@ -54,7 +54,7 @@ pub enum VerifyError {
     /// The signature's creation time is in the future.
     FutureSignature {
         /// The signature's creation time.
-        made: SystemTime,
+        created: SystemTime,
         /// The time of the verification.
         now: SystemTime,
     },
@@ -63,7 +63,7 @@ pub enum VerifyError {
         /// The key's fingerprint or ID.
         key: String,
         /// The signature's creation time.
-        made: SystemTime,
+        created: SystemTime,
     },
     /// The signature uses a hash algorithm without collision resistance; its name.
     WeakDigest(String),
@@ -78,7 +78,7 @@ pub enum VerifyError {
     HasSignature,
     /// The tar is not an update of the agent, therefore it needs a signature.
     NotAnUpdate,
-    /// Other users than root and this process's may write to the file.
+    /// A user other than root and the user of this process may write to the file.
     WritableByOthers {
         /// The owner's user ID.
         owner: u32,
@@ -92,7 +92,7 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// How far verification got: the error of the signature that got furthest is reported.
+    /// How many checks passed before this error, as a rank: the highest is reported.
     pub(super) fn progress(&self) -> u8 {
         match self {
             VerifyError::Io(_) | VerifyError::NotAFile | VerifyError::WritableByOthers { .. } => 9,
@@ -109,7 +109,7 @@ impl VerifyError {
     }
 
     /// The program's error for the tar from `source`.
-    pub(super) fn of(self, source: &TarSource) -> Error {
+    pub(super) fn for_tar(self, source: &TarSource) -> Error {
         let kind = match self {
             VerifyError::Io(_) => Kind::Io,
             VerifyError::NotAFile => Kind::InvalidInput,
@@ -164,17 +164,17 @@ impl fmt::Display for VerifyError {
                 }
                 f.write_str("; get a tar that is signed with another key")
             }
-            VerifyError::FutureSignature { made, now } => write!(
+            VerifyError::FutureSignature { created, now } => write!(
                 f,
                 "its signature was made in the future, on {} (now is {}); set the clock",
-                rfc3339(*made),
+                rfc3339(*created),
                 rfc3339(*now)
             ),
-            VerifyError::SignatureBeforeKey { key, made } => write!(
+            VerifyError::SignatureBeforeKey { key, created } => write!(
                 f,
                 "its signature was made on {}, before its key {key} was valid; sign again with \
                  the right clock",
-                rfc3339(*made)
+                rfc3339(*created)
             ),
             VerifyError::WeakDigest(digest) => write!(
                 f,

@@ -25,8 +25,8 @@ const AMAZON_FINGERPRINT: &str = "F34C3DDAE72926B079BEAEC6BCE9D9A42D51784F";
 /// The largest keyring file, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// 2026-01-01, the earliest time of a policy: a host whose clock is at 1970 must not accept what
-/// was secure then.
+/// 2026-01-01, the earliest time of a policy: a host whose clock is at 1970 must not accept
+/// algorithms that were secure then.
 const POLICY_FLOOR: Duration = Duration::from_secs(1_767_225_600);
 
 /// The trusted certificates.
@@ -34,8 +34,8 @@ const POLICY_FLOOR: Duration = Duration::from_secs(1_767_225_600);
 /// They form two groups with two policies. The *pinned* certificate is compiled in, and its SHA-1
 /// self-signatures of 2018 are accepted: an attack would need a second preimage of SHA-1, which is
 /// infeasible. Each *additional* certificate must satisfy Sequoia's `StandardPolicy`, which rejects
-/// SHA-1. A SHA-1 signature of a tar is never accepted: there a collision is enough, which is
-/// feasible.
+/// SHA-1. A SHA-1 signature of a tar is never accepted: an attack would need only a collision,
+/// which is feasible.
 #[derive(Debug)]
 pub struct Keyring {
     pinned: Vec<Cert>,
@@ -144,22 +144,18 @@ fn read(path: &Path) -> Result<BTreeMap<Fingerprint, Cert>> {
         .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
         .context(context)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(invalid(format!("longer than {MAX_FILE} bytes"))).context(context);
+        return Err(Error::invalid(format!("longer than {MAX_FILE} bytes"))).context(context);
     }
     parse(&bytes).context(context)
-}
-
-fn invalid(context: impl Into<String>) -> Error {
-    Error::invalid(context)
 }
 
 /// The certificates of a keyring file, at least one, by fingerprint. Two versions of the same are
 /// merged.
 fn parse(bytes: &[u8]) -> Result<BTreeMap<Fingerprint, Cert>> {
     let blocks = armor::blocks(bytes, ArmorKind::PublicKey).map_err(|error| match error {
-        ArmorError::Empty => invalid("empty"),
-        ArmorError::Truncated => invalid("truncated: a block has no END line"),
-        ArmorError::Malformed(why) => invalid(why),
+        ArmorError::Empty => Error::invalid("empty"),
+        ArmorError::Truncated => Error::invalid("truncated: a block has no END line"),
+        ArmorError::Malformed(why) => Error::invalid(why),
     })?;
     let mut certs: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
     let unusable = |e| Error::with_source(Kind::InvalidInput, "unusable certificate", e);
@@ -168,7 +164,7 @@ fn parse(bytes: &[u8]) -> Result<BTreeMap<Fingerprint, Cert>> {
             let cert = cert.map_err(unusable)?;
             let fingerprint = cert.fingerprint();
             if cert.is_tsk() {
-                return Err(invalid(format!(
+                return Err(Error::invalid(format!(
                     "it has the secret key of {fingerprint}; export only the public certificate"
                 )));
             }
@@ -180,7 +176,7 @@ fn parse(bytes: &[u8]) -> Result<BTreeMap<Fingerprint, Cert>> {
         }
     }
     if certs.is_empty() {
-        return Err(invalid("no certificate in it"));
+        return Err(Error::invalid("no certificate in it"));
     }
     Ok(certs)
 }

@@ -46,7 +46,7 @@ use verified::Facts;
 /// Accepts a tar if any of its signatures is valid at `now`.
 ///
 /// # Errors
-/// A [`VerifyError`], of the signature that got furthest.
+/// A [`VerifyError`], of the signature that passed the most checks.
 pub fn verify_signature<F: Borrow<File>>(
     tar: UnverifiedTar<F>,
     keyring: &Keyring,

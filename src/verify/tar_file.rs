@@ -84,21 +84,22 @@ impl Read for HashingReader<'_> {
     }
 }
 
-/// Reads a verified tar again. Returns the end only if the digest of the whole matches: a file that
-/// was changed in the meantime is never read completely.
+/// Reads a verified tar again. Returns its last bytes only if the digest of the whole file matches:
+/// the content of a changed file is never returned completely.
 pub(super) struct VerifyingReader<'f> {
     file: &'f File,
     length: u64,
     expected: &'f Digest,
-    state: State,
+    state: ReadState,
 }
 
-enum State {
+enum ReadState {
     /// The offset, and the digest up to it.
     Start(u64, Sha256),
     /// The digest matched; the end is returned.
     End(io::Cursor<Vec<u8>>),
-    /// It did not; every read fails, so that the error is not taken for the end of the file.
+    /// The digest did not match. Every further read fails: returning 0 would mean the end of the
+    /// file.
     Changed,
 }
 
@@ -108,7 +109,7 @@ impl<'f> VerifyingReader<'f> {
             file,
             length,
             expected,
-            state: State::Start(0, Sha256::new()?),
+            state: ReadState::Start(0, Sha256::new()?),
         })
     }
 
@@ -140,29 +141,29 @@ impl Read for VerifyingReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let held_back_from = self.length.saturating_sub(HELD_BACK);
         match &mut self.state {
-            State::Start(offset, digest) if *offset < held_back_from => {
+            ReadState::Start(offset, digest) if *offset < held_back_from => {
                 let most = usize::try_from(held_back_from - *offset).unwrap_or(usize::MAX);
                 let most = most.min(buf.len());
                 let n = self.file.read_at(&mut buf[..most], *offset)?;
                 if n == 0 && most > 0 {
-                    self.state = State::Changed;
+                    self.state = ReadState::Changed;
                     return Err(changed());
                 }
                 digest.update(&buf[..n]);
                 *offset += n as u64;
                 return Ok(n);
             }
-            State::Start(..) => {
-                if let State::Start(offset, digest) =
-                    std::mem::replace(&mut self.state, State::Changed)
+            ReadState::Start(..) => {
+                if let ReadState::Start(offset, digest) =
+                    std::mem::replace(&mut self.state, ReadState::Changed)
                 {
-                    self.state = State::End(io::Cursor::new(self.read_end(offset, digest)?));
+                    self.state = ReadState::End(io::Cursor::new(self.read_end(offset, digest)?));
                 }
             }
-            State::End(_) | State::Changed => {}
+            ReadState::End(_) | ReadState::Changed => {}
         }
         match &mut self.state {
-            State::End(end) => end.read(buf),
+            ReadState::End(end) => end.read(buf),
             _ => Err(changed()),
         }
     }

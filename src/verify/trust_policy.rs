@@ -58,8 +58,8 @@ impl TrustPolicy {
         Ok(verified)
     }
 
-    /// Verifies a tar as of `now`. If it has a signature, only that decides; without one, the
-    /// permission for the tar's source does.
+    /// Verifies a tar as of `now`. A tar with a signature is accepted only if the signature is
+    /// valid; a tar without one only if the configuration permits that for the tar's source.
     ///
     /// # Errors
     /// A [`VerifyError`](super::VerifyError) if the tar is not trusted.

@@ -23,8 +23,8 @@ pub enum Provenance {
         /// The fingerprint of the key or subkey that signed.
         key: String,
         /// The signature's creation time.
-        made: SystemTime,
-        /// The certificate's primary user ID; not verified, for people only.
+        created: SystemTime,
+        /// The certificate's primary user ID; not verified, only displayed.
         user: String,
     },
     /// It has no signature; the configuration allows that.
@@ -39,12 +39,12 @@ impl fmt::Display for Provenance {
             Provenance::Signed {
                 certificate,
                 key,
-                made,
+                created,
                 user,
             } => write!(
                 f,
                 "signed by {user} (certificate {certificate}, key {key}) on {}",
-                rfc3339(*made)
+                rfc3339(*created)
             ),
             Provenance::Unsigned => f.write_str("not signed; ECS_INIT_ALLOW_UNSIGNED allows it"),
             Provenance::AgentUpdate => {
@@ -65,7 +65,7 @@ pub struct Verified<F = File> {
     facts: Facts,
 }
 
-/// What verification found out.
+/// The results of verification.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) length: u64,
@@ -83,16 +83,16 @@ impl<F: Borrow<File>> Verified<F> {
                 source,
                 facts,
             }),
-            Err(error) => Err(error.of(&source)),
+            Err(error) => Err(error.for_tar(&source)),
         }
     }
 
-    /// The owner of the verified file.
+    /// The value that has the open verified file.
     pub fn file(&self) -> &F {
         &self.file
     }
 
-    /// Gives the file's owner away; the rest keeps a duplicate of the open file.
+    /// Takes out the value that has the open file; the rest has a duplicate of the descriptor.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.
@@ -161,13 +161,13 @@ impl<F: Borrow<File>> fmt::Display for Verified<F> {
             Provenance::Signed {
                 certificate,
                 key,
-                made,
+                created,
                 user,
             } => {
                 writeln!(f, "certificate  {certificate}")?;
                 writeln!(f, "signing key  {key}")?;
                 writeln!(f, "user ID      {user}")?;
-                write!(f, "signed on    {}", rfc3339(*made))
+                write!(f, "signed on    {}", rfc3339(*created))
             }
             other => write!(f, "provenance   {other}"),
         }

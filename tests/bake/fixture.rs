@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use crate::signing::{cert, sign};
-use ecs_init::bake::options::{AgentTar, EcsConfig, Options};
+use ecs_init::bake::options::{AgentLocation, EcsConfig, Options};
 use ecs_init::bake::{self, Baked, Init};
 use ecs_init::config::Config;
 use ecs_init::error::Result;
@@ -119,7 +119,7 @@ impl Fixture {
             root: at("tree"),
             architecture,
             version: Some("v1.99.0".parse().unwrap()),
-            agent: AgentTar::File {
+            agent: AgentLocation::File {
                 tar: at("agent.tar"),
                 signature: None,
             },

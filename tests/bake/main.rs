@@ -1,5 +1,5 @@
-//! `bake` on real trees: what it installs, what a failure leaves, and what a host that boots from the
-//! tree reads.
+//! `bake` on real trees: the installed files, the tree after a failure, and the configuration that a
+//! host booted from the tree reads.
 
 #[path = "../fetch/server.rs"]
 #[allow(dead_code)]

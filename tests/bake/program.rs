@@ -98,7 +98,7 @@ fn overriding_unit_is_logged() {
 #[test]
 fn program_installs_itself() {
     let mut fixture = Fixture::new();
-    let here = Architecture::here();
+    let here = Architecture::native();
     fixture.options.architecture = here;
     let tar = agent(here, 1);
     fs::write(fixture.dir.path().join("own.tar"), &tar).unwrap();

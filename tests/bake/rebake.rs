@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use ecs_init::bake::Init;
-use ecs_init::bake::options::{AgentTar, EcsConfig};
+use ecs_init::bake::options::{AgentLocation, EcsConfig};
 
 use super::fixture::{Fixture, everything, paths};
 
@@ -112,7 +112,7 @@ fn tar_version_comes_from_its_name() {
         fs::rename(fixture.dir.path().join("agent.tar"), &tar).unwrap();
         fs::rename(fixture.dir.path().join("agent.tar.asc"), &signature).unwrap();
         fixture.options.version = None;
-        fixture.options.agent = AgentTar::File {
+        fixture.options.agent = AgentLocation::File {
             tar,
             signature: Some(signature),
         };

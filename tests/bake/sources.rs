@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use ecs_init::bake::options::AgentTar;
+use ecs_init::bake::options::AgentLocation;
 use ecs_init::types::Architecture;
 use ecs_init::verify::VerifyError;
 
@@ -26,7 +26,7 @@ fn valid_mirror(fixture: &mut Fixture) -> Server {
     let tar = agent(Architecture::Arm64, 1);
     let signature = sign(&fixture.cert, &tar);
     let server = serve(tar, signature);
-    fixture.options.agent = AgentTar::Mirror(server.url());
+    fixture.options.agent = AgentLocation::Mirror(server.url());
     server
 }
 
@@ -76,7 +76,7 @@ fn latest_is_downloaded_each_time() {
 fn region_bucket_is_used() {
     let mut fixture = Fixture::new();
     let server = valid_mirror(&mut fixture);
-    fixture.options.agent = AgentTar::Region("xx-test-1".into());
+    fixture.options.agent = AgentLocation::Region("xx-test-1".into());
     let s3 = server.url();
     let tar = fixture.dir.path().join("agent.tar");
     fixture
@@ -96,7 +96,7 @@ fn region_bucket_is_used() {
 fn unavailable_sources_change_nothing() {
     let mut fixture = Fixture::new();
     let server = Server::http(|_, _| Reply::new(404, "no"));
-    fixture.options.agent = AgentTar::Mirror(server.url());
+    fixture.options.agent = AgentLocation::Mirror(server.url());
     let before = paths(fixture.tree());
     let environment = [
         ("AWS_REGION", "xx-test-1"),
@@ -112,7 +112,7 @@ fn tampered_download_changes_nothing() {
     let mut fixture = Fixture::new();
     let signature = sign(&fixture.cert, &agent(Architecture::Arm64, 1));
     let server = serve(agent(Architecture::Arm64, 2), signature);
-    fixture.options.agent = AgentTar::Mirror(server.url());
+    fixture.options.agent = AgentLocation::Mirror(server.url());
     fixture.expect_refused("for other content");
     assert_eq!(server.tar_requests().len(), 1);
     assert_eq!(paths(fixture.tree()), [""; 0]);
@@ -129,7 +129,7 @@ fn truncated_download_changes_nothing() {
             Reply::new(200, signature.clone())
         }
     });
-    fixture.options.agent = AgentTar::Mirror(server.url());
+    fixture.options.agent = AgentLocation::Mirror(server.url());
     let environment = [
         ("ECS_INIT_RETRY_TIME", "0"),
         ("AWS_REGION", "xx-test-1"),
@@ -169,7 +169,7 @@ fn named_tar_may_have_any_owner() {
     let meta = fs::metadata(&baked).unwrap();
     assert_eq!((meta.uid(), meta.mode() & 0o7777), (0, 0o644));
     // A tar that the environment names is verified as at a start.
-    fixture.options.agent = AgentTar::Environment;
+    fixture.options.agent = AgentLocation::Environment;
     let environment = [("ECS_INIT_AGENT_TAR", tar.to_str().unwrap())];
     let error = fixture.bake_with(&environment).unwrap_err();
     let why = error.find::<VerifyError>();
@@ -187,7 +187,7 @@ fn baked_tar_of_unknown_version_is_downloaded_again() {
     let tar = agent(Architecture::Arm64, 2);
     let signature = sign(&fixture.cert, &tar);
     let server = serve(tar.clone(), signature);
-    fixture.options.agent = AgentTar::Mirror(server.url());
+    fixture.options.agent = AgentLocation::Mirror(server.url());
     assert!(!fixture.bake().unwrap().unchanged);
     let baked = fs::read(fixture.at("var/cache/ecs/ecs-agent-v1.99.0.tar")).unwrap();
     assert!(baked == tar);
@@ -202,7 +202,7 @@ fn tar_of_the_environment_with_another_version_is_refused() {
     let named = at("ecs-agent-arm64-v1.98.0.tar");
     fs::rename(at("agent.tar"), &named).unwrap();
     fs::rename(at("agent.tar.asc"), at("ecs-agent-arm64-v1.98.0.tar.asc")).unwrap();
-    fixture.options.agent = AgentTar::Environment;
+    fixture.options.agent = AgentLocation::Environment;
     let environment = [("ECS_INIT_AGENT_TAR", named.to_str().unwrap())];
     let error = fixture.bake_with(&environment).unwrap_err().to_string();
     assert!(
@@ -219,7 +219,7 @@ fn tar_of_the_environment_with_another_version_is_refused() {
 #[test]
 fn named_signature_must_exist() {
     let mut fixture = Fixture::new();
-    fixture.options.agent = AgentTar::File {
+    fixture.options.agent = AgentLocation::File {
         tar: fixture.dir.path().join("agent.tar"),
         signature: Some(fixture.dir.path().join("absent")),
     };
@@ -262,7 +262,7 @@ fn keyring_of_the_environment_is_installed() {
 #[test]
 fn no_agent_option_installs_the_rest_and_keeps_baked_agent() {
     let mut fixture = Fixture::new();
-    let tar = std::mem::replace(&mut fixture.options.agent, AgentTar::None);
+    let tar = std::mem::replace(&mut fixture.options.agent, AgentLocation::None);
     let version = fixture.options.version.take();
     fixture.options.keyring = None;
     assert_eq!(fixture.bake().unwrap().agent, None);
@@ -275,7 +275,7 @@ fn no_agent_option_installs_the_rest_and_keeps_baked_agent() {
     fixture.options.keyring = Some(fixture.dir.path().join("keys"));
     fixture.bake().unwrap();
     let before = everything(fixture.tree());
-    fixture.options.agent = AgentTar::None;
+    fixture.options.agent = AgentLocation::None;
     fixture.options.keyring = None;
     assert!(
         !fixture.bake().unwrap().unchanged,
@@ -289,7 +289,7 @@ fn no_agent_option_installs_the_rest_and_keeps_baked_agent() {
     assert_eq!(everything(fixture.tree()).len(), before.len());
     // The next bake knows which tar to replace.
     fixture.tar(2);
-    fixture.options.agent = AgentTar::File {
+    fixture.options.agent = AgentLocation::File {
         tar: fixture.dir.path().join("agent.tar"),
         signature: None,
     };

@@ -53,7 +53,7 @@ impl Image {
         let tar = fixtures::tar(1);
         // In the past: the program itself verifies as of the current time.
         let signature = fixtures::Sign {
-            made: fixtures::days_ago(600),
+            created: fixtures::days_ago(600),
             ..fixtures::Sign::by(&cert)
         };
         image.write("/etc/ecs/ecs-init.keyring", fixtures::public(&cert));

@@ -82,7 +82,7 @@ impl Host {
     }
 
     fn fetch(&self) -> Result<Download> {
-        match self.search().next(self.cache.dir())? {
+        match self.search().find_tar(self.cache.dir())? {
             Found::Downloaded(download) => Ok(download),
             Found::Local(found) => panic!("not a download: {}", found.source()),
         }

@@ -100,7 +100,7 @@ fn search_until_stopped(mirror: &str) {
         &stop,
         || panic!("the region is not needed"),
     );
-    let error = search.next(host.cache.dir()).unwrap_err();
+    let error = search.find_tar(host.cache.dir()).unwrap_err();
     assert!(error.is_interrupted(), "{error}");
     assert!(host.names().is_empty());
 }

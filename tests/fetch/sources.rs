@@ -35,7 +35,7 @@ fn mirror_is_tried_first() {
     let server = valid_server();
     let host = Host::mirror(&format!("{}/a/b/", server.url()), &[]);
     let mut search = host.search_in(|| panic!("the region is not needed"));
-    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
+    let Ok(Found::Downloaded(download)) = search.find_tar(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{}/a/b/ecs-agent-latest.tar", server.url());
@@ -63,7 +63,7 @@ fn sources_in_order() {
             ("AWS_ENDPOINT_URL_S3", &s3.url()),
         ]);
         let mut search = host.search_in(|| Ok("xx-test-1".into()));
-        let error = search.next(host.cache.dir()).unwrap_err().to_string();
+        let error = search.find_tar(host.cache.dir()).unwrap_err().to_string();
         // Once each: these statuses are not retried.
         assert_eq!(mirror.paths(), ["/ecs-agent-v1.99.0.tar.asc"]);
         assert_eq!(
@@ -92,18 +92,18 @@ fn status_403_tries_next_source() {
     let s3_url = s3.url();
     let host = Host::mirror(&mirror.url(), &[("AWS_ENDPOINT_URL_S3", &s3_url)]);
     let mut search = host.search_in(|| Ok("xx-test-1".into()));
-    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
+    let Ok(Found::Downloaded(download)) = search.find_tar(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{s3_url}/amazon-ecs-agent-xx-test-1/ecs-agent-latest.tar");
     assert_eq!(download.source(), &TarSource::Url(url));
     // The search continues with the next source.
-    let Ok(Found::Downloaded(download)) = search.next(host.cache.dir()) else {
+    let Ok(Found::Downloaded(download)) = search.find_tar(host.cache.dir()) else {
         panic!();
     };
     let url = format!("{s3_url}/amazon-ecs-agent/ecs-agent-latest.tar");
     assert_eq!(download.source(), &TarSource::Url(url));
-    assert!(search.next(host.cache.dir()).is_err());
+    assert!(search.find_tar(host.cache.dir()).is_err());
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn configured_file_is_used_first() {
     let srv = host.dir.path().join("srv");
     fs::create_dir(&srv).unwrap();
     fs::write(srv.join("agent.tar"), "tar").unwrap();
-    let found = || match host.search().next(host.cache.dir()).unwrap() {
+    let found = || match host.search().find_tar(host.cache.dir()).unwrap() {
         Found::Local(found) => found,
         Found::Downloaded(download) => panic!("{download:?}"),
     };

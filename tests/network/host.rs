@@ -36,7 +36,7 @@ fn uplink() {
 }
 
 in_namespace! {
-    fn no_route_is_added_with_a_default_route() {
+    fn route_is_not_added_with_a_default_route() {
         uplink();
         sh("ip route add default via 192.0.2.1");
         let before = routes();
@@ -106,7 +106,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn no_ipv6_rules_on_a_kernel_without_ipv6() {
+    fn kernel_without_ipv6_gets_ipv4_rules_only() {
         // A root directory whose /proc/sys/net has only ipv4.
         let dir = TempDir::new("no-ipv6");
         let root = Root::new(dir.path());

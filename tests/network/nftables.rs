@@ -61,7 +61,7 @@ in_namespace! {
 }
 
 in_namespace! {
-    fn changing_the_firewall_removes_the_rules_of_the_other() {
+    fn firewall_change_removes_the_previous_rules() {
         restore(DOCKERD);
         let before = (saved(), ruleset_with_handles());
         apply();
@@ -108,7 +108,7 @@ in_namespace! {
     fn generation_after_an_update_is_predicted() {
         for config in [&NFTABLES, &DEFAULTS] {
             for _ in 0..2 {
-                let update = kernel::update(|now| desired_state(config).steps(now)).unwrap();
+                let update = kernel::update(|current| desired_state(config).steps(current)).unwrap();
                 assert_eq!(update.generation(), kernel::read().unwrap().generation);
             }
         }

@@ -97,7 +97,7 @@ in_namespace! {
         sh(REFERENCE);
         undo();
         let after = saved();
-        // The ip6 chains are the reference's, which does not delete them either.
+        // The empty ip6 chains remain: amazon-ecs-init creates them and does not delete them.
         assert_eq!(after.split("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT").next(), Some(&*before));
         assert!(!after.contains("51678"));
     }

@@ -10,7 +10,7 @@
 //! | `absent` | | paths of the base to remove |
 //! | `expected.json` | the body of `POST /containers/create` | a merge patch (RFC 7396), see [`json::simplify`] |
 //! | `expected.error` | | the error instead of a container |
-//! | `expected.notes` | warnings about the configuration and the host | additional ones; after `- `, missing ones |
+//! | `expected.warnings` | warnings about the configuration and the host | additional ones; after `- `, missing ones |
 //! | `expected.rules` | the output of `ecs-init rules` | the same, if different |
 //! | `reference.json` | the container of Amazon's ecs-init on such a host, as shown by Docker | |
 //!
@@ -97,10 +97,10 @@ impl Tree {
     fn results(&self) -> Results {
         let (config, warnings) = Config::load(self.environment.clone());
         let host = Host::read(&config.root, agent::paths(&config));
-        let mut notes: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         let container = match agent::plan(&config, &host) {
             Ok(plan) => {
-                notes.extend(plan.notes);
+                warnings.extend(plan.warnings);
                 Ok(serde_json::to_value(plan.container).unwrap())
             }
             Err(error) => Err(error.to_string()),
@@ -108,7 +108,10 @@ impl Tree {
         let root = self.root.path().display().to_string();
         Results {
             container,
-            notes: notes.iter().map(|note| note.replace(&root, "")).collect(),
+            warnings: warnings
+                .iter()
+                .map(|note| note.replace(&root, ""))
+                .collect(),
             rules: self.rules(),
         }
     }
@@ -130,7 +133,7 @@ impl Tree {
 
 struct Results {
     container: Result<Value, String>,
-    notes: Vec<String>,
+    warnings: Vec<String>,
     rules: String,
 }
 
@@ -149,7 +152,7 @@ impl Results {
         let container = self.container.as_ref().expect("a container");
         BTreeMap::from([
             ("expected.json", format!("{container:#}\n")),
-            ("expected.notes", lines(&self.notes)),
+            ("expected.warnings", lines(&self.warnings)),
             ("expected.rules", self.rules.clone()),
         ])
     }
@@ -168,18 +171,21 @@ impl Results {
                 files.insert("expected.error", format!("{error}\n"));
             }
         }
-        let mut notes: Vec<_> = self
-            .notes
+        let mut warnings: Vec<_> = self
+            .warnings
             .iter()
-            .filter(|note| !base.notes.contains(note))
+            .filter(|note| !base.warnings.contains(note))
             .cloned()
             .collect();
         if self.container.is_ok() {
-            let missing = base.notes.iter().filter(|note| !self.notes.contains(note));
-            notes.extend(missing.map(|note| format!("- {note}")));
+            let missing = base
+                .warnings
+                .iter()
+                .filter(|note| !self.warnings.contains(note));
+            warnings.extend(missing.map(|note| format!("- {note}")));
         }
-        if !notes.is_empty() {
-            files.insert("expected.notes", lines(&notes));
+        if !warnings.is_empty() {
+            files.insert("expected.warnings", lines(&warnings));
         }
         if self.rules != base.rules {
             files.insert("expected.rules", self.rules.clone());

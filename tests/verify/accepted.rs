@@ -23,7 +23,7 @@ fn armored_and_binary_signature() {
         let Provenance::Signed {
             certificate,
             key,
-            made,
+            created,
             user,
         } = verified.provenance()
         else {
@@ -31,7 +31,7 @@ fn armored_and_binary_signature() {
         };
         assert_eq!(*certificate, cert.fingerprint().to_hex());
         assert_eq!(*key, signing_key(&cert).to_hex());
-        assert_eq!(*made, days_ago(7));
+        assert_eq!(*created, days_ago(7));
         assert_eq!(user, "Mirror <mirror@example.org>");
         assert_eq!(verified.len(), tar.len() as u64);
 
@@ -145,6 +145,6 @@ fn signature_not_expired_yet_and_signer_clock_ahead() {
     let mut sign = Sign::by(&cert);
     sign.valid_for = Some(30 * DAY);
     assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
-    sign.made = now() + DAY / 1440;
+    sign.created = now() + DAY / 1440;
     assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
 }

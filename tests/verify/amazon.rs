@@ -149,7 +149,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
         let sign = Sign {
             cert: &cert,
             key: key.clone(),
-            made: days_ago(7),
+            created: days_ago(7),
             hash: HashAlgorithm::SHA256,
             kind: SignatureType::Binary,
             valid_for: None,
@@ -224,7 +224,7 @@ fn newer_version_of_pinned_certificate_revokes() {
     let sign = Sign {
         cert: &cert,
         key: cert.fingerprint(),
-        made: days_ago(7),
+        created: days_ago(7),
         hash: HashAlgorithm::SHA256,
         kind: SignatureType::Binary,
         valid_for: None,

@@ -72,7 +72,7 @@ pub fn signing_key(cert: &Cert) -> Fingerprint {
 pub struct Sign<'c> {
     pub cert: &'c Cert,
     pub key: Fingerprint,
-    pub made: SystemTime,
+    pub created: SystemTime,
     pub hash: HashAlgorithm,
     pub kind: SignatureType,
     pub valid_for: Option<Duration>,
@@ -84,7 +84,7 @@ impl<'c> Sign<'c> {
         Sign {
             cert,
             key: signing_key(cert),
-            made: days_ago(7),
+            created: days_ago(7),
             hash: HashAlgorithm::SHA256,
             kind: SignatureType::Binary,
             valid_for: None,
@@ -103,7 +103,7 @@ impl<'c> Sign<'c> {
             .expect("a key pair");
         let mut builder = SignatureBuilder::new(self.kind)
             .set_hash_algo(self.hash)
-            .set_signature_creation_time(self.made)
+            .set_signature_creation_time(self.created)
             .unwrap();
         if let Some(period) = self.valid_for {
             builder = builder.set_signature_validity_period(period).unwrap();

@@ -119,11 +119,11 @@ fn malformed_signature() {
 fn signature_from_the_future() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(12));
     let mut sign = Sign::by(&cert);
-    sign.made = now() + DAY;
+    sign.created = now() + DAY;
     let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(verify_error(&error), VerifyError::FutureSignature { made, now: then }
-            if *made == now() + DAY && *then == now()),
+        matches!(verify_error(&error), VerifyError::FutureSignature { created, now: then }
+            if *created == now() + DAY && *then == now()),
         "{error}"
     );
 }
@@ -143,18 +143,19 @@ fn clock_at_1970() {
     );
 
     // A key and a signature of 1975, when Sequoia's policy accepts SHA-1.
-    let made = SystemTime::UNIX_EPOCH + 5 * 365 * DAY;
+    let created = SystemTime::UNIX_EPOCH + 5 * 365 * DAY;
     let old = generate(builder().set_creation_time(SystemTime::UNIX_EPOCH + 365 * DAY));
     let sign = Sign {
         key: old.keys().subkeys().next().unwrap().key().fingerprint(),
-        made,
+        created,
         hash: HashAlgorithm::SHA1,
         ..Sign::by(&cert)
     };
     let sign = Sign { cert: &old, ..sign };
     let keyring = bench.keyring(&[&old]);
     let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
-    let error = verify_signature(unverified, &keyring, made + DAY).expect_err("must be rejected");
+    let error =
+        verify_signature(unverified, &keyring, created + DAY).expect_err("must be rejected");
     assert!(
         matches!(verify_error(&error), VerifyError::WeakDigest(_)),
         "{error}"

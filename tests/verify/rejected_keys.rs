@@ -53,9 +53,9 @@ fn expired_certificate_even_if_signed_before() {
     let (bench, tar) = (Bench::new(), tar(8));
     let cert = generate(builder().set_validity_period(690 * DAY));
     // It expired ten days ago; a signature from before may be backdated.
-    for made in [days_ago(7), days_ago(100)] {
+    for created in [days_ago(7), days_ago(100)] {
         let mut sign = Sign::by(&cert);
-        sign.made = made;
+        sign.created = created;
         let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
         let VerifyError::Expired(Subject::Certificate(fingerprint), Some(when)) =
             verify_error(&error)
@@ -79,7 +79,7 @@ fn expired_subkey() {
     );
     let mut sign = Sign::by(&cert);
     sign.key = cert.keys().subkeys().next().unwrap().key().fingerprint();
-    sign.made = days_ago(100);
+    sign.created = days_ago(100);
     let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     let expected = sign.key.to_hex();
     assert!(
@@ -93,11 +93,11 @@ fn expired_subkey() {
 fn signature_before_key_creation() {
     let (bench, cert, tar) = (Bench::new(), cert(), tar(16));
     let mut sign = Sign::by(&cert);
-    sign.made = days_ago(701);
+    sign.created = days_ago(701);
     let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
     assert!(
-        matches!(verify_error(&error), VerifyError::SignatureBeforeKey { made, .. }
-            if *made == days_ago(701)),
+        matches!(verify_error(&error), VerifyError::SignatureBeforeKey { created, .. }
+            if *created == days_ago(701)),
         "{error}"
     );
 }
@@ -158,9 +158,9 @@ fn revoked_certificate_or_subkey_for_any_reason_and_time() {
     ] {
         for subkey in [false, true] {
             let cert = revoked(&good, code, subkey);
-            for made in [days_ago(7), days_ago(100)] {
+            for created in [days_ago(7), days_ago(100)] {
                 let mut sign = Sign::by(&good);
-                sign.made = made;
+                sign.created = created;
                 let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
                 let VerifyError::Revoked(subject, reason) = verify_error(&error) else {
                     panic!("{code}, subkey {subkey}: {error}");

@@ -30,9 +30,9 @@ fn tar_changed_after_verification_is_not_copied() {
     let path = dir.path().join("agent.tar");
     let options = Options {
         root: dir.path().to_owned(),
-        architecture: Architecture::here(),
+        architecture: Architecture::native(),
         version: None,
-        agent: AgentTar::File {
+        agent: AgentLocation::File {
             tar: path.clone(),
             signature: None,
         },

@@ -33,9 +33,9 @@ fn trust_policy(report: &mut Report, mut config: Config) -> Option<TrustPolicy> 
     let trust = match &named {
         None => TrustPolicy::from_config(&config),
         Some(named) => match report.tree.resolve(named, true) {
-            Ok(place) => {
+            Ok(real_path) => {
                 // `TrustPolicy` takes a path below the root and follows links on this machine.
-                let path = report.tree.in_image(&place);
+                let path = report.tree.in_image(&real_path);
                 config.source.keyring = Some(Setting::new(path, named.origin.clone()));
                 TrustPolicy::from_config(&config)
             }

@@ -50,15 +50,15 @@ fn check_agent_state(report: &mut Report) {
     if names.is_empty() {
         return;
     }
-    let place = report.tree.follow(state::DIRECTORY.as_ref()).ok();
-    let instance = place.and_then(|place| state::instance_id(&place).ok().flatten());
+    let real_path = report.tree.follow(state::DIRECTORY.as_ref()).ok();
+    let instance = real_path.and_then(|real_path| state::instance_id(&real_path).ok().flatten());
     let instance = instance.map_or(String::new(), |id| format!("of instance {id}: "));
     let detail = format!("{instance}{}", some(&names));
     report.add(state::DIRECTORY, Rule::AgentState, detail);
 }
 
-/// The files that the AWS CLI and the SSM agent write, including the caches of `aws sso`. Files with
-/// settings only are allowed.
+/// The files that the AWS CLI and the SSM agent write, including the caches of `aws sso`. Files
+/// with settings only are allowed.
 fn check_aws_credentials(report: &mut Report) {
     for file in files_below(report, ROTATING_CREDENTIALS) {
         let path = Path::new(ROTATING_CREDENTIALS).join(&file);
@@ -86,8 +86,8 @@ fn logs_are_elsewhere(report: &Report) -> bool {
         return false;
     };
     let mut others = DIRECTORIES.iter().filter(|(path, _)| *path != LOGS);
-    let place = |path: &str| report.tree.follow(path.as_ref());
-    others.any(|(path, _)| place(path).is_ok_and(|other| other == logs))
+    let real_path = |path: &str| report.tree.follow(path.as_ref());
+    others.any(|(path, _)| real_path(path).is_ok_and(|other| other == logs))
 }
 
 /// Everything below `directory` that is not a directory, relative to it. Links are not followed.

@@ -10,23 +10,23 @@ use crate::bake::CACHE;
 
 /// Checks these files and the directories that contain them, where links lead to.
 pub(super) fn check(report: &mut Report, files: impl Iterator<Item = PathBuf>) {
-    // By the place, with the first name that leads there.
+    // From each real path to the first path in the image that resolves to it.
     let mut all = BTreeMap::new();
     let directories = [ETC, STATE, CACHE].map(|path| (PathBuf::from(path), false));
     let files = files.map(|path| (path, true));
     for (path, is_file) in directories.into_iter().chain(files) {
-        let place = report.tree.resolve(&path, true);
-        let Some(place) = report.existing(&path, place) else {
+        let real_path = report.tree.resolve(&path, true);
+        let Some(real_path) = report.existing(&path, real_path) else {
             continue;
         };
-        if let Some(parent) = place.parent().filter(|_| is_file) {
+        if let Some(parent) = real_path.parent().filter(|_| is_file) {
             let name = report.tree.in_image(parent);
             all.entry(parent.to_owned()).or_insert(name);
         }
-        all.entry(place).or_insert(path);
+        all.entry(real_path).or_insert(path);
     }
-    for (place, path) in all {
-        let Some(metadata) = report.existing(&path, fs::symlink_metadata(place)) else {
+    for (real_path, path) in all {
+        let Some(metadata) = report.existing(&path, fs::symlink_metadata(real_path)) else {
             continue;
         };
         let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());

@@ -27,7 +27,7 @@ fn options_are_parsed() {
             root: "/t".into(),
             architecture: Architecture::Arm64,
             version: Some(AgentVersion::Release("v1.99.0".into())),
-            agent: AgentTar::Mirror("http://m/x".into()),
+            agent: AgentLocation::Mirror("http://m/x".into()),
             ecs_config: EcsConfig::Lines(vec!["A=1".into(), "B='2'".into()]),
             init: Some(Init::Runit),
             binary: Some("b".into()),
@@ -36,20 +36,20 @@ fn options_are_parsed() {
         }
     );
     let tar = options("--root t --tar a.tar --sig s --config-file f");
-    let file = AgentTar::File {
+    let file = AgentLocation::File {
         tar: "a.tar".into(),
         signature: Some("s".into()),
     };
     assert_eq!(
         (tar.agent, tar.version, tar.architecture),
-        (file, None, Architecture::here())
+        (file, None, Architecture::native())
     );
     assert_eq!(tar.ecs_config, EcsConfig::File("f".into()));
     let few = options("--root / --agent-version latest --region eu-west-1 --arch amd64");
-    assert_eq!(few.agent, AgentTar::Region("eu-west-1".into()));
+    assert_eq!(few.agent, AgentLocation::Region("eu-west-1".into()));
     assert_eq!(few.ecs_config, EcsConfig::Keep);
     let none = options("--root / --no-agent");
-    assert_eq!((none.agent, none.version), (AgentTar::None, None));
+    assert_eq!((none.agent, none.version), (AgentLocation::None, None));
     assert_eq!(
         parsed("--check /t").unwrap(),
         Command::BakeCheck("/t".into())

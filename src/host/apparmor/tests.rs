@@ -53,7 +53,7 @@ impl Fake {
 const GIVEN: &str = "/sbin/given";
 
 #[test]
-fn nothing_is_done_if_unused_or_disabled() {
+fn unused_or_disabled_apparmor_is_skipped() {
     let fake = Fake::new();
     assert_eq!(AppArmor::read(&fake.1), None);
     fake.ensure(DEFAULT_PROFILE).unwrap();

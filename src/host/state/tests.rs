@@ -79,7 +79,7 @@ fn all_keys_of_deep_tree() {
 
 /// A crash during a write leaves one valid meta page.
 #[test]
-fn one_valid_meta_page_is_enough() {
+fn single_valid_meta_page_is_used() {
     let state = State::new();
     for (bytes, size, id, earlier) in [
         (AGENT, 4096, ID, ID),

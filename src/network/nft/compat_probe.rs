@@ -10,7 +10,7 @@ use crate::network::netlink::connection::{NEEDS_CAP_NET_ADMIN, Request};
 /// The first kernel module that the iptables encoding of the rules needs and that is missing.
 ///
 /// # Errors
-/// The kernel cannot be asked.
+/// The kernel's answer cannot be read.
 pub(crate) fn missing_module() -> Result<Option<&'static str>> {
     let mut connection = kernel::open()?;
     for extension in EXTENSIONS {

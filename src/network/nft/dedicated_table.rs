@@ -44,25 +44,29 @@ impl DedicatedTables {
     }
 
     /// Whether the kernel has exactly these tables.
-    fn exist_in(&self, now: &Snapshot) -> bool {
-        let dedicated = now.chains.iter().filter(|c| c.id.table == Table::Dedicated);
-        !now.foreign_chain
-            && self.families().eq(now.dedicated_families())
+    fn exist_in(&self, current: &Snapshot) -> bool {
+        let dedicated = current
+            .chains
+            .iter()
+            .filter(|c| c.id.table == Table::Dedicated);
+        !current.foreign_chain
+            && self.families().eq(current.dedicated_families())
             && dedicated.count() == self.chains.len()
             && self.chains.iter().all(|(id, rules)| {
-                let texts = now.rules_of(*id).map(|r| r.text.as_deref());
-                now.chain(*id).is_some_and(|c| {
-                    (c.hook, &*c.chain_type, c.accepts) == (Some(id.hook()), id.chain_type(), true)
+                let texts = current.rules_of(*id).map(|r| r.text.as_deref());
+                current.chain(*id).is_some_and(|c| {
+                    (c.hook, &*c.chain_type, c.policy_accepts)
+                        == (Some(id.hook()), id.chain_type(), true)
                 }) && texts.eq(rules.iter().map(|r| Some(&*r.text)))
             })
     }
 
-    /// The steps to these tables; none if the kernel has them.
-    pub fn apply(&self, now: &Snapshot) -> Vec<Step> {
-        if self.exist_in(now) {
+    /// The steps that create or replace these tables; empty if the kernel has them.
+    pub fn apply_steps(&self, current: &Snapshot) -> Vec<Step> {
+        if self.exist_in(current) {
             return Vec::new();
         }
-        let mut steps = undo(now);
+        let mut steps = undo_steps(current);
         let name = Table::Dedicated.name();
         steps.extend(self.families().map(|family| Step::AddTable(family, name)));
         for (id, rules) in &self.chains {
@@ -75,8 +79,8 @@ impl DedicatedTables {
 }
 
 /// The steps that delete the dedicated tables.
-pub(crate) fn undo(now: &Snapshot) -> Vec<Step> {
-    let families = now.dedicated_families();
+pub(crate) fn undo_steps(current: &Snapshot) -> Vec<Step> {
+    let families = current.dedicated_families();
     families
         .map(|family| Step::DeleteTable(family, Table::Dedicated.name()))
         .collect()

@@ -14,8 +14,8 @@ use crate::network::netlink::connection::{Connection, NEEDS_CAP_NET_ADMIN, Netli
 use crate::network::netlink::message::DUMP;
 use crate::sys::netlink::Protocol;
 
-/// How often to start again. Other programs change rules in bursts; after this many conflicts in a
-/// row one of them does not stop.
+/// The maximum number of attempts. Other programs change rules in bursts; this many conflicts in a
+/// row mean that one of them changes rules continuously.
 const ATTEMPTS: u32 = 100;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);

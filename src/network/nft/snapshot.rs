@@ -1,5 +1,5 @@
-//! The kernel's tables, chains and rules at one generation, as far as they concern this program:
-//! those of iptables-nft in which it has rules, and the dedicated tables.
+//! The kernel's tables, chains and rules at one generation. Only those of iptables-nft in which
+//! this program can have rules, and the dedicated tables.
 
 use super::abi;
 use super::{decode, userdata};
@@ -29,7 +29,7 @@ pub(crate) struct ChainState {
     /// `filter`, `nat` or `route`; empty for a chain that is not a base chain.
     pub chain_type: String,
     /// Whether its policy is accept.
-    pub accepts: bool,
+    pub policy_accepts: bool,
     /// The number of rules in it.
     pub uses: u32,
     /// Whether this program created it.
@@ -58,20 +58,20 @@ pub struct Snapshot {
     pub generation: u32,
     pub(crate) tables: Vec<TableState>,
     pub(crate) chains: Vec<ChainState>,
-    /// Those of one chain are in their order.
+    /// The rules of one chain are in the order in which the kernel evaluates them.
     pub(crate) rules: Vec<RuleState>,
     /// Whether a dedicated table has a chain that this program does not use.
     pub(crate) foreign_chain: bool,
-    /// Base chains of any table for packets to this host with the policy drop, as nft names them:
-    /// `inet filter input`.
+    /// The base chains with hook input and policy drop, in any table, as nft prints them: `inet
+    /// filter input`.
     pub(crate) dropping_inputs: Vec<String>,
 }
 
 impl Snapshot {
     /// A table, if it exists.
     pub(crate) fn table(&self, family: Family, table: Table) -> Option<&TableState> {
-        let is_it = |t: &&TableState| (t.family, t.table) == (family, table);
-        self.tables.iter().find(is_it)
+        let matches = |t: &&TableState| (t.family, t.table) == (family, table);
+        self.tables.iter().find(matches)
     }
 
     /// The families that have the dedicated table.
@@ -93,7 +93,7 @@ impl Snapshot {
     /// Whether iptables' INPUT drops or rejects what no rule accepts, by its policy or its last
     /// rule.
     pub(crate) fn input_is_closed(&self) -> bool {
-        self.chain(INPUT).is_some_and(|c| !c.accepts)
+        self.chain(INPUT).is_some_and(|c| !c.policy_accepts)
             || self.rules_of(INPUT).last().is_some_and(|r| r.rejects_all)
     }
 
@@ -110,8 +110,8 @@ impl Snapshot {
             .filter_map(|r| bridge_of(r.rule.as_ref()?))
     }
 
-    /// Adds the table of an `NFT_MSG_NEWTABLE` if it is of interest; `None` if the body is
-    /// malformed.
+    /// Adds the table of an `NFT_MSG_NEWTABLE` if this program uses that table; `None` if the body
+    /// is malformed.
     pub(super) fn add_table(&mut self, body: &[u8]) -> Option<()> {
         let (family, attributes) = abi::split(body)?;
         if let Some((family, table)) = known_table(family, attributes.text(abi::TABLE_NAME)) {
@@ -157,7 +157,7 @@ impl Snapshot {
                 .text(abi::CHAIN_TYPE)
                 .unwrap_or_default()
                 .to_owned(),
-            accepts: policy == Some(abi::ACCEPT),
+            policy_accepts: policy == Some(abi::ACCEPT),
             uses: attributes.be32(abi::CHAIN_USE)?,
             marked: is_marked(&attributes, abi::CHAIN_USERDATA),
         });
@@ -214,7 +214,7 @@ fn known_chain(family: u8, table: Option<&str>, name: Option<&str>) -> Option<Ch
     })
 }
 
-/// A chain's name as nft prints it, if its family has packets to a host.
+/// A chain as nft prints it; `None` for a family without IP packets.
 fn nft_name(family: u8, table: Option<&str>, chain: Option<&str>) -> Option<String> {
     let family = match family {
         abi::FAMILY_INET => "inet",

@@ -181,7 +181,7 @@ fn distributions_are_detected() {
 
 /// Each error names what was found, and the option.
 #[test]
-fn no_init_or_several_is_an_error_that_lists_them() {
+fn zero_or_several_inits_are_listed_in_the_error() {
     let cases: [(&[&str], &[&str]); 7] = [
         (
             &[],

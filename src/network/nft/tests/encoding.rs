@@ -127,7 +127,7 @@ fn random_bytes_do_not_panic() {
     let below = |n: u64, limit: usize| usize::try_from(n % limit as u64).unwrap();
     let messages = batch::messages(
         1,
-        &plan::apply(&Snapshot::default(), &default_rules()).unwrap(),
+        &plan::apply_steps(&Snapshot::default(), &default_rules()).unwrap(),
     );
     let rules = every_default_rule();
     for _ in 0..20_000 {
@@ -167,7 +167,7 @@ fn every_module_of_a_rule_is_listed() {
     assert_eq!(modules(prerouting, 0), format!("{nat} xt_nat"));
     assert_eq!(modules(output, 0), format!("{nat} xt_REDIRECT"));
     let tables = DedicatedTables::new(&default_rules());
-    let steps = tables.apply(&Snapshot::default());
+    let steps = tables.apply_steps(&Snapshot::default());
     let native = steps.iter().flat_map(|step| match step {
         Step::AddRule(_, _, rule) => modules::required_by(&rule.expressions),
         _ => Vec::new(),

@@ -34,7 +34,7 @@ fn after(mut now: Snapshot, steps: &[Step]) -> Snapshot {
                 id: *id,
                 hook: Some(id.hook()),
                 chain_type: id.chain_type().into(),
-                accepts: true,
+                policy_accepts: true,
                 uses: 0,
                 marked: true,
             }),
@@ -77,14 +77,14 @@ fn after(mut now: Snapshot, steps: &[Step]) -> Snapshot {
 #[test]
 fn apply_is_idempotent_and_undo_restores_the_state() {
     let empty = Snapshot::default();
-    let steps = plan::apply(&empty, &default_rules()).unwrap();
+    let steps = plan::apply_steps(&empty, &default_rules()).unwrap();
     let added = |step: &&Step| matches!(step, Step::AddTable(..));
     assert_eq!(steps.iter().filter(added).count(), 3);
     let full = after(empty.clone(), &steps);
-    assert_eq!(plan::apply(&full, &default_rules()).unwrap(), []);
-    let undone = after(full.clone(), &plan::undo(&full, &DEFAULTS));
+    assert_eq!(plan::apply_steps(&full, &default_rules()).unwrap(), []);
+    let undone = after(full.clone(), &plan::undo_steps(&full, &DEFAULTS));
     assert_eq!(undone, empty);
-    assert_eq!(plan::undo(&undone, &DEFAULTS), []);
+    assert_eq!(plan::undo_steps(&undone, &DEFAULTS), []);
 }
 
 #[test]
@@ -95,19 +95,22 @@ fn dedicated_tables_are_idempotent_replaced_if_changed_and_removed() {
     };
     let tables = DedicatedTables::new(&rules_with(config, Interface::docker0()));
     let empty = Snapshot::default();
-    let full = after(empty.clone(), &tables.apply(&empty));
+    let full = after(empty.clone(), &tables.apply_steps(&empty));
     assert_eq!(full.rules.len(), tables.len());
-    assert_eq!(tables.apply(&full), []);
+    assert_eq!(tables.apply_steps(&full), []);
     let mut changed = vec![full.clone(); 5];
     changed[0].rules[0].text = None;
     changed[1].rules.remove(0);
-    changed[2].chains[0].accepts = false;
+    changed[2].chains[0].policy_accepts = false;
     changed[3].foreign_chain = true;
     changed[4].tables.clear();
     for changed in changed {
-        assert_ne!(tables.apply(&changed), []);
+        assert_ne!(tables.apply_steps(&changed), []);
     }
-    assert_eq!(after(full.clone(), &dedicated_table::undo(&full)), empty);
+    assert_eq!(
+        after(full.clone(), &dedicated_table::undo_steps(&full)),
+        empty
+    );
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn undo_without_marks_removes_only_rules_of_the_reference() {
     let empty = Snapshot::default();
     let bridge = Interface::new("br-ecs").unwrap();
     let desired = rules_with(DEFAULTS, bridge.clone());
-    let mut now = after(empty.clone(), &plan::apply(&empty, &desired).unwrap());
+    let mut now = after(empty.clone(), &plan::apply_steps(&empty, &desired).unwrap());
     let names_the_bridge = |r: &RuleState| {
         r.rule
             .as_ref()
@@ -124,7 +127,7 @@ fn undo_without_marks_removes_only_rules_of_the_reference() {
     for rule in &mut now.rules {
         rule.marked = false;
     }
-    let left = after(now.clone(), &plan::undo(&now, &DEFAULTS));
+    let left = after(now.clone(), &plan::undo_steps(&now, &DEFAULTS));
     assert_eq!(left.rules.len(), 2);
     assert!(left.rules.iter().all(names_the_bridge));
     // One marked rule tells the name of the bridge.
@@ -133,7 +136,7 @@ fn undo_without_marks_removes_only_rules_of_the_reference() {
         .find(|r| names_the_bridge(r))
         .unwrap()
         .marked = true;
-    let left = after(now.clone(), &plan::undo(&now, &DEFAULTS));
+    let left = after(now.clone(), &plan::undo_steps(&now, &DEFAULTS));
     assert_eq!(left.rules, []);
 }
 
@@ -142,10 +145,10 @@ fn undo_keeps_tables_and_chains_that_are_in_use() {
     let empty = Snapshot::default();
     let full = after(
         empty.clone(),
-        &plan::apply(&empty, &default_rules()).unwrap(),
+        &plan::apply_steps(&empty, &default_rules()).unwrap(),
     );
     let removes = |now: &Snapshot| {
-        let steps = plan::undo(now, &DEFAULTS);
+        let steps = plan::undo_steps(now, &DEFAULTS);
         (
             steps.contains(&Step::DeleteChain(INPUT)),
             steps.contains(&Step::DeleteTable(Family::Ip4, "filter")),
@@ -156,7 +159,7 @@ fn undo_keeps_tables_and_chains_that_are_in_use() {
     foreign_rule.chains[0].uses += 1;
     assert_eq!(removes(&foreign_rule), (false, false));
     let mut policy = full.clone();
-    policy.chains[0].accepts = false;
+    policy.chains[0].policy_accepts = false;
     assert_eq!(removes(&policy), (false, false));
     let mut foreign_chain = full.clone();
     foreign_chain.tables[0].uses += 1;
@@ -169,10 +172,12 @@ fn undo_keeps_tables_and_chains_that_are_in_use() {
 #[test]
 fn chain_that_is_not_a_base_chain_is_an_error() {
     let empty = Snapshot::default();
-    let steps = plan::apply(&empty, &default_rules()).unwrap();
+    let steps = plan::apply_steps(&empty, &default_rules()).unwrap();
     let mut now = after(empty, &steps);
     now.rules.clear();
     now.chains[0].hook = None;
-    let error = plan::apply(&now, &default_rules()).unwrap_err().to_string();
+    let error = plan::apply_steps(&now, &default_rules())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("not a base chain"), "{error}");
 }
