@@ -1,17 +1,18 @@
-# make          both binaries, in target/dist/
-# make check    the inner loop: everything that can be known in five minutes
+# make run      build, boot a guest, run a demo in it
 # make test     everything
-# make help     the other goals
+# make check    the inner loop, five minutes: format, clippy, Rust tests, cases in namespaces
+# make          both binaries, in target/dist/
+# make help     all targets
 
 TOOLCHAIN := image-build/toolchain
 CARGO_MUSL := $(TOOLCHAIN)/cargo-musl
 MINIMAL_ROOT := $(TOOLCHAIN)/minimal-root
 ARCHES := x86_64 aarch64
 DIST := target/dist
-# The programs that run inside the tests' hosts are a crate of their own.
+# The crate of the programs that run inside the hosts of the end-to-end tests.
 GUEST := qemu-tests/guest/Cargo.toml
 
-# One goal at a time: a link with LTO needs much memory.
+# One target at a time: a link with LTO needs much memory.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -47,13 +48,13 @@ run: prerequisites-hosts x86_64 demo
 bench: prerequisites-bench all
 	qemu-tests/run --bench
 
-# `stages` makes the goals and prints the seconds that each one took.
+# `stages` makes the targets and prints the seconds that each one took.
 check: prerequisites-test
 	@$(TOOLCHAIN)/stages 'format clippy unit cases'
 
-# A stage GROUP/GOAL makes the goal in a minimal Debian 12 with the packages of that group of
-# prerequisites: each group is installed from nothing, and used. Compiling and testing the library
-# takes one core most of the time, the links with LTO the other.
+# A stage GROUP/TARGET makes the target in a minimal Debian 12 that has only the packages of that
+# group of prerequisites, which tests the group. lint, harness and unit keep one core busy, the
+# binaries the other.
 test: prerequisites-gate
 	@$(TOOLCHAIN)/stages 'lint/lint test/harness test/unit | build/binaries' \
 		'shape/shape packages/package test/packages-test test/recipes' \
@@ -63,11 +64,11 @@ GROUPS := build lint shape packages hosts test bench
 $(GROUPS:%=%/%):
 	$(MINIMAL_ROOT) $(MINIMAL_ROOT_OPTIONS) $(@D) make --no-print-directory $(@F)
 build/binaries: MINIMAL_ROOT_OPTIONS := --binaries
-# Two minutes of measuring, for strace and sysctl: only where the bench itself is another.
+# Takes two minutes, and only tests the group: skipped if the bench has not changed.
 bench/bench-quick: MINIMAL_ROOT_OPTIONS := --once qemu-tests/bench
 
-# The goals below expect what their group of prerequisites installs, and `make` where they need
-# the binaries.
+# The targets below expect the packages of their group of prerequisites; those that need the
+# binaries expect that `make` has built them.
 
 lint: prerequisites-lint format modules clippy
 	cargo fmt --manifest-path $(GUEST) -- --check
@@ -86,7 +87,7 @@ clippy:
 modules:
 	$(TOOLCHAIN)/modules
 
-# Words that the rules for writing exclude.
+# Words that the rules for writing in CONTRIBUTING.md exclude.
 words:
 	$(TOOLCHAIN)/words
 
@@ -120,23 +121,23 @@ cases:
 	$(CARGO_MUSL) x86_64 build --locked
 	qemu-tests/run --stage ns --engine 26.1 --debug
 
-# Every case on every Engine, in QEMU, and the boots.
+# All stages: namespaces with every Engine, QEMU guests, boots.
 hosts:
 	qemu-tests/run
 
 bench-quick:
 	qemu-tests/run --bench
 
-# The cache outside the tree stays: see ECS_INIT_CACHE in docs/development.md.
+# Keeps the cache, which is outside the tree: see docs/development.md.
 clean:
 	cargo clean
 
 help:
-	@echo 'make [all]     build ecs-init for x86_64 and aarch64 into $(DIST)/'
+	@echo 'make           build ecs-init for x86_64 and aarch64 into $(DIST)/'
 	@echo 'make x86_64    build for x86_64 only; make aarch64 likewise'
 	@echo 'make packages  build deb, rpm and tar.gz of both architectures into $(DIST)/'
-	@echo 'make run       boot a guest and run an end-to-end demo in it'
-	@echo 'make check     format, clippy, unit tests, end-to-end cases in namespaces (5 minutes)'
+	@echo 'make run       build, boot a guest and run an end-to-end demo in it (root)'
+	@echo 'make check     format, clippy, Rust tests, end-to-end cases in namespaces (5 minutes, root)'
 	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
 	@echo 'make lint      format, modules, clippy, documentation, dependencies, Python'
 	@echo 'make modules   check the layers of the modules, and that they have no cycle'

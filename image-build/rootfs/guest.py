@@ -1,6 +1,6 @@
 """Builds what a guest boots from, and caches it by a digest of its inputs.
 
-`python3 guest.py ARCH SORT DRIVER` builds it and prints its path.
+`python3 guest.py ARCH VARIANT DRIVER` builds it and prints its path.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ tool() {
     root=$(dirname "$(cache_dir)")/tools/$name-$version
     if [ ! -x "$root/bin/$name" ]; then
         note "compiling $name $version into $root (once, a few minutes)"
-        # The caller's target and target directory do not apply.
+        # The tool is built for this machine, outside the caller's target directory.
         env -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR -u RUSTFLAGS CARGO_NET_RETRY=10 \
             nice cargo install --quiet --locked --version "$version" --root "$root" "$name" \
             || die "cannot compile $name; for details run: cargo install --locked --version $version --root $root $name"

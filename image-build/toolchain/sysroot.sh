@@ -24,7 +24,7 @@ private_sysroot() {
     sysroot=$cache/sysroot-$arch-$rust_version-$key
     exec 9>"$cache/lock"
     flock 9
-    # The file may be a dangling link, after rustup has removed the target.
+    # The file is a dangling link if rustup has removed the target.
     if ! compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null \
         || ! [ -e "$(compgen -G "$sysroot/lib/rustlib/$target/lib/libstd-*.rlib")" ]; then
         make_sysroot "$sysroot" >&2

@@ -1,4 +1,4 @@
-"""The S3 stand-in with the times of its transfers."""
+"""The fake S3 with the times of its transfers."""
 
 import ssl
 import threading

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from harness.archives import AGENT
-from harness.baking import CLUSTER, FORMS, image_id
+from harness.baking import CLUSTER, INSTALLERS, image_id
 from harness.case import FAILURE
 from harness.errors import equal, expect
 from harness.host import SIGKILL
@@ -14,7 +14,7 @@ from harness.world import VERSION
 from .rules import ROUTE_LOCALNET
 
 #: Forms that install a package before bake adds the agent's tar.
-PACKAGES = tuple(form for form in FORMS if form != "bake")
+PACKAGES = tuple(installer for installer in INSTALLERS if installer != "bake")
 
 #: Seconds without an event: longer than the pause of any init, and the 15 s of `run --respawned`.
 QUIET = 18
@@ -56,16 +56,16 @@ def contents(tree: Path) -> list[tuple]:
                   for path in tree.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
-@step(on_tree=True, needed=True, forms=PACKAGES)
+@step(on_tree=True, needed=True, installers=PACKAGES)
 def package_installed(s: Story) -> None:
     """The package is installed into the tree, by its package manager."""
-    FORMS[s.boot.form](s.tree, s.arch)
+    INSTALLERS[s.boot.installer](s.tree, s.arch)
     program = s.tree / PROGRAM.lstrip("/")
     expect(program.read_bytes() == s.baker.binary.read_bytes(),
            "the package holds another build of ecs-init than the one tested: make packages")
 
 
-@step("systemd", on_tree=True, forms=PACKAGES)
+@step("systemd", on_tree=True, installers=PACKAGES)
 def service_enabled(s: Story) -> None:
     """The package alone enables its service, before bake."""
     link = s.tree / "etc/systemd/system/multi-user.target.wants/ecs.service"
@@ -189,7 +189,7 @@ def image_not_loaded_again(s: Story) -> None:
     equal(s.host.text("/var/cache/ecs/state").strip(), "1", "the cache's state")
 
 
-@step(forms=("bake",))
+@step(installers=("bake",))
 def exit_5_not_restarted(s: Story) -> None:
     """After the agent's exit 5 no init restarts it."""
     starts, pid = s.starts(), s.supervisor()
@@ -214,7 +214,7 @@ def exit_5_not_restarted(s: Story) -> None:
     equal((state["Running"], state["ExitCode"]), (False, 5), "the container")
 
 
-@step(forms=("bake",))
+@step(installers=("bake",))
 def check_fails_on_used_host(s: Story) -> None:
     """bake --check fails on the used host and names the agent's state."""
     result = s.program("bake", "--check", "/")

@@ -36,7 +36,7 @@ def has_credentials(t: Scene, network: str) -> None:
     """A task on this network gets credentials at 169.254.170.2."""
     result = t.task(CREDENTIALS, network)
     equal(result.code, 0, f"a task on {network}: {result}")
-    expect("ASIASTANDIN" in result.stdout, f"no credentials in {result}")
+    expect("ASIATESTAGENT" in result.stdout, f"no credentials in {result}")
 
 
 @case(engines=ALL, guests=ARCHITECTURE)

@@ -21,29 +21,29 @@ def stage_runs_containers(t: Scene) -> None:
 
 
 @case("full", "bare")
-def stage_runs_stand_in_agent(t: Scene) -> None:
-    """The stand-in agent loads with its unusual configuration, answers, and exits as scripted."""
+def stage_runs_test_agent(t: Scene) -> None:
+    """The test agent loads with its unusual configuration, answers, and exits as scripted."""
     t.host.write("/tmp/agent.tar", t.artifacts.tar)
     t.docker.load("/tmp/agent.tar")
     expect(AGENT in t.docker.images(), f"no {AGENT} in Docker")
     t.script("serve", "exit 42")
-    t.docker.ok("POST", "/containers/create?name=stand-in", {
+    t.docker.ok("POST", "/containers/create?name=test-agent", {
         "Image": AGENT, "HostConfig": {
             "NetworkMode": "host", "Init": True,
             "Binds": ["/var/lib/ecs/data:/data"]}})
-    t.docker.ok("POST", "/containers/stand-in/start")
+    t.docker.ok("POST", "/containers/test-agent/start")
     t.host.until("the agent answers", t.agent_answers)
     equal(t.host.until("its version", t.agent_version), "v1.99.0", "its version")
     answer = t.host.until("the credentials", lambda: t.host.get(
         "127.0.0.1:51679", "/v2/credentials/some-task"))
-    equal(answer.json()["AccessKeyId"], "ASIASTANDIN", "the credentials")
+    equal(answer.json()["AccessKeyId"], "ASIATESTAGENT", "the credentials")
     # Without ecs-init's rules nothing is filtered.
     t.host.until("51678 answers from outside", t.answers_outside)
-    t.docker.ok("POST", "/containers/stand-in/stop?t=10")
-    equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 0, "exit after SIGTERM")
-    t.docker.ok("POST", "/containers/stand-in/start")
-    t.docker.ok("POST", "/containers/stand-in/wait")
-    equal(t.docker.inspect("stand-in")["State"]["ExitCode"], 42, "the scripted exit")
+    t.docker.ok("POST", "/containers/test-agent/stop?t=10")
+    equal(t.docker.inspect("test-agent")["State"]["ExitCode"], 0, "exit after SIGTERM")
+    t.docker.ok("POST", "/containers/test-agent/start")
+    t.docker.ok("POST", "/containers/test-agent/wait")
+    equal(t.docker.inspect("test-agent")["State"]["ExitCode"], 42, "the scripted exit")
     equal(t.events(), ["start serve", "sigterm", "start exit 42"], "the agent's events")
 
 
@@ -79,7 +79,7 @@ def stage_ruleset_dump(t: Scene) -> None:
 
 @case()
 def stage_s3_and_imds(t: Scene) -> None:
-    """The S3 stand-in answers ranges, and 403 for a missing object; IMDS needs a token."""
+    """The fake S3 answers ranges, and 403 for a missing object; IMDS needs a token."""
     path = t.artifacts.publish(t.bucket)
     port = t.around.s3.rsplit(":", 1)[1]
     context = ssl.create_default_context(

@@ -53,7 +53,7 @@ def exit_2_logs_container_output(t: Scene) -> None:
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
     process.kill()
     result = process.wait()
-    expect("stand-in agent: start exit 2" in result.stderr,
+    expect("test agent: start exit 2" in result.stderr,
            f"the container's output is not logged:\n{result}")
 
 

@@ -1,4 +1,4 @@
-"""Image archives of the stand-in agent and of the tasks.
+"""Image archives of the test agent and of the tasks.
 
 Not written by `docker save`: the bytes are reproducible, and the agent's image configuration
 is unusual like the real one's: no `architecture`, and the key `config` twice.
@@ -45,7 +45,7 @@ def _archive(tag: str, layer: bytes, config: str) -> bytes:
 
 def agent(program: Path, version: str = "v1.99.0", tag: str = AGENT,
           padding: int = 0) -> bytes:
-    """The stand-in agent's archive. `padding` bytes that do not compress make
+    """The test agent's archive. `padding` bytes that do not compress make
     it as heavy as the real one, for measuring."""
     files = [("agent", program.read_bytes(), 0o755)]
     if padding:
@@ -56,7 +56,7 @@ def agent(program: Path, version: str = "v1.99.0", tag: str = AGENT,
     run = {
         "Cmd": ["/agent"],
         "Env": ["PATH=/host/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                f"STAND_IN_VERSION={version}"],
+                f"TEST_AGENT_VERSION={version}"],
         "ExposedPorts": {"51678/tcp": {}, "51679/tcp": {}},
         "Healthcheck": {"Test": ["CMD", "/agent", "--healthcheck"]},
     }

@@ -16,7 +16,7 @@ from .world import VERSION, Artifacts
 #: The cluster in a baked tree's configuration.
 CLUSTER = "baked"
 
-#: Debian's names of architectures; bake accepts these and the kernel's.
+#: Debian's names of architectures. bake accepts these and the kernel's.
 DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 TIMEOUT = 120
@@ -26,12 +26,12 @@ TIMEOUT = 120
 class Baker:
     """ecs-init on this machine, and what it installs into trees of one architecture."""
 
-    #: Runs on this machine.
+    #: The program that runs on this machine.
     program: Path
-    #: Is installed into the tree.
+    #: The program that is installed into the tree.
     binary: Path
     artifacts: Artifacts
-    #: For the tar, its signature and the certificate.
+    #: The directory of the tar, its signature and the certificate.
     work: Path
 
     @property
@@ -44,23 +44,23 @@ class Baker:
         return subprocess.run(argv, env={}, capture_output=True, text=True, timeout=TIMEOUT)
 
     def bake(self, tree: Path, init: str) -> None:
-        """Bakes all that an image needs, offline."""
+        """Runs `ecs-init bake` with a local tar, keyring and configuration; needs no network."""
         tar = self.work / f"agent-{self.arch}.tar"
         tar.write_bytes(self.artifacts.tar)
         Path(f"{tar}.asc").write_bytes(self.artifacts.signature)
         keyring = self.work / f"keyring-{self.arch}.asc"
         keyring.write_bytes(self.artifacts.world.trusted.certificate)
         # The init is detected, except for a tree without one.
-        named = ["--init", "none"] if init == "none" else []
-        foreign = ["--binary", self.binary] if self.arch != platform.machine() else []
+        init_option = ["--init", "none"] if init == "none" else []
+        binary_option = ["--binary", self.binary] if self.arch != platform.machine() else []
         done = self.run("--root", tree, "--arch", DEBIAN[self.arch], "--agent-version", VERSION,
                         "--tar", tar, "--keyring", keyring,
-                        "--config", f"ECS_CLUSTER={CLUSTER}", *named, *foreign)
+                        "--config", f"ECS_CLUSTER={CLUSTER}", *init_option, *binary_option)
         if done.returncode:
             raise Failed(f"bake: exit {done.returncode}:\n{done.stdout}{done.stderr}")
 
     def check(self, tree: Path) -> None:
-        """`bake --check`, which must pass."""
+        """Runs `bake --check`, which must find nothing."""
         done = self.run("--check", tree)
         if done.returncode:
             raise Failed(f"bake --check: exit {done.returncode} on a fresh tree:\n"
@@ -75,23 +75,23 @@ def image_id(archive: bytes) -> str:
 
 
 #: How ecs-init gets into a tree before bake, from the tree and its architecture.
-Form = Callable[[Path, str], None]
+Installer = Callable[[Path, str], None]
 
 
-def package(suffix: str) -> Form:
+def package(suffix: str) -> Installer:
     """Installs a package of `make packages` into the tree."""
     def install(tree: Path, arch: str) -> None:
         found = packages(suffix, arch)
         if len(found) != 1:
             raise Failed(f"expected one {suffix} package for {arch}, found {len(found)}: make packages")
-        done = subprocess.run([INSTALL, tree, found[0]], capture_output=True, text=True)
+        done = subprocess.run([INSTALL_INTO, tree, found[0]], capture_output=True, text=True)
         if done.returncode:
-            raise Failed(f"{INSTALL} {tree} {found[0]}:\n{done.stdout}{done.stderr}")
+            raise Failed(f"{INSTALL_INTO} {tree} {found[0]}:\n{done.stdout}{done.stderr}")
     return install
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALL = REPOSITORY / "image-build" / "packages" / "install-into"
+INSTALL_INTO = REPOSITORY / "image-build" / "packages" / "install-into"
 
 
 def packages(suffix: str, arch: str) -> list[Path]:
@@ -101,7 +101,7 @@ def packages(suffix: str, arch: str) -> list[Path]:
                   if any(name in path.name for name in names))
 
 
-FORMS: dict[str, Form] = {
+INSTALLERS: dict[str, Installer] = {
     "bake": lambda tree, arch: None,
     "deb": package("deb"),
     "rpm": package("rpm"),
@@ -109,8 +109,8 @@ FORMS: dict[str, Form] = {
 
 
 #: The architecture on which a tree with the package is booted. On the other one only the tree is
-#: checked: the package installs the same service file there, and that architecture's binary is
-#: booted in the baked trees.
+#: checked: the package installs the same service file, and the baked trees boot the binary of that
+#: architecture.
 BOOTED = {"deb": "x86_64", "rpm": "aarch64"}
 
 
@@ -119,16 +119,16 @@ class Boot:
     """One tree to boot: its init, and how ecs-init is installed."""
 
     init: str
-    form: str = "bake"
+    installer: str = "bake"
 
     def is_booted(self, arch: str) -> bool:
-        return BOOTED.get(self.form, arch) == arch
+        return BOOTED.get(self.installer, arch) == arch
 
     @property
     def name(self) -> str:
-        return self.init if self.form == "bake" else f"{self.init}@{self.form}"
+        return self.init if self.installer == "bake" else f"{self.init}@{self.installer}"
 
 
 def boots() -> list[Boot]:
-    """A baked tree for every init, and a tree for each package, which contain a systemd unit."""
+    """A baked tree of every init; the packages, which have systemd's unit, in systemd's tree."""
     return [*map(Boot, rootfs.inits.INITS), Boot("systemd", "deb"), Boot("systemd", "rpm")]

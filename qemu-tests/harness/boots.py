@@ -62,13 +62,13 @@ class Table:
             self.cells.append(cell)
 
     def __str__(self) -> str:
-        """Markdown: a row for each init and form, a column for each architecture."""
+        """Markdown: a row for each init and installer, a column for each architecture."""
         archs = sorted({cell.arch for cell in self.cells}, reverse=True)
-        lines = ["| init | form | " + " | ".join(archs) + " |", "|---" * (2 + len(archs)) + "|"]
+        lines = ["| init | installer | " + " | ".join(archs) + " |", "|---" * (2 + len(archs)) + "|"]
         for boot in dict.fromkeys(cell.boot for cell in self.cells):
             row = [next((str(c) for c in self.cells if c.boot == boot and c.arch == arch), "not run")
                    for arch in archs]
-            lines.append(f"| {boot.init} | {boot.form} | " + " | ".join(row) + " |")
+            lines.append(f"| {boot.init} | {boot.installer} | " + " | ".join(row) + " |")
         return "\n".join(lines)
 
 

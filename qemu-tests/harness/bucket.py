@@ -1,7 +1,7 @@
-"""The S3 stand-in: regional bucket, partition bucket and mirror over TLS.
+"""The fake S3: regional bucket, partition bucket and mirror over TLS.
 
-Like S3 it has ETag, Range and If-Range, HEAD, and 403 for a missing object (a bucket without
-list permission). Every request is recorded; every path can be made to fail.
+Like S3 it supports ETag, Range, If-Range and HEAD, and answers 403 for a missing object, as for a
+bucket without list permission. It records every request, and can make each path fail.
 """
 
 import hashlib
@@ -118,9 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(match[1])
         return (start, 206) if start < len(data) else (0, 416)
 
-    def _error(self, code: int, word: str = "Test", region: str = "", *, body: bool) -> None:
+    def _error(self, code: int, s3_code: str = "Test", region: str = "", *, body: bool) -> None:
         region = region and f"<Region>{region}</Region>"
-        text = f'<?xml version="1.0"?><Error><Code>{word}</Code>{region}</Error>'.encode()
+        text = f'<?xml version="1.0"?><Error><Code>{s3_code}</Code>{region}</Error>'.encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
@@ -146,8 +146,8 @@ class _Server(ThreadingHTTPServer):
         """Silent: clients that disconnect during a transfer are part of the tests."""
 
 
-class Running:
-    """A handler class served on every address, on a port chosen by the kernel."""
+class RunningServer:
+    """A server of a handler class, on every address and a port that the kernel chooses."""
 
     def __init__(self, handler: type, context: ssl.SSLContext | None = None):
         self.server = _Server(("0.0.0.0", 0), handler)
@@ -166,6 +166,6 @@ class Running:
         self.thread.join()
 
 
-def serve(bucket: Bucket, context: ssl.SSLContext) -> Running:
+def serve(bucket: Bucket, context: ssl.SSLContext) -> RunningServer:
     handler = type("Handler", (_Handler,), {"bucket": bucket})
-    return Running(handler, context)
+    return RunningServer(handler, context)

@@ -80,7 +80,7 @@ def select(patterns: list[str]) -> list[Case]:
 
 
 class Scene:
-    """One case on one fresh host: the host, its dockerd, the S3 and IMDS stand-ins."""
+    """One case on one fresh host: the host, its dockerd, the fake S3 and IMDS."""
 
     def __init__(self, host: Host, artifacts: Artifacts, around: Surroundings,
                  engine: Engine = OWN):

@@ -137,7 +137,7 @@ def _list(options: argparse.Namespace) -> None:
         guests = f" [guests: {case.guests}]" if case.guests else ""
         print(f"{case.name:{width}}  {case.what}{guests}")
     for boot in options.boots:
-        print(f"{boot.name:{width}}  Boot with {boot.init}, ecs-init installed by {boot.form}: "
+        print(f"{boot.name:{width}}  Boot with {boot.init}, ecs-init installed by {boot.installer}: "
               f"{', '.join(step.name for step in steps(boot))}.")
 
 

@@ -1,4 +1,4 @@
-"""Faults of the S3 stand-in, each for one request."""
+"""Faults of the fake S3, each for one request."""
 
 from dataclasses import dataclass
 

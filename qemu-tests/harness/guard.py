@@ -1,4 +1,4 @@
-"""Access control of the S3 stand-in: checks Signature Version 4 with AWS's library, botocore.
+"""Access control of the fake S3: checks Signature Version 4 with AWS's library, botocore.
 
 The signature is computed again from the received request and the secret; it must equal the
 request's.

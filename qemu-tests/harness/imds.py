@@ -1,10 +1,10 @@
-"""The stand-in of the EC2 instance metadata service, version 2 only: every GET needs a token."""
+"""A fake EC2 instance metadata service, version 2 only: every GET needs a token."""
 
 import secrets
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from .bucket import Running
+from .bucket import RunningServer
 
 TOKEN = "X-aws-ec2-metadata-token"
 PREFIX = "/latest/meta-data/"
@@ -60,5 +60,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent: requests are recorded in the journal."""
 
 
-def serve(metadata: Metadata) -> Running:
-    return Running(type("Handler", (_Handler,), {"metadata": metadata}))
+def serve(metadata: Metadata) -> RunningServer:
+    return RunningServer(type("Handler", (_Handler,), {"metadata": metadata}))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import builds
-from .baking import DEBIAN, FORMS, Boot, packages
+from .baking import DEBIAN, INSTALLERS, Boot, packages
 from .case import Case
 from .errors import HarnessError
 
@@ -53,10 +53,10 @@ def missing(archs: Iterable[str], ns: bool, cases: list[Case], boots: list[Boot]
             builds.under_test(arch, binaries, debug)
         except HarnessError as error:
             found.append(str(error))
-    for form in dict.fromkeys(boot.form for boot in boots if boot.form != "bake"):
+    for installer in dict.fromkeys(boot.installer for boot in boots if boot.installer != "bake"):
         for arch in booted:
-            if form in FORMS and len(packages(form, arch)) != 1:
-                found.append(f"no {form} package for {DEBIAN[arch]} in target/dist: make packages")
+            if installer in INSTALLERS and len(packages(installer, arch)) != 1:
+                found.append(f"no {installer} package for {DEBIAN[arch]} in target/dist: make packages")
     return list(dict.fromkeys(found))
 
 

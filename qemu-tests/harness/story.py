@@ -110,19 +110,19 @@ class Step:
     on_tree: bool
     #: The inits that it applies to; empty for all.
     inits: tuple[str, ...]
-    #: The forms that it applies to; empty for all.
-    forms: tuple[str, ...]
+    #: The installers that it applies to; empty for all.
+    installers: tuple[str, ...]
 
 
 STEPS: list[Step] = []
 
 
-def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[str, ...] = ()):
+def step(*inits: str, needed: bool = False, on_tree: bool = False, installers: tuple[str, ...] = ()):
     """Registers a function as the next step; its docstring's first line is the requirement."""
     def register(body):
         name = body.__name__.strip("_").replace("_", "-")
         what = (body.__doc__ or "").strip().split("\n")[0]
-        STEPS.append(Step(name, what, body, needed, on_tree, inits, forms))
+        STEPS.append(Step(name, what, body, needed, on_tree, inits, installers))
         return body
     return register
 
@@ -130,5 +130,5 @@ def step(*inits: str, needed: bool = False, on_tree: bool = False, forms: tuple[
 def steps(boot: Boot, arch: str | None = None) -> list[Step]:
     """The steps that apply to a boot, on one architecture or on any."""
     return [s for s in STEPS if boot.init in (s.inits or [boot.init])
-            and boot.form in (s.forms or [boot.form])
+            and boot.installer in (s.installers or [boot.installer])
             and (s.on_tree or arch is None or boot.is_booted(arch))]

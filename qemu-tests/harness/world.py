@@ -73,7 +73,7 @@ class Artifacts:
 
 
 class Surroundings:
-    """One case's S3 and IMDS stand-ins, and the environment that points ecs-init to them."""
+    """One case's fake S3 and IMDS, and the environment that points ecs-init to them."""
 
     def __init__(self, world: World):
         self.bucket, self.metadata = Bucket(), Metadata()

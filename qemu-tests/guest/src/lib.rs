@@ -3,7 +3,7 @@
 //! - `driver` is process 1 of a host: it mounts file systems, brings the network up, reaps
 //!   processes and executes the harness's requests, JSON lines over one channel. It does not
 //!   depend on Docker or ecs-init.
-//! - `agent` stands in for the Amazon ECS agent.
+//! - `agent` is the test agent, in place of the Amazon ECS agent.
 //! - `probe` fetches one URL from inside a task container.
 //! - `pid1` is process 1 of a tree without an init system.
 //!

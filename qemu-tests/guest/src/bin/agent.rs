@@ -1,4 +1,4 @@
-//! The stand-in of the Amazon ECS agent: serves introspection and credentials, and exits as
+//! A test agent in place of the Amazon ECS agent: serves introspection and credentials, and exits as
 //! scripted.
 //!
 //! `/data/agent-script` has one action per line. The n-th start takes the n-th line, or `serve`
@@ -23,7 +23,7 @@ const SCRIPT: &str = "/data/agent-script";
 const EVENTS: &str = "/data/agent-events";
 
 /// The credentials for every task.
-const CREDENTIALS: &str = r#"{"RoleArn":"arn:aws:iam::123456789012:role/stand-in","AccessKeyId":"ASIASTANDIN","SecretAccessKey":"not-a-secret","Token":"not-a-token","Expiration":"2099-01-01T00:00:00Z"}"#;
+const CREDENTIALS: &str = r#"{"RoleArn":"arn:aws:iam::123456789012:role/test-agent","AccessKeyId":"ASIATESTAGENT","SecretAccessKey":"not-a-secret","Token":"not-a-token","Expiration":"2099-01-01T00:00:00Z"}"#;
 
 /// A line of the script.
 #[derive(Debug, PartialEq)]
@@ -53,12 +53,12 @@ impl Action {
 }
 
 fn record(event: &str) {
-    println!("stand-in agent: {event}");
+    println!("test agent: {event}");
     let file = OpenOptions::new().append(true).create(true).open(EVENTS);
     // In one write: an agent that is killed has written a complete line or none.
     let line = format!("{event}\n");
     if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
-        eprintln!("stand-in agent: {EVENTS}: {error}");
+        eprintln!("test agent: {EVENTS}: {error}");
     }
 }
 
@@ -80,11 +80,11 @@ fn introspection(path: &str) -> (&'static str, String) {
     if path != "/v1/metadata" {
         return ("404 Not Found", "{}".to_owned());
     }
-    let version = std::env::var("STAND_IN_VERSION").unwrap_or_else(|_| "unknown".to_owned());
+    let version = std::env::var("TEST_AGENT_VERSION").unwrap_or_else(|_| "unknown".to_owned());
     let body = serde_json::json!({
-        "Cluster": "stand-in",
+        "Cluster": "test-agent",
         "ContainerInstanceArn": null,
-        "Version": format!("Amazon ECS Agent - {version} (stand-in)"),
+        "Version": format!("Amazon ECS Agent - {version} (test-agent)"),
     });
     ("200 OK", body.to_string())
 }
@@ -101,7 +101,7 @@ fn credentials(path: &str) -> (&'static str, String) {
 
 fn listen(address: &str) -> TcpListener {
     TcpListener::bind(address).unwrap_or_else(|error| {
-        eprintln!("stand-in agent: {address}: {error}");
+        eprintln!("test agent: {address}: {error}");
         exit(1)
     })
 }
@@ -125,7 +125,7 @@ fn main() -> io::Result<()> {
     let script = fs::read_to_string(SCRIPT).unwrap_or_default();
     let line = script.lines().nth(starts).unwrap_or("serve");
     let Some(action) = Action::parse(line) else {
-        eprintln!("stand-in agent: {SCRIPT}: unknown action: {line}");
+        eprintln!("test agent: {SCRIPT}: unknown action: {line}");
         exit(1)
     };
 
