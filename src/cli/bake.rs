@@ -21,64 +21,57 @@ ecs.config of this machine is read.";
 
 /// The options of `bake`.
 pub(super) const OPTIONS: [OptionSpec; 15] = [
-    OptionSpec::value("root", "DIR", "root directory of the image"),
-    OptionSpec::value(
-        "agent-version",
-        "V",
+    OptionSpec::new("root DIR", "root directory of the image"),
+    OptionSpec::new(
+        "agent-version V",
         "v1.2.3, latest, or the first 8 hex digits of a commit; optional\nwith --tar",
     ),
-    OptionSpec::value(
-        "arch",
-        "ARCH",
+    OptionSpec::new(
+        "arch ARCH",
         "amd64 (x86_64) or arm64 (aarch64); default: this machine's",
     ),
-    OptionSpec::value(
-        "region",
-        "R",
+    OptionSpec::new(
+        "region R",
         "download the tar from Amazon's buckets, first from this region's",
     ),
-    OptionSpec::value("mirror", "URL", "download the tar from below this URL"),
-    OptionSpec::value(
-        "tar",
-        "FILE",
+    OptionSpec::new("mirror URL", "download the tar from below this URL"),
+    OptionSpec::new(
+        "tar FILE",
         "use this tar; its signature is FILE.asc or --sig",
     ),
-    OptionSpec::value("sig", "FILE", "the signature of --tar"),
-    OptionSpec::flag(
+    OptionSpec::new("sig FILE", "the signature of --tar"),
+    OptionSpec::new(
         "no-agent",
         "install no agent: the first start downloads it; an agent that is in\nthe image stays",
     ),
     OptionSpec {
-        name: "config",
-        value: Some("KEY=VALUE"),
         repeatable: true,
-        help: "a line of /etc/ecs/ecs.config, in that file's syntax; repeatable",
+        ..OptionSpec::new(
+            "config KEY=VALUE",
+            "a line of /etc/ecs/ecs.config, in that file's syntax; repeatable",
+        )
     },
-    OptionSpec::value("config-file", "FILE", "the content of /etc/ecs/ecs.config"),
-    OptionSpec::flag(
+    OptionSpec::new("config-file FILE", "the content of /etc/ecs/ecs.config"),
+    OptionSpec::new(
         "force",
         "replace an /etc/ecs/ecs.config that has other content",
     ),
-    OptionSpec::value(
-        "init",
-        "NAME",
+    OptionSpec::new(
+        "init NAME",
         "systemd, openrc, runit, s6, s6-linux-init, sysvinit, upstart, busybox\n\
          or none; default: detected in the image",
     ),
-    OptionSpec::value(
-        "binary",
-        "FILE",
+    OptionSpec::new(
+        "binary FILE",
         "ecs-init for ARCH; default: this file, or ecs-init-x86_64 or\n\
          ecs-init-aarch64 in its directory",
     ),
-    OptionSpec::value(
-        "keyring",
-        "FILE",
+    OptionSpec::new(
+        "keyring FILE",
         "more trusted certificates, for this bake and for the image",
     ),
-    OptionSpec::value(
-        "check",
-        "DIR",
+    OptionSpec::new(
+        "check DIR",
         "change nothing; list what must not be in an image and how to fix it;\n\
          exit with 255 if there is anything",
     ),
@@ -87,13 +80,13 @@ pub(super) const OPTIONS: [OptionSpec; 15] = [
 /// Makes the command from the options given.
 pub(super) fn build(given: &mut Given) -> Result<Command> {
     // Not shown: it may be part of a secret that the shell split off.
-    if given.has_operands() {
+    if !given.operands.is_empty() {
         return Err(Error::usage(
             "bake takes options only; quote values with blanks, such as that of --config",
         ));
     }
     if let Some(tree) = given.path("check") {
-        if given.options() > 1 {
+        if given.options.len() > 1 {
             return Err(Error::usage("--check takes no other option"));
         }
         return Ok(Command::BakeCheck(tree));

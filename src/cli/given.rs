@@ -12,10 +12,8 @@ use crate::http::url::redact;
 /// One option of a command.
 #[derive(Debug)]
 pub(super) struct OptionSpec {
-    /// The name, without `--`.
-    pub name: &'static str,
-    /// What its value stands for; none for a flag.
-    pub value: Option<&'static str>,
+    /// The name, without `--`, and what its value stands for; a flag has no value.
+    pub usage: &'static str,
     /// Whether it may be given more than once.
     pub repeatable: bool,
     /// What it does; its lines are indented in the help.
@@ -23,67 +21,46 @@ pub(super) struct OptionSpec {
 }
 
 impl OptionSpec {
-    /// An option without a value.
-    pub(super) const fn flag(name: &'static str, help: &'static str) -> OptionSpec {
+    /// An option that may be given once.
+    pub(super) const fn new(usage: &'static str, help: &'static str) -> OptionSpec {
         OptionSpec {
-            name,
-            value: None,
+            usage,
             repeatable: false,
             help,
         }
     }
 
-    /// An option with a value.
-    pub(super) const fn value(
-        name: &'static str,
-        value: &'static str,
-        help: &'static str,
-    ) -> OptionSpec {
-        OptionSpec {
-            name,
-            value: Some(value),
-            repeatable: false,
-            help,
-        }
+    /// The name, without `--`.
+    pub(super) fn name(&self) -> &'static str {
+        self.usage.split(' ').next().unwrap_or_default()
     }
 }
 
 /// The values of the options and operands of one command.
 #[derive(Debug, Default)]
 pub(super) struct Given {
-    options: Vec<(&'static str, OsString)>,
+    pub(super) options: Vec<(&'static str, OsString)>,
     pub(super) operands: VecDeque<OsString>,
 }
 
 impl Given {
     pub(super) fn add(&mut self, option: &OptionSpec, parser: &mut lexopt::Parser) -> Result<()> {
-        let value = match option.value {
-            Some(_) => parser.value().map_err(usage_error)?,
-            None => OsString::new(),
+        let name = option.name();
+        let value = if option.usage == name {
+            OsString::new()
+        } else {
+            parser.value().map_err(usage_error)?
         };
-        if !option.repeatable && self.flag(option.name) {
-            return Err(Error::usage(format!(
-                "--{} may be given only once",
-                option.name
-            )));
+        if !option.repeatable && self.flag(name) {
+            return Err(Error::usage(format!("--{name} may be given only once")));
         }
-        self.options.push((option.name, value));
+        self.options.push((name, value));
         Ok(())
     }
 
     /// Whether an option was given.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.options.iter().any(|(given, _)| *given == name)
-    }
-
-    /// How many options were given.
-    pub(super) fn options(&self) -> usize {
-        self.options.len()
-    }
-
-    /// Whether operands were given.
-    pub(super) fn has_operands(&self) -> bool {
-        !self.operands.is_empty()
     }
 
     /// The values of a repeatable option, in their order.

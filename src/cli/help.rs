@@ -40,10 +40,7 @@ pub fn help(name: Option<&str>) -> String {
         text.push_str("\noptions:\n");
     }
     for option in spec.options {
-        let head = match option.value {
-            Some(value) => format!("--{} {value}", option.name),
-            None => format!("--{}", option.name),
-        };
+        let head = format!("--{}", option.usage);
         let lines = option.help.replace('\n', &format!("\n{:INDENT$}", ""));
         let _ = writeln!(text, "  {head:<22} {lines}");
     }

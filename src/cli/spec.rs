@@ -68,7 +68,7 @@ impl Spec {
                 Value(operand) => given.operands.push_back(operand),
                 Long(name) => {
                     let mut options = self.options.iter();
-                    let Some(option) = options.find(|option| option.name == name) else {
+                    let Some(option) = options.find(|option| option.name() == name) else {
                         return Err(usage_error(argument.unexpected()));
                     };
                     given.add(option, &mut parser)?;

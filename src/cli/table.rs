@@ -75,7 +75,7 @@ pulls the image again.",
     ),
     Spec {
         usage: &["[--respawned]"],
-        options: &[OptionSpec::flag(
+        options: &[OptionSpec::new(
             "respawned",
             "\
 for an init that restarts the process whenever it exits: instead of

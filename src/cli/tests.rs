@@ -92,7 +92,7 @@ fn every_command_has_help() {
             "{text}"
         );
         for option in spec.options {
-            assert!(text.contains(&format!("  --{}", option.name)), "{text}");
+            assert!(text.contains(&format!("  --{}", option.usage)), "{text}");
         }
         assert!(help(None).contains(spec.summary), "{}", spec.name);
         let long = text.lines().find(|line| line.chars().count() > 100);

@@ -98,7 +98,10 @@ fn usage_error_names_the_option_and_no_secret() {
 
 #[test]
 fn help_lists_every_init() {
-    let option = OPTIONS.iter().find(|option| option.name == "init").unwrap();
+    let option = OPTIONS
+        .iter()
+        .find(|option| option.name() == "init")
+        .unwrap();
     for init in Init::all() {
         assert!(option.help.contains(init.name()), "{init}");
     }
