@@ -2,10 +2,8 @@
 //! regions of a partition share. Pure.
 
 /// A group of regions with separate accounts and its own DNS suffix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Partition {
-    /// The name in ARNs.
-    pub name: &'static str,
     /// The DNS suffix of its endpoints.
     pub suffix: &'static str,
     /// The region of the partition's bucket, if there is one.
@@ -14,60 +12,41 @@ pub struct Partition {
     prefixes: &'static [&'static str],
 }
 
+impl Partition {
+    const fn new(
+        suffix: &'static str,
+        home: Option<&'static str>,
+        prefixes: &'static [&'static str],
+    ) -> Partition {
+        Partition {
+            suffix,
+            home,
+            prefixes,
+        }
+    }
+}
+
 /// All partitions except `aws`. No prefix starts with another one: `us-isob-` does not start with
 /// `us-iso-`.
 const OTHERS: [Partition; 7] = [
-    Partition {
-        name: "aws-cn",
-        suffix: "amazonaws.com.cn",
-        home: Some("cn-north-1"),
-        prefixes: &["cn-"],
-    },
-    Partition {
-        name: "aws-us-gov",
-        suffix: "amazonaws.com",
-        home: Some("us-gov-west-1"),
-        prefixes: &["us-gov-"],
-    },
-    Partition {
-        name: "aws-iso",
-        suffix: "c2s.ic.gov",
-        home: Some("us-iso-east-1"),
-        prefixes: &["us-iso-"],
-    },
-    Partition {
-        name: "aws-iso-b",
-        suffix: "sc2s.sgov.gov",
-        home: Some("us-isob-east-1"),
-        prefixes: &["us-isob-"],
-    },
-    Partition {
-        name: "aws-iso-e",
-        suffix: "cloud.adc-e.uk",
-        home: None,
-        prefixes: &["eu-isoe-"],
-    },
-    Partition {
-        name: "aws-iso-f",
-        suffix: "csp.hci.ic.gov",
-        home: None,
-        prefixes: &["us-isof-", "eu-isof-"],
-    },
-    Partition {
-        name: "aws-eusc",
-        suffix: "amazonaws.eu",
-        home: None,
-        prefixes: &["eusc-"],
-    },
+    // aws-cn
+    Partition::new("amazonaws.com.cn", Some("cn-north-1"), &["cn-"]),
+    // aws-us-gov
+    Partition::new("amazonaws.com", Some("us-gov-west-1"), &["us-gov-"]),
+    // aws-iso
+    Partition::new("c2s.ic.gov", Some("us-iso-east-1"), &["us-iso-"]),
+    // aws-iso-b
+    Partition::new("sc2s.sgov.gov", Some("us-isob-east-1"), &["us-isob-"]),
+    // aws-iso-e
+    Partition::new("cloud.adc-e.uk", None, &["eu-isoe-"]),
+    // aws-iso-f
+    Partition::new("csp.hci.ic.gov", None, &["us-isof-", "eu-isof-"]),
+    // aws-eusc
+    Partition::new("amazonaws.eu", None, &["eusc-"]),
 ];
 
 /// The partition of all regions without one of these prefixes.
-const AWS: Partition = Partition {
-    name: "aws",
-    suffix: "amazonaws.com",
-    home: Some("us-east-1"),
-    prefixes: &[],
-};
+const AWS: Partition = Partition::new("amazonaws.com", Some("us-east-1"), &[]);
 
 /// The partition of a region. It is found by prefix, so that future regions work, too.
 pub fn partition(region: &str) -> Partition {
@@ -85,7 +64,6 @@ mod tests {
     fn partition_of_each_region() {
         let table = [
             (
-                "aws",
                 "amazonaws.com",
                 Some("us-east-1"),
                 "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-3 ap-south-2 \
@@ -94,42 +72,33 @@ mod tests {
                  sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2 xx-new-9",
             ),
             (
-                "aws-cn",
                 "amazonaws.com.cn",
                 Some("cn-north-1"),
                 "cn-north-1 cn-northwest-1",
             ),
             (
-                "aws-us-gov",
                 "amazonaws.com",
                 Some("us-gov-west-1"),
                 "us-gov-east-1 us-gov-west-1",
             ),
             (
-                "aws-iso",
                 "c2s.ic.gov",
                 Some("us-iso-east-1"),
                 "us-iso-east-1 us-iso-west-1",
             ),
             (
-                "aws-iso-b",
                 "sc2s.sgov.gov",
                 Some("us-isob-east-1"),
                 "us-isob-east-1 us-isob-west-1",
             ),
-            ("aws-iso-e", "cloud.adc-e.uk", None, "eu-isoe-west-1"),
-            (
-                "aws-iso-f",
-                "csp.hci.ic.gov",
-                None,
-                "us-isof-east-1 us-isof-south-1",
-            ),
-            ("aws-eusc", "amazonaws.eu", None, "eusc-de-east-1"),
+            ("cloud.adc-e.uk", None, "eu-isoe-west-1"),
+            ("csp.hci.ic.gov", None, "us-isof-east-1 us-isof-south-1"),
+            ("amazonaws.eu", None, "eusc-de-east-1"),
         ];
-        for (name, suffix, home, regions) in table {
+        for (suffix, home, regions) in table {
             for region in regions.split_whitespace() {
                 let p = partition(region);
-                assert_eq!((p.name, p.suffix, p.home), (name, suffix, home), "{region}");
+                assert_eq!((p.suffix, p.home), (suffix, home), "{region}");
             }
         }
     }
