@@ -14,12 +14,7 @@ pub enum HttpError {
     /// The connection was refused, reset or closed early, or the network is unreachable.
     Network(io::Error),
     /// The host name could not be resolved.
-    Lookup {
-        /// Whether the name servers may answer later.
-        temporary: bool,
-        /// The resolver's message.
-        message: String,
-    },
+    Lookup(LookupError),
     /// The server's certificate was rejected, or the TLS protocol failed.
     Tls(rustls::Error),
     /// The proxy refused to connect: its status, if it sent one, and ureq's message.
@@ -36,13 +31,11 @@ impl HttpError {
     /// The kind of the error. Only [`Kind::Transient`] ones are worth a retry.
     pub fn kind(&self) -> Kind {
         match self {
-            HttpError::Timeout(_)
-            | HttpError::Network(_)
-            | HttpError::Lookup {
-                temporary: true, ..
+            HttpError::Timeout(_) | HttpError::Network(_) | HttpError::Proxy(None, _) => {
+                Kind::Transient
             }
-            | HttpError::Proxy(None, _) => Kind::Transient,
-            HttpError::Lookup { .. } => Kind::Unavailable,
+            HttpError::Lookup(e) if e.temporary => Kind::Transient,
+            HttpError::Lookup(_) => Kind::Unavailable,
             HttpError::Tls(_) => Kind::Untrusted,
             HttpError::Protocol(_) => Kind::InvalidInput,
             HttpError::Proxy(Some(status), _) | HttpError::Status(status) => status_kind(*status),
@@ -73,9 +66,7 @@ impl fmt::Display for HttpError {
         match self {
             HttpError::Timeout(which) => write!(f, "timed out ({which})"),
             HttpError::Network(e) => write!(f, "{e}"),
-            HttpError::Lookup { message, .. } => {
-                write!(f, "cannot resolve the host name: {message}")
-            }
+            HttpError::Lookup(e) => write!(f, "cannot resolve the host name: {e}"),
             HttpError::Tls(e) => match advice(e) {
                 Some(advice) => write!(f, "TLS: {e} ({advice})"),
                 None => write!(f, "TLS: {e}"),
@@ -109,10 +100,9 @@ impl From<ureq::Error> for HttpError {
         match error {
             ureq::Error::Io(e) => e.into(),
             ureq::Error::Timeout(which) => HttpError::Timeout(which.to_string()),
-            ureq::Error::HostNotFound => HttpError::Lookup {
-                temporary: false,
-                message: "it has no address".into(),
-            },
+            ureq::Error::HostNotFound => {
+                HttpError::Lookup(LookupError::permanent("it has no address"))
+            }
             ureq::Error::ConnectProxyFailed(message) => {
                 HttpError::Proxy(proxy_status(&message), message)
             }
@@ -139,10 +129,7 @@ impl From<io::Error> for HttpError {
             Err(error) => error,
         };
         match error.downcast::<LookupError>() {
-            Ok(e) => HttpError::Lookup {
-                temporary: e.temporary,
-                message: e.to_string(),
-            },
+            Ok(e) => HttpError::Lookup(e),
             Err(error) => match error.downcast::<Interrupted>() {
                 Ok(_) => HttpError::Interrupted,
                 Err(error) => HttpError::Network(error),
@@ -191,9 +178,11 @@ mod tests {
     fn kind_of_each_error() {
         use Kind::{InvalidInput, Rejected, Transient, Unavailable, Untrusted};
         let network = |kind: io::ErrorKind| HttpError::Network(kind.into());
-        let lookup = |temporary| HttpError::Lookup {
-            temporary,
-            message: String::new(),
+        let lookup = |temporary| {
+            HttpError::Lookup(LookupError {
+                temporary,
+                why: String::new(),
+            })
         };
         let proxy = |status| HttpError::Proxy(status, String::new());
         for (error, expected) in [

@@ -10,7 +10,18 @@ use std::{fmt, io, ptr};
 pub struct LookupError {
     /// Whether a retry may succeed, for example after a name server timeout.
     pub temporary: bool,
-    why: String,
+    /// The resolver's message.
+    pub why: String,
+}
+
+impl LookupError {
+    /// A retry will not succeed.
+    pub fn permanent(why: &str) -> Self {
+        LookupError {
+            temporary: false,
+            why: why.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for LookupError {
@@ -37,11 +48,8 @@ impl Drop for List {
 /// # Errors
 /// See [`LookupError`].
 pub fn lookup(host: &str) -> Result<Vec<IpAddr>, LookupError> {
-    let permanent = |why: &str| LookupError {
-        temporary: false,
-        why: why.to_owned(),
-    };
-    let name = CString::new(host).map_err(|_| permanent("the name contains a NUL byte"))?;
+    let name =
+        CString::new(host).map_err(|_| LookupError::permanent("the name contains a NUL byte"))?;
     // SAFETY: all-zero is a valid addrinfo: no flags, no pointers.
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_family = libc::AF_UNSPEC;
