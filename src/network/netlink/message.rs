@@ -99,7 +99,8 @@ pub fn read(mut datagram: &[u8]) -> Option<Vec<Received<'_>>> {
             interrupted: flags & DUMP_INTERRUPTED != 0,
             message: match kind {
                 ERROR => acknowledgement(body, error_text(body, flags))?,
-                DONE => acknowledgement(body, done_text(body, flags))?,
+                // The text follows the number.
+                DONE => acknowledgement(body, text_at(body, flags, 4))?,
                 OVERRUN => Message::Error(KernelError {
                     errno: libc::ENOBUFS,
                     text: None,
@@ -141,11 +142,6 @@ fn error_text(body: &[u8], flags: u16) -> Option<String> {
         HEADER
     };
     text_at(body, flags, 4_usize.checked_add(request)?)
-}
-
-/// The text of an `NLMSG_DONE`. It follows the number.
-fn done_text(body: &[u8], flags: u16) -> Option<String> {
-    text_at(body, flags, 4)
 }
 
 fn text_at(body: &[u8], flags: u16, at: usize) -> Option<String> {

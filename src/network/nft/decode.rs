@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::{abi, expressions, xtables};
 use crate::network::chain::Family;
 use crate::network::netlink::attr::Attributes;
-use crate::network::rule::{Cidr, CtStates, Match, Rule, Verdict};
+use crate::network::rule::{Cidr, Match, Rule, Verdict};
 use crate::types::Interface;
 
 /// What a register contains.
@@ -29,12 +29,8 @@ enum Loaded {
 struct Decoder {
     family: Family,
     registers: BTreeMap<u32, Loaded>,
-    source: Option<Match<Cidr>>,
-    destination: Option<Match<Cidr>>,
-    interface: Option<Match<Interface>>,
+    rule: Rule,
     tcp: bool,
-    port: Option<u16>,
-    states: Option<Match<CtStates>>,
     verdict: Option<Verdict>,
 }
 
@@ -92,12 +88,8 @@ impl Decoder {
         Decoder {
             family,
             registers: BTreeMap::new(),
-            source: None,
-            destination: None,
-            interface: None,
+            rule: Rule::unconditional(Verdict::Accept),
             tcp: false,
-            port: None,
-            states: None,
             verdict: None,
         }
     }
@@ -179,13 +171,13 @@ impl Decoder {
         match *self.registers.get(&data.be32(abi::CMP_REGISTER)?)? {
             Loaded::Interface => {
                 let value = interface(value)?;
-                set_once(&mut self.interface, Match { negated, value })
+                set_once(&mut self.rule.interface, Match { negated, value })
             }
             Loaded::Protocol => self.tcp(!negated && value == [abi::IPPROTO_TCP]),
             Loaded::Port => {
                 let port = u16::from_be_bytes(value.try_into().ok()?);
                 (!negated).then_some(())?;
-                set_once(&mut self.port, port)
+                set_once(&mut self.rule.tcp_port, port)
             }
             Loaded::Address {
                 source,
@@ -195,9 +187,9 @@ impl Decoder {
                 (value.len() == usize::try_from(length).ok()?).then_some(())?;
                 let value = cidr(self.family, prefix, value)?;
                 let slot = if source {
-                    &mut self.source
+                    &mut self.rule.source
                 } else {
-                    &mut self.destination
+                    &mut self.rule.destination
                 };
                 set_once(slot, Match { negated, value })
             }
@@ -213,8 +205,11 @@ impl Decoder {
         let revision = data.be32(abi::XT_REVISION)?;
         let info = data.get(abi::XT_INFO)?;
         match data.text(abi::XT_NAME)? {
-            "tcp" if revision == 0 => set_once(&mut self.port, xtables::read_tcp(info)?),
-            "conntrack" => set_once(&mut self.states, xtables::read_conntrack(revision, info)?),
+            "tcp" if revision == 0 => set_once(&mut self.rule.tcp_port, xtables::read_tcp(info)?),
+            "conntrack" => set_once(
+                &mut self.rule.states,
+                xtables::read_conntrack(revision, info)?,
+            ),
             _ => None,
         }
     }
@@ -244,16 +239,10 @@ impl Decoder {
 
     fn finish(self) -> Option<Rule> {
         // This program writes no rule for TCP without a port or for a port without TCP.
-        if self.tcp != self.port.is_some() {
-            return None;
-        }
-        Some(Rule {
-            source: self.source,
-            destination: self.destination,
-            interface: self.interface,
-            tcp_port: self.port,
-            states: self.states,
-            verdict: self.verdict?,
+        let verdict = self.verdict?;
+        (self.tcp == self.rule.tcp_port.is_some()).then_some(Rule {
+            verdict,
+            ..self.rule
         })
     }
 }
