@@ -19,14 +19,15 @@ enum IfMissing {
 
 use IfMissing::{Ignore, Without};
 
-struct Row {
-    source: &'static str,
-    target: &'static str,
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    source: &'a str,
+    target: &'a str,
     read_only: bool,
     missing: IfMissing,
 }
 
-const fn rw(source: &'static str, target: &'static str, missing: IfMissing) -> Row {
+const fn rw<'a>(source: &'a str, target: &'a str, missing: IfMissing) -> Row<'a> {
     Row {
         source,
         target,
@@ -35,17 +36,15 @@ const fn rw(source: &'static str, target: &'static str, missing: IfMissing) -> R
     }
 }
 
-const fn ro(source: &'static str, target: &'static str, missing: IfMissing) -> Row {
+const fn ro<'a>(source: &'a str, target: &'a str, missing: IfMissing) -> Row<'a> {
     Row {
-        source,
-        target,
         read_only: true,
-        missing,
+        ..rw(source, target, missing)
     }
 }
 
 /// The mounts of every host, in the order of Amazon's ecs-init.
-const ROWS: [Row; 24] = [
+const ROWS: [Row<'static>; 24] = [
     rw("/var/log/ecs", "/log", Without("logs on the host")),
     rw(
         "/var/lib/ecs/data",
@@ -130,70 +129,53 @@ pub fn paths(config: &Config) -> Vec<PathBuf> {
 
 /// The mounts. Adds a warning for each missing source of a feature.
 pub(super) fn mounts(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Vec<Mount> {
-    let mut mounts = Vec::new();
-    let mut add = |source: &Path, target: &Path, read_only: bool, missing: IfMissing| {
-        if host.has(source) {
-            let mount = Mount::bind(source.to_string_lossy(), target.to_string_lossy());
-            mounts.push(if read_only { mount.read_only() } else { mount });
-        } else if let Without(what) = missing {
-            warnings.push(format!(
-                "{} does not exist: the agent runs without {what}",
-                source.display()
-            ));
-        }
-    };
-    docker_socket(config, &mut add);
-    for row in &ROWS {
-        // The first modinfo is enough.
-        if row.source == "/usr/sbin/modinfo" && host.has("/sbin/modinfo") {
-            continue;
-        }
-        add(
-            row.source.as_ref(),
-            row.target.as_ref(),
-            row.read_only,
-            row.missing,
-        );
-    }
-    if let Some(store) = host.cert_store {
-        let directory = Path::new(store.directory());
-        add(directory, directory, true, Ignore);
-    }
-    if config.external {
-        let missing = Without("the rotating credentials of an external instance");
-        add(
-            ROTATING_CREDENTIALS.as_ref(),
-            "/rotatingcreds".as_ref(),
-            true,
-            missing,
-        );
+    let socket = config.docker_socket.to_string_lossy();
+    let fetcher = config.agent.credentials_fetcher.to_string_lossy();
+    let target = config.agent_docker_socket.as_deref();
+    let target = target.map(Path::to_string_lossy);
+    let mut rows = if config.docker_socket.as_path() == Path::new(DOCKER_SOCKET) {
+        vec![rw(RUN, RUN, Without("Docker"))]
     } else {
-        let result = Path::new(CLOUD_INIT_RESULT);
-        add(result, result, true, Ignore);
+        // The agent uses the DOCKER_HOST of the configuration files.
+        let target = target.as_deref().unwrap_or(DOCKER_SOCKET);
+        // SYSTEMD is part of /var/run, which is not mounted here.
+        let docker = rw(&socket, target, Without("Docker"));
+        vec![docker, rw(SYSTEMD, SYSTEMD, Ignore)]
+    };
+    // The first modinfo is enough.
+    let is_other_modinfo =
+        |row: &Row| row.source == "/usr/sbin/modinfo" && host.has("/sbin/modinfo");
+    rows.extend(ROWS.into_iter().filter(|row| !is_other_modinfo(row)));
+    if let Some(store) = host.cert_store {
+        rows.push(ro(store.directory(), store.directory(), Ignore));
     }
+    rows.push(if config.external {
+        let missing = Without("the rotating credentials of an external instance");
+        ro(ROTATING_CREDENTIALS, "/rotatingcreds", missing)
+    } else {
+        ro(CLOUD_INIT_RESULT, CLOUD_INIT_RESULT, Ignore)
+    });
     if config.agent.gpu && host.gpu {
-        add(GPU.as_ref(), GPU.as_ref(), false, Without("GPUs"));
+        rows.push(rw(GPU, GPU, Without("GPUs")));
     }
     if config.agent.gmsa {
-        let socket = &config.agent.credentials_fetcher;
-        add(socket, socket, false, Without("gMSA credentials"));
+        rows.push(rw(&fetcher, &fetcher, Without("gMSA credentials")));
+    }
+    let mut mounts = Vec::new();
+    for row in rows {
+        let source = row.source;
+        if host.has(source) {
+            let mount = Mount::bind(source, row.target);
+            mounts.push(if row.read_only {
+                mount.read_only()
+            } else {
+                mount
+            });
+        } else if let Without(what) = row.missing {
+            warnings.push(format!(
+                "{source} does not exist: the agent runs without {what}"
+            ));
+        }
     }
     mounts
-}
-
-/// Mounts Docker's socket.
-fn docker_socket(config: &Config, add: &mut impl FnMut(&Path, &Path, bool, IfMissing)) {
-    let missing = Without("Docker");
-    if config.docker_socket.as_path() == Path::new(DOCKER_SOCKET) {
-        add(RUN.as_ref(), RUN.as_ref(), false, missing);
-        return;
-    }
-    // The agent uses the DOCKER_HOST of the configuration files.
-    let target = config
-        .agent_docker_socket
-        .as_deref()
-        .unwrap_or(DOCKER_SOCKET.as_ref());
-    add(&config.docker_socket, target, false, missing);
-    // Part of /var/run, which is not mounted here.
-    add(SYSTEMD.as_ref(), SYSTEMD.as_ref(), false, Ignore);
 }
