@@ -112,6 +112,11 @@ impl Error {
         Error::new(Kind::InvalidInput, context)
     }
 
+    /// Something that is needed does not exist or does not work: [`Kind::Unavailable`].
+    pub fn unavailable(context: impl Into<String>) -> Self {
+        Error::new(Kind::Unavailable, context)
+    }
+
     /// SIGTERM or SIGINT arrived.
     pub fn interrupted() -> Self {
         Error::new(Kind::Interrupted, Interrupted.to_string())

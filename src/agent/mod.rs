@@ -5,7 +5,7 @@ mod mounts;
 
 use crate::config::{Config, Selinux};
 use crate::docker::spec::{ContainerSpec, HostConfig, LogConfig, Mount};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::host::{Host, apparmor};
 
 pub use mounts::paths;
@@ -79,7 +79,7 @@ fn apparmor(config: &Config, host: &Host, warnings: &mut Vec<String>) -> Result<
             ));
             Ok(None)
         }
-        Some(_) => Err(Error::new(Kind::Unavailable, apparmor::not_loaded(profile))),
+        Some(_) => Err(Error::unavailable(apparmor::not_loaded(profile))),
     }
 }
 

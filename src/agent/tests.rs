@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::error::Kind;
 use crate::testing::TempDir;
 
 /// A Debian 12 as in the recording of Amazon's ecs-init (`tests/trees`).

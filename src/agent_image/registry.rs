@@ -76,7 +76,7 @@ impl ImageSource for RegistryImageSource<'_> {
             .context(|| format!("pull {name} for linux/{native}"))?;
         let pulled = registry::find(docker, &self.request)?.ok_or_else(|| {
             let message = format!("dockerd pulled {name} but does not have it");
-            Error::new(Kind::Unavailable, message)
+            Error::unavailable(message)
         })?;
         self.tag(docker, pulled)
     }

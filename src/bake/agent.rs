@@ -8,7 +8,7 @@ use super::tar::{InstallableTar, TAR_MODE, TarFile};
 use super::{CACHE, Change, Want};
 use crate::cache::TAR;
 use crate::config::Config;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::fetch::{FetchOptions, Found, Search, imds};
 use crate::sys::file::open_regular;
 use crate::sys::signal::Stop;
@@ -72,7 +72,7 @@ fn from_file(
     let signature = match signature {
         Some(path) => Some(read_signature(path)?.ok_or_else(|| {
             let why = format!("signature file {} (--sig) not found", path.display());
-            Error::new(Kind::Unavailable, why)
+            Error::unavailable(why)
         })?),
         None => read_signature(&signature_path(path))?,
     };

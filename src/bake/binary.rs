@@ -55,7 +55,7 @@ fn in_same_directory(architecture: Architecture) -> Result<PathBuf> {
     let mut paths = paths.map(|path| path.with_file_name(name));
     paths.find(|path| path.is_file()).ok_or_else(|| {
         let why = format!("{name} is not in the directory of this program: use --binary");
-        Error::new(Kind::Unavailable, why)
+        Error::unavailable(why)
     })
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::sys::file::open_regular_nofollow;
 use crate::types::Root;
 
@@ -72,10 +72,9 @@ impl Tree {
         let lock = File::open(&self.dir).context(|| format!("open the tree {dir}"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Lock(Some(lock))),
-            Err(TryLockError::WouldBlock) => Err(Error::new(
-                Kind::Unavailable,
-                format!("another bake is changing {dir}: try again when it has finished"),
-            )),
+            Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!(
+                "another bake is changing {dir}: try again when it has finished"
+            ))),
             Err(TryLockError::Error(error)) => {
                 log::warn!("cannot lock {dir} ({error}): no other bake may run on it now");
                 Ok(Lock(None))

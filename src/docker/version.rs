@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// An Engine API version, `1.44`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +68,9 @@ pub(super) fn newest_common(min: ApiVersion, max: ApiVersion) -> Result<ApiVersi
     } else {
         return Ok(best);
     };
-    Err(Error::new(
-        Kind::Unavailable,
-        format!(
-            "dockerd supports Engine API {min} to {max}, ecs-init {OLDEST} to {NEWEST}: {hint}"
-        ),
-    ))
+    Err(Error::unavailable(format!(
+        "dockerd supports Engine API {min} to {max}, ecs-init {OLDEST} to {NEWEST}: {hint}"
+    )))
 }
 
 #[cfg(test)]

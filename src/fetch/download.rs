@@ -188,7 +188,7 @@ impl Transfer<'_> {
         self.restarts += 1;
         if self.restarts > MAX_RESTARTS {
             let message = format!("{url} changed {MAX_RESTARTS} times during the download");
-            return Err(Error::new(Kind::Unavailable, message));
+            return Err(Error::unavailable(message));
         }
         log::warn!("{url}: {why}; restarting the download");
         self.state = ResumeState::default();

@@ -203,7 +203,7 @@ impl<'a, R: FnOnce() -> Result<String>> Search<'a, R> {
             [] => "every source was tried".to_owned(),
             failures => failures.join("; "),
         };
-        Error::new(Kind::Unavailable, format!("{message}: {reasons}"))
+        Error::unavailable(format!("{message}: {reasons}"))
     }
 
     /// The client. It is created when it is first needed: an invalid CA bundle does not matter for

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use super::{Archive, IMAGE};
 use crate::docker::Docker;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 
 /// The image that has the name [`IMAGE`] in Docker. Only [`load`] and [`super::registry::tag`]
 /// create one.
@@ -35,7 +35,7 @@ pub(crate) fn load<F: Borrow<File>>(docker: &Docker, archive: &Archive<F>) -> Re
     let image = docker.image(IMAGE)?.ok_or_else(|| {
         let context =
             format!("dockerd loaded the tar from {source} without {IMAGE}; see dockerd's log");
-        Error::new(Kind::Unavailable, context)
+        Error::unavailable(context)
     })?;
     Ok(Loaded(image.id))
 }

@@ -3,7 +3,7 @@
 use super::{CONTAINER, ImageToLoad, spec_digest};
 use crate::docker::spec::ContainerSpec;
 use crate::docker::{ApiError, Docker};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Returns the ID of a running container that was created from `spec`: the existing one if it
 /// matches, else a new one. If the image is not in Docker, it is loaded once.
@@ -62,10 +62,10 @@ fn reload(
     load(docker, ImageToLoad::Cached)?;
     let image = docker.image(&spec.image)?;
     image.map(|image| image.id).ok_or_else(|| {
-        Error::new(
-            Kind::Unavailable,
-            format!("{} is not in Docker after it was loaded", spec.image),
-        )
+        Error::unavailable(format!(
+            "{} is not in Docker after it was loaded",
+            spec.image
+        ))
     })
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::create_directory;
 use crate::sys::file::open_private;
 use crate::sys::lock::{Holder, holder, try_lock};
@@ -65,13 +65,10 @@ fn held(path: &Path, file: &File) -> Error {
         Ok(Holder::Process(pid)) => format!("process {pid}"),
         _ => "another process".to_owned(),
     };
-    Error::new(
-        Kind::Unavailable,
-        format!(
-            "{holder} supervises the agent already (it holds {}): stop it with `ecs-init stop`",
-            path.display()
-        ),
-    )
+    Error::unavailable(format!(
+        "{holder} supervises the agent already (it holds {}): stop it with `ecs-init stop`",
+        path.display()
+    ))
 }
 
 /// Sends SIGTERM to the supervisor, if there is one, and waits until it has ended.
@@ -106,13 +103,10 @@ pub fn stop_supervisor(root: &Root) -> Result<()> {
             signalled = Some(pid);
         }
         if start.elapsed() > STOP_TIMEOUT {
-            return Err(Error::new(
-                Kind::Unavailable,
-                format!(
-                    "the supervisor, process {pid}, still runs {} s after SIGTERM",
-                    STOP_TIMEOUT.as_secs()
-                ),
-            ));
+            return Err(Error::unavailable(format!(
+                "the supervisor, process {pid}, still runs {} s after SIGTERM",
+                STOP_TIMEOUT.as_secs()
+            )));
         }
         thread::sleep(Duration::from_millis(50));
     }
