@@ -159,10 +159,10 @@ impl Call<'_> {
     }
 
     /// As [`Call::succeed`], and `None` for 404.
-    pub(super) fn find(&self) -> Result<Option<Vec<u8>>> {
+    pub(super) fn find<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match self.response(Payload::Nothing)? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
-            (status, body) if status.is_success() => Ok(Some(body)),
+            (status, body) if status.is_success() => parse(&body).map(Some),
             (status, body) => Err(api_error(status, &body)),
         }
     }

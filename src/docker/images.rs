@@ -72,9 +72,6 @@ impl Docker {
         let context = || format!("inspect the image {name}");
         self.get(&format!("/images/{}/json", encode_name(name)), SMALL)
             .find()
-            .context(context)?
-            .map(|json| call::parse(&json))
-            .transpose()
             .context(context)
     }
 
