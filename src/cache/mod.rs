@@ -134,7 +134,7 @@ impl Cache {
     pub fn set_state(&self, state: State) -> Result<()> {
         let path = self.dir.join("state");
         create_directory(&self.dir, 0o755)
-            .and_then(|()| atomic_write(&path, state.digit().as_bytes()))
+            .and_then(|()| atomic_write(&path, 0o600, state.digit().as_bytes()))
             .context(|| format!("write {}", path.display()))
     }
 
@@ -199,6 +199,6 @@ impl Cache {
             return Ok(());
         };
         let path = signature_path(&tar.file().path);
-        atomic_write(&path, signature).context(|| format!("write {}", path.display()))
+        atomic_write(&path, 0o600, signature).context(|| format!("write {}", path.display()))
     }
 }

@@ -14,7 +14,7 @@ use super::spec::ContainerSpec;
 use super::{ApiError, Docker, LARGE, SMALL, null_is_default};
 use crate::error::{Context, Error, Kind, Result};
 use crate::http::url::percent_encode;
-use crate::sys::signal::WaitResult;
+use crate::retry;
 
 /// The response to a create.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -147,9 +147,6 @@ impl Docker {
         let context = || format!("inspect the container {id}");
         self.get(&format!("/containers/{}/json", percent_encode(id)), LARGE)
             .find()
-            .context(context)?
-            .map(|json| call::parse(&json))
-            .transpose()
             .context(context)
     }
 
@@ -199,11 +196,7 @@ impl Docker {
                 let context = format!("the container {id} was not removed within {LIMIT:?}");
                 return Err(Error::with_source(Kind::Transient, context, conflict));
             }
-            let woken = self.stop.sleep(PAUSE);
-            let context = || format!("wait for the removal of the container {id}");
-            if woken.context(context)? == WaitResult::Interrupted {
-                return Err(Error::interrupted());
-            }
+            retry::sleep(&self.stop, PAUSE)?;
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 
 use std::borrow::Borrow;
 use std::cell::Cell;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::sys::file::{open_regular_nofollow, sync_directory};
@@ -95,14 +95,15 @@ fn temp_path(dir: &Path) -> io::Result<PathBuf> {
     Ok(dir.join(format!("{PREFIX}{:016x}{SUFFIX}", random()?)))
 }
 
-/// Writes a file atomically, mode 0600: after a crash it has the old content or the new.
+/// Writes a file with this mode atomically: after a crash it has the old content or the new.
 ///
 /// # Errors
 /// The error of the file system; the file then has its old content.
-pub(crate) fn atomic_write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn atomic_write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let temp = TempFile::create(dir)?;
     temp.file().write_all(content)?;
+    temp.file().set_permissions(Permissions::from_mode(mode))?;
     temp.persist(path)?;
     sync_directory(dir)
 }
@@ -167,8 +168,8 @@ mod tests {
     #[test]
     fn atomic_write_replaces_content() {
         let dir = TempDir::new("temp_file");
-        atomic_write(&dir.path().join("x"), b"old").unwrap();
-        atomic_write(&dir.path().join("x"), b"new").unwrap();
+        atomic_write(&dir.path().join("x"), 0o644, b"old").unwrap();
+        atomic_write(&dir.path().join("x"), 0o600, b"new").unwrap();
         assert_eq!(names(dir.path()), ["x"]);
         assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"new");
         let mode = fs::metadata(dir.path().join("x")).unwrap().permissions();

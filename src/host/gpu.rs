@@ -1,18 +1,17 @@
 //! NVIDIA GPUs, by the driver's files in `/proc/driver/nvidia`. Amazon's ecs-init uses NVML, a
 //! shared library, which a static binary cannot load.
 
-use std::fs::{self, File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::directories::make_directory;
-use crate::error::{Context, Error, Kind, Result};
-use crate::fs::TempFile;
-use crate::sys::signal::{self, Stop, WaitResult};
+use crate::error::{Context, Error, Result};
+use crate::fs::atomic_write;
+use crate::retry;
+use crate::sys::signal::Stop;
 use crate::types::Root;
 
 /// The directory of [`INFO`], mounted into the agent's container.
@@ -58,10 +57,10 @@ pub(super) fn devices(root: &Root) -> Vec<PathBuf> {
 pub(crate) fn prepare(root: &Root, timeout: Duration, stop: &Stop) -> Result<()> {
     let devices = wait_for_devices(root, timeout, stop)?;
     let written = if devices.is_empty() {
-        Err(Error::new(
-            Kind::Unavailable,
-            format!("no device /dev/nvidia* after {} s", timeout.as_secs()),
-        ))
+        Err(Error::unavailable(format!(
+            "no device /dev/nvidia* after {} s",
+            timeout.as_secs()
+        )))
     } else {
         read(root, &devices).and_then(|info| write(root, &info).map(|()| info))
     };
@@ -87,11 +86,7 @@ fn wait_for_devices(root: &Root, timeout: Duration, stop: &Stop) -> Result<Vec<P
         if !found.is_empty() || left.is_zero() {
             return Ok(found);
         }
-        let woken =
-            signal::wait(None, stop, Some(left.min(PAUSE))).context(|| "wait for /dev/nvidia*")?;
-        if woken == WaitResult::Interrupted {
-            return Err(Error::interrupted());
-        }
+        retry::sleep(stop, left.min(PAUSE))?;
     }
 }
 
@@ -118,10 +113,7 @@ fn read(root: &Root, devices: &[PathBuf]) -> Result<GpuInfo> {
         gpu_ids.push(id);
     }
     if gpu_ids.is_empty() {
-        return Err(Error::new(
-            Kind::Unavailable,
-            format!("no GPU in {}", path.display()),
-        ));
+        return Err(Error::unavailable(format!("no GPU in {}", path.display())));
     }
     Ok(GpuInfo {
         driver_version,
@@ -160,12 +152,7 @@ fn write(root: &Root, info: &GpuInfo) -> Result<()> {
     let path = root.at(INFO);
     let context = || format!("write {}", path.display());
     let json = serde_json::to_vec(info).context(context)?;
-    let temp = TempFile::create(&root.at(DIRECTORY)).context(context)?;
-    temp.file()
-        .write_all(&json)
-        .and_then(|()| temp.file().set_permissions(Permissions::from_mode(0o644)))
-        .and_then(|()| temp.persist(&path))
-        .context(context)
+    atomic_write(&path, 0o644, &json).context(context)
 }
 
 #[cfg(test)]

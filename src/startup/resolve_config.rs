@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, Config, FILES};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fetch::s3_config;
 use crate::logging;
-use crate::sys::signal::{Stop, WaitResult, wait};
+use crate::retry;
+use crate::sys::signal::Stop;
 
 /// The pause between two checks of a file. One stat(2) for each file is cheap enough; inotify would
 /// need a watch for each missing directory, and would miss a file system that is mounted over one.
@@ -58,24 +59,17 @@ fn wait_for_files(config: &Config, stop: &Stop) -> Result<()> {
         while let Some(problem) = missing(config, path) {
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return Err(Error::new(
-                    Kind::Unavailable,
-                    format!(
-                        "ECS_INIT_WAIT_FOR: {shown} is missing after {} s \
+                return Err(Error::unavailable(format!(
+                    "ECS_INIT_WAIT_FOR: {shown} is missing after {} s \
                          (ECS_INIT_WAIT_FOR_TIMEOUT): {problem}",
-                        limit.as_secs()
-                    ),
-                ));
+                    limit.as_secs()
+                )));
             }
             if !logged {
                 log::info!("waiting for {shown}, at most {} s", left.as_secs());
                 logged = true;
             }
-            let pause = Some(left.min(PAUSE));
-            match wait(None, stop, pause).context(|| format!("wait for {shown}"))? {
-                WaitResult::Interrupted => return Err(Error::interrupted()),
-                WaitResult::Ready | WaitResult::TimedOut => {}
-            }
+            retry::sleep(stop, left.min(PAUSE))?;
         }
     }
     Ok(())
@@ -97,6 +91,7 @@ fn missing(config: &Config, path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::testing::TempDir;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;

@@ -62,7 +62,7 @@ pub fn require_stored(config: &Config) -> Result<()> {
         Some(layer) if !layer.fetched => {
             let url = url(layer)?;
             let message = format!("{url} was not fetched yet: run pre-start first");
-            Err(Error::new(Kind::Unavailable, message))
+            Err(Error::unavailable(message))
         }
         _ => Ok(()),
     }
@@ -118,7 +118,8 @@ fn store(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
         remove_stale(dir).context(|| format!("read {}", dir.display()))?;
     }
     let content = url.first_line() + text;
-    atomic_write(&path, content.as_bytes()).context(|| format!("write {}", path.display()))?;
+    atomic_write(&path, 0o600, content.as_bytes())
+        .context(|| format!("write {}", path.display()))?;
     Ok(path)
 }
 

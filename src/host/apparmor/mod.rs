@@ -7,14 +7,13 @@ mod profile;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::fs::TempFile;
+use crate::fs::atomic_write;
 use crate::types::Root;
 
 use profile::NAME as DEFAULT_PROFILE;
@@ -90,10 +89,7 @@ pub(crate) fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
     }
     let result = match &apparmor.parser {
         Some(parser) => load(root, parser, profile),
-        None => Err(Error::new(
-            Kind::Unavailable,
-            format!("{} not found", PARSERS[0]),
-        )),
+        None => Err(Error::unavailable(format!("{} not found", PARSERS[0]))),
     };
     match result {
         Ok(()) => {
@@ -121,7 +117,7 @@ fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
     } else if profile == DEFAULT_PROFILE {
         let has = |include: &str| root.at(PROFILES).join(include).is_file();
         let text = profile::text(has("tunables/global"), has("abstractions/base"));
-        match write(&file, &text) {
+        match atomic_write(&file, 0o644, text.as_bytes()) {
             Ok(()) => Source::File(file),
             Err(error) => {
                 log::info!(
@@ -133,7 +129,7 @@ fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
         }
     } else {
         let context = format!("{} not found", file.display());
-        return Err(Error::new(Kind::Unavailable, context));
+        return Err(Error::unavailable(context));
     };
     run_parser(parser, &source)?;
     if loaded_profiles(root).contains(profile) {
@@ -143,13 +139,6 @@ fn load(root: &Root, parser: &Path, profile: &str) -> Result<()> {
     let context =
         format!("{parser} succeeded for {source}, but the kernel does not list {profile}");
     Err(Error::new(Kind::Rejected, context))
-}
-
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let temp = TempFile::create(file.parent().unwrap_or(Path::new("/")))?;
-    temp.file().write_all(text.as_bytes())?;
-    temp.file().set_permissions(Permissions::from_mode(0o644))?;
-    temp.persist(file)
 }
 
 /// The input of the parser.
