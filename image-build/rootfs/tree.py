@@ -108,10 +108,10 @@ def build(arch: str, variant: str, source: Path, process1: Path, root: Path,
         modules = Path("usr/lib") / tree.triplet / "xtables"
         shutil.copytree(source / modules, root / modules, symlinks=True)
         for family in ("iptables", "ip6tables"):
-            for verb in ("", "-save", "-restore"):
-                tree.link(f"usr/sbin/{family}{verb}", "xtables-nft-multi")
-                tree.link(f"usr/sbin/{family}-nft{verb}", "xtables-nft-multi")
-                tree.link(f"usr/sbin/{family}-legacy{verb}", "xtables-legacy-multi")
+            for suffix in ("", "-save", "-restore"):
+                tree.link(f"usr/sbin/{family}{suffix}", "xtables-nft-multi")
+                tree.link(f"usr/sbin/{family}-nft{suffix}", "xtables-nft-multi")
+                tree.link(f"usr/sbin/{family}-legacy{suffix}", "xtables-legacy-multi")
         for name in ("protocols", "services"):
             shutil.copyfile(source / "etc" / name, root / "etc" / name)
     _normalize(root)

@@ -20,7 +20,8 @@ LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True)
 class Command:
-    """`where`: `here`, in the `host`, or only in the host's `net`."""
+    """A command line. `where` is `here` for this machine, `host` for all namespaces of the host, or
+    `net` for the host's network namespace only."""
 
     argv: list[str]
     env: dict[str, str] = field(default_factory=lambda: dict(TOOLS))
@@ -82,5 +83,5 @@ def tool(name: str) -> str:
 
 def ecs_init(binary: str, command: str, settings: dict[str, str], where: str = "host",
          *words: str) -> Command:
-    """ecs-init with a PATH that names no directory."""
+    """ecs-init with a PATH whose only directory does not exist: it must not run programs."""
     return Command([binary, command, *words], NOWHERE | settings, where)

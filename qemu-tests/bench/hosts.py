@@ -83,12 +83,12 @@ class Bench:
         for what, fresh in (("image absent", True), ("image there", False)):
             times = {name: [] for name in ways}
             for number in range(self.rounds):
-                # The order alternates, so that none always follows the same.
+                # The order alternates: each may affect the one after it.
                 for name in list(ways)[::-1 if number % 2 else 1]:
                     if fresh and name != "gpg":
                         self.without_image()
                     self.state(2)
-                    # dockerd cleans up after its answer.
+                    # dockerd still cleans up after it has answered.
                     time.sleep(SETTLE)
                     times[name].append(ways[name]())
             mine, floor = times["mine"], times["post"]

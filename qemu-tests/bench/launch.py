@@ -24,7 +24,7 @@ NEWNS, NEWUTS, NEWIPC, NEWPID, NEWNET = (
     0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000)
 KINDS = {"mnt": NEWNS, "uts": NEWUTS, "ipc": NEWIPC, "pid": NEWPID, "net": NEWNET}
 
-#: In the order of entering: paths change with `mnt`.
+#: In the order of entering. `mnt` is last, because paths are different afterwards.
 PLACES = {"here": [], "net": ["net"], "host": ["uts", "ipc", "pid", "net", "mnt"]}
 
 #: linux/ptrace.h
@@ -51,7 +51,7 @@ class Places:
                 for kind in KINDS}
 
     def run(self, place: str, start) -> int:
-        """Calls `start` there; the PID of the process that it started."""
+        """Calls `start` in that place. Returns the PID of the process that it started."""
         names = PLACES[place]
         try:
             for name in names:
@@ -91,7 +91,7 @@ class Runner:
     def peak(self, command: dict) -> int:
         """One run, stopped before its exit to read its peak RSS in KiB.
 
-        ru_maxrss is wrong: it includes the process before its exec, which was Python.
+        ru_maxrss is of no use: it includes the memory of the process before its exec, a Python.
         """
         argv, env = command["argv"], command["env"]
 

@@ -5,7 +5,7 @@ from harness.errors import equal, expect
 
 
 def started(t: Scene, **settings: str):
-    """Runs pre-start and start; the process and the container as inspect shows it."""
+    """Runs pre-start and start. Returns the process of start, and the container's JSON."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start", **settings)
     process = t.start("start", **settings)
@@ -13,7 +13,7 @@ def started(t: Scene, **settings: str):
 
 
 def stopped(process) -> str:
-    """Stops `start`; its log."""
+    """Stops `start` and returns its log."""
     process.kill()
     result = process.wait()
     equal(result.code, 0, "start after SIGTERM")

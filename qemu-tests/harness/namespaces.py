@@ -62,7 +62,7 @@ class NamespaceHost(Host):
 
     def __exit__(self, *_exception) -> None:
         self.process.stdin.close()
-        # The driver exits at the end of its channel; as process 1 it takes all others with it.
+        # The driver exits at the end of its channel. It is process 1: the kernel then kills all others.
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:

@@ -86,7 +86,7 @@ class Registry:
         if self.private:
             (at / "htpasswd").write_text(_HTPASSWD)
             config["auth"] = {"htpasswd": {"realm": "tests", "path": str(at / "htpasswd")}}
-        # JSON is YAML.
+        # JSON is valid YAML.
         (at / "config.yml").write_text(json.dumps(config))
         with (at / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -125,7 +125,7 @@ class Registry:
 
     def push(self, repository: str, archive: bytes, *archs: str, tag: str | None = None) -> str:
         """Pushes a docker-archive's image and an index with it for these architectures (amd64,
-        arm64); the index's digest."""
+        arm64). Returns the digest of the index."""
         image = self._image(repository, archive)
         index = json.dumps({
             "schemaVersion": 2, "mediaType": _INDEX,
@@ -137,7 +137,7 @@ class Registry:
         return _digest(index)
 
     def push_alone(self, repository: str, archive: bytes, arch: str) -> str:
-        """Pushes the image without an index, with `arch` in its configuration; its digest."""
+        """Pushes the image with `arch` in its configuration, without an index. Returns a digest."""
         return self._image(repository, archive, arch)["digest"]
 
     def _image(self, repository: str, archive: bytes, arch: str | None = None) -> dict:
@@ -168,7 +168,7 @@ class Registry:
         self._expect("PUT", f"/v2/{repository}/manifests/{name or _digest(data)}", 201, data, kind)
 
     def _expect(self, method: str, path: str, status: int, body: bytes = b"", kind: str = "") -> str:
-        """Sends a request that must be answered with `status`; the Location of the answer."""
+        """Sends a request that must be answered with `status`. Returns the header Location."""
         answer, text = self._exchange(method, path, body, kind)
         if answer.status != status:
             raise HarnessError(f"docker-registry: {method} {path}: {answer.status} {text!r}")

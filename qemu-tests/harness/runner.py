@@ -27,7 +27,7 @@ MakeHost = Callable[[str, Path], Host]
 
 @dataclass(frozen=True)
 class Options:
-    """Of the command line, for every stage."""
+    """The options of the command line that apply to every stage."""
 
     binary_directory: Path | None
     debug: bool
@@ -40,7 +40,7 @@ class Stage:
 
     def __init__(self, name: str, cases: list[Case], world: World, options: Options,
                  results: Results, engine: Engine = OWN):
-        """Only `ns` has other Engines than the guests' own."""
+        """`engine` is another Engine than that of the guests; only `ns` supports it."""
         self.kind, self.cases, self.engine = name, cases, engine
         self.name = name if engine == OWN else f"{name}/{engine.name}"
         self.arch = "x86_64" if name == "ns" else name
@@ -55,7 +55,7 @@ class Stage:
             yield Job(self.name, lambda case=case: self._job(case))
 
     def prepare(self) -> bool:
-        """False if that has failed, now or before."""
+        """Prepares the hosts once. False if this call or an earlier one failed."""
         with self._lock:
             if self._make is None and not self._failed:
                 try:
@@ -90,7 +90,7 @@ class Stage:
                 scene = Scene(host, self.artifacts, around, self.engine)
                 problem = _problem(case, scene)
                 evidence = _evidence(scene) if problem else []
-                # Before the host is removed: a failure of that must not hide the result.
+                # Reported before the host is removed: an error of the removal must not hide the result.
                 self._report(case, time.monotonic() - started, problem, evidence)
                 reported = True
         except BROKEN as error:

@@ -1,4 +1,5 @@
-//! An image's root tree: where a path of the image is on this machine.
+//! An image's root tree: maps a path in the image to its real path, the path on this machine without
+//! symbolic links.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, TryLockError};
@@ -10,7 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::sys::file::open_regular_nofollow;
 use crate::types::Root;
 
-/// Linux follows as many links on one path (path_resolution(7)).
+/// The maximum number of symbolic links in one path, as in Linux (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// The largest file that [`Tree::read`] reads, in bytes.
@@ -24,7 +25,7 @@ pub(super) struct Tree {
     dir: PathBuf,
 }
 
-/// Whether this path of this machine exists, even as a link to nothing.
+/// Whether this path on this machine exists. A dangling link exists.
 ///
 /// # Errors
 /// The error of lstat(2), except ENOENT.
@@ -36,7 +37,7 @@ pub(super) fn exists(path: &Path) -> Result<bool> {
     }
 }
 
-/// Keeps other bakes out of a tree until it is dropped.
+/// An exclusive lock on a tree, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(Option<File>);
 
@@ -57,13 +58,13 @@ impl Tree {
     pub fn open(dir: &Path) -> Result<Tree> {
         let context = || format!("open the tree {}", dir.display());
         let dir = fs::canonicalize(dir).context(context)?;
-        // An error with ENOTDIR for anything else.
+        // Fails with ENOTDIR if it is not a directory.
         fs::read_dir(&dir).context(context)?;
         Ok(Tree { dir })
     }
 
-    /// Keeps other bakes out: each would remove the backups and temporary files of the other. The
-    /// lock leaves nothing in the tree.
+    /// Locks the tree against other bakes: each would remove the backups and temporary files of the
+    /// other. Creates no lock file.
     ///
     /// # Errors
     /// Another bake holds the lock.
@@ -76,7 +77,7 @@ impl Tree {
                 "another bake is changing {dir}: try again when it has finished"
             ))),
             Err(TryLockError::Error(error)) => {
-                log::warn!("cannot lock {dir} ({error}): no other bake may run on it now");
+                log::warn!("cannot lock {dir} ({error}): make sure that no other bake runs on it");
                 Ok(Lock(None))
             }
         }
@@ -92,26 +93,26 @@ impl Tree {
         Root::new(&self.dir)
     }
 
-    /// The user who owns the tree: root, or the builder who unpacked it without being root.
+    /// The user ID of the tree's owner: root, or an unprivileged user who unpacked it.
     pub fn owner(&self) -> u32 {
         fs::metadata(&self.dir).map_or(0, |metadata| metadata.uid())
     }
 
-    /// Whether this user may own what is in the tree: anybody else could change it later.
+    /// Whether a file of this user may stay in the tree: any other user could change it later.
     pub fn owner_is_trusted(&self, user: u32) -> bool {
         user == 0 || user == self.owner()
     }
 
-    /// Where the entry of this name is on this machine: links above it are followed, itself is not.
-    /// It need not exist.
+    /// The real path of the entry itself: links in the parent directories are followed, a link at the
+    /// end is not. The entry need not exist.
     ///
     /// # Errors
-    /// Something on the way is not a directory or cannot be read, or there are too many links.
+    /// A parent is not a directory or cannot be read, or the path has too many links.
     pub fn entry(&self, path: &Path) -> Result<PathBuf> {
         self.resolve(path, false).context(|| self.resolving(path))
     }
 
-    /// Where the target of this name is on this machine: all links are followed. It need not exist.
+    /// The real path of the target: all links are followed. The target need not exist.
     ///
     /// # Errors
     /// As [`Tree::entry`].
@@ -119,8 +120,8 @@ impl Tree {
         self.resolve(path, true).context(|| self.resolving(path))
     }
 
-    /// The path in the image to which this path leads; `None` if nothing is there.
-    pub fn resolved(&self, path: &Path) -> Option<PathBuf> {
+    /// The path in the image of the target of this path; `None` if the target does not exist.
+    pub fn target_in_image(&self, path: &Path) -> Option<PathBuf> {
         let real_path = self.resolve(path, true).ok()?;
         fs::symlink_metadata(&real_path).ok()?;
         Some(self.in_image(&real_path))

@@ -210,10 +210,10 @@ mod tests {
     fn debug_output_hides_credentials() {
         let credentials = AwsCredentials {
             id: "AKID".into(),
-            secret: "geheim".into(),
-            token: Some("geheim".into()),
+            secret: "s3cr3t".into(),
+            token: Some("s3cr3t".into()),
         };
         let printed = format!("{credentials:?}");
-        assert!(!printed.contains("geheim") && !printed.contains("AKID"));
+        assert!(!printed.contains("s3cr3t") && !printed.contains("AKID"));
     }
 }

@@ -82,8 +82,8 @@ fn invalid_values_warn_with_file_and_line_and_the_rest_is_used() {
 
 #[test]
 fn amazons_variables_are_read_from_environment_and_both_files() {
-    type Holds = fn(&Config) -> bool;
-    let all: [(&str, &str, Holds); 25] = [
+    type Predicate = fn(&Config) -> bool;
+    let all: [(&str, &str, Predicate); 25] = [
         ("ECS_LOGLEVEL", "crit", |c| {
             c.log_level == LevelFilter::Error
         }),
@@ -143,14 +143,14 @@ fn amazons_variables_are_read_from_environment_and_both_files() {
         ("AWS_EC2_METADATA_DISABLED", "true", |c| c.web.imds_disabled),
     ];
     let (default, _) = load(&[], "", "");
-    for (name, value, holds) in all {
+    for (name, value, is_set) in all {
         let line = format!("{name}={value}\n");
         for (config, warnings) in [
             load(&[(name, value)], "", ""),
             load(&[], &line, ""),
             load(&[], "", &line),
         ] {
-            assert!(holds(&config), "{name}");
+            assert!(is_set(&config), "{name}");
             assert!(warnings.is_empty(), "{name}: {warnings:?}");
         }
     }

@@ -124,7 +124,7 @@ impl Docker {
     }
 
     fn wait_for_daemon(socket: &Path, limit: Option<Duration>, stop: &Stop) -> Result<Docker> {
-        /// How often the wait is logged.
+        /// The time between two log lines about the wait.
         const LOG_INTERVAL: Duration = Duration::from_secs(15);
         let http_agent = http_agent(socket, stop.clone());
         let policy = RetryPolicy {

@@ -1,4 +1,4 @@
-//! `POST /images/create`: dockerd pulls an image from a registry. And the tags of an image.
+//! Pulls an image from a registry (`POST /images/create`), and changes the tags of an image.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -16,8 +16,8 @@ use crate::http::url::percent_encode;
 
 impl Docker {
     /// Makes dockerd pull `repository` by `selector`, a tag or a digest. The caller checks with
-    /// [`Docker::image`] that the image exists. `progress` gets the bytes received and the bytes
-    /// in total of all layers that dockerd has announced.
+    /// [`Docker::image`] that the image exists. `progress` is called with the received and the total
+    /// bytes of all layers that dockerd has reported.
     ///
     /// dockerd selects its own platform from an index, and verifies manifest and layers by the
     /// digest (OCI distribution-spec, "Pulling manifests"). Closing the connection ends the pull.
@@ -64,8 +64,8 @@ impl Docker {
         }
     }
 
-    /// Tags an image, given by any name or ID, as `repository:tag`; an image that has this tag
-    /// loses it.
+    /// Tags an image, given by any name or ID, as `repository:tag`. Removes this tag from another
+    /// image that has it.
     ///
     /// # Errors
     /// The call failed.
@@ -104,7 +104,7 @@ fn pull_error(error: ApiError) -> Error {
     Error::from(error).with_kind(kind)
 }
 
-/// The bytes received and the bytes in total of each layer, by its short ID.
+/// The received and the total bytes of each layer, by its short ID.
 #[derive(Default)]
 struct Layers(BTreeMap<String, (u64, u64)>);
 
@@ -166,9 +166,9 @@ mod tests {
         let mut layers = Layers::default();
         let mut update = |line: &str| layers.update(line.as_bytes());
         assert_eq!(update(r#"{"status":"Pulling fs layer","id":"a"}"#), None);
-        let line = |id, got, of| {
+        let line = |id, received, total| {
             format!(
-                r#"{{"status":"Downloading","progressDetail":{{"current":{got},"total":{of}}},"id":"{id}"}}"#
+                r#"{{"status":"Downloading","progressDetail":{{"current":{received},"total":{total}}},"id":"{id}"}}"#
             )
         };
         assert_eq!(update(&line("a", 1, 10)), Some((1, 10)));

@@ -141,10 +141,10 @@ mod tests {
     #[test]
     fn role_credentials_are_parsed_and_never_repeated() {
         let response = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA1",
-            "SecretAccessKey":"geheim","Token":"t//=","Expiration":"2026-11-23T02:00:00Z"}"#;
+            "SecretAccessKey":"s3cr3t","Token":"t//=","Expiration":"2026-11-23T02:00:00Z"}"#;
         let keys = parse_response(response).unwrap();
         let got = (&*keys.id, &*keys.secret, keys.token.as_deref());
-        assert_eq!(got, ("ASIA1", "geheim", Some("t//=")));
+        assert_eq!(got, ("ASIA1", "s3cr3t", Some("t//=")));
         for (bad, what) in [
             (
                 response.replace("Success", "AssumeRoleUnauthorizedAccess"),
@@ -152,10 +152,10 @@ mod tests {
             ),
             (response.replace("\"Token\"", "\"x\""), "no Token"),
             (response.replace('{', ""), "not JSON"),
-            (response.replace("\"geheim\"", "7"), "no SecretAccessKey"),
+            (response.replace("\"s3cr3t\"", "7"), "no SecretAccessKey"),
         ] {
             let error = parse_response(&bad).unwrap_err().to_string();
-            assert!(error.contains(what) && !error.contains("geheim"), "{error}");
+            assert!(error.contains(what) && !error.contains("s3cr3t"), "{error}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::options::{FetchOptions, Throughput};
 use super::progress::ProgressLog;
-use super::resume::{Head, Next, ResumeState, classify_response, too_large};
+use super::resume::{Head, ResumeAction, ResumeState, classify_response, too_large};
 use super::urls::Candidate;
 use crate::error::{Context, Error, Kind, Result};
 use crate::fs::TempFile;
@@ -17,9 +17,10 @@ use crate::retry::{self, Retry};
 use crate::sys::signal::Stop;
 use crate::types::{SIGNATURE_LIMIT, TarSource, UnverifiedTar};
 
-/// How often a file may change, or a resumed transfer not match, before its source is given up.
+/// The maximum number of restarts of a download, because the file changed or because the response
+/// does not continue it. The next source is used afterwards.
 const MAX_RESTARTS: u32 = 3;
-/// This many bytes more than any attempt before count as progress.
+/// How many bytes more than in any earlier attempt count as progress.
 const PROGRESS: u64 = 1 << 20;
 
 /// A download and its signature, not verified. Dropping it removes the file, unless the cache
@@ -29,8 +30,8 @@ pub type Download = UnverifiedTar<TempFile>;
 /// Downloads the signature and then the tar into `temp`.
 ///
 /// # Errors
-/// This source does not have both. [`Kind::Io`] and [`Kind::Interrupted`] are not the source's
-/// fault: no other source will do either.
+/// This source does not have both. After [`Kind::Io`] and [`Kind::Interrupted`], other sources
+/// would fail, too.
 pub fn tar(
     client: &Client,
     options: &FetchOptions,
@@ -47,13 +48,13 @@ pub fn tar(
         url: &from.url,
         file: temp.file(),
         state: ResumeState::default(),
-        furthest: 0,
+        max_received: 0,
         restarts: 0,
     };
     let attempt = |retry: &mut Retry| transfer.attempt(retry);
     options.retry.run(stop, attempt, retry::log_retry)?;
     if transfer.restarts > 0 {
-        // `latest` is a new version now; the signature is the old version's.
+        // The file was replaced during the download: the first signature is of the old version.
         signature = self::signature(client, options, stop, from)?;
     }
     log::info!("downloaded {shown}: {} bytes", transfer.state.received);
@@ -87,7 +88,7 @@ struct Transfer<'a> {
     file: &'a File,
     state: ResumeState,
     /// The most bytes that any attempt received: receiving them again is not progress.
-    furthest: u64,
+    max_received: u64,
     restarts: u32,
 }
 
@@ -123,8 +124,8 @@ impl Transfer<'_> {
             file.write_all(&buffer[..read]).context(context)?;
             self.state.received = state.received;
             let now = Instant::now();
-            if state.received >= self.furthest + PROGRESS {
-                self.furthest = state.received;
+            if state.received >= self.max_received + PROGRESS {
+                self.max_received = state.received;
                 retry.progressed(now);
             }
             progress.update(state.received, state.total, now);
@@ -139,7 +140,7 @@ impl Transfer<'_> {
             Some(total) if state.received < total => {
                 Err(body.truncated_body(state.received, total))
             }
-            // A chunked body has no length that ends it.
+            // Possible with a chunked body, which is not limited by its length.
             Some(total) if state.received > total => {
                 let message = format!("the server sent more than the {total} bytes it announced");
                 Err(body.error(Kind::InvalidInput, &message))
@@ -168,7 +169,7 @@ impl Transfer<'_> {
             let next = classify_response(&head, &self.state, self.options.size_limit)
                 .map_err(|error| response.error(error))?;
             match next {
-                Next::Write(next) => {
+                ResumeAction::Write(next) => {
                     // A server without range support sends the same file again: not a restart.
                     if next.received == 0
                         && self.state.received > 0
@@ -178,7 +179,7 @@ impl Transfer<'_> {
                     }
                     return Ok((response, next));
                 }
-                Next::StartOver(why) => self.restart(why)?,
+                ResumeAction::StartOver(why) => self.restart(why)?,
             }
         }
     }

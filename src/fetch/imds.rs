@@ -11,9 +11,9 @@ use crate::http::{Client, Response, Timeouts};
 use crate::retry::{RetryLimit, RetryPolicy};
 use crate::sys::signal::Stop;
 
-/// What to do if the region is unknown.
+/// The advice in errors about an unknown region.
 const SET_REGION: &str = "set AWS_REGION in /etc/ecs/ecs.config or in the environment";
-/// How often a request is tried: the service may start a moment after this program.
+/// The maximum number of attempts: the service may start shortly after this program.
 pub(super) const ATTEMPTS: u32 = 4;
 /// The largest response, in bytes. The longest one, a role's credentials, has about 2000.
 const SIZE_LIMIT: u64 = 16 * 1024;

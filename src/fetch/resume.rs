@@ -33,7 +33,7 @@ pub struct Head<'a> {
 
 /// How the download continues.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum ResumeAction {
     /// Write the body at [`ResumeState::received`]: after the received bytes, or at the start.
     Write(ResumeState),
     /// The body does not continue the received bytes: request the whole file. Why.
@@ -49,17 +49,23 @@ impl ResumeState {
     }
 }
 
-/// Decides how a response continues a download. `state` made the request's headers; `limit` is
-/// the size of the largest accepted file, in bytes.
+/// Decides how a response continues a download. `state` must be the one of the request's headers;
+/// `limit` is the size of the largest accepted file, in bytes.
 ///
 /// # Errors
 /// The response is not the file, or the file is too large.
-pub fn classify_response(head: &Head, state: &ResumeState, limit: u64) -> Result<Next, HttpError> {
+pub fn classify_response(
+    head: &Head,
+    state: &ResumeState,
+    limit: u64,
+) -> Result<ResumeAction, HttpError> {
     let is_range_request = state.range_headers().is_some();
     match head.status {
         200 => {}
         206 if is_range_request => {}
-        416 if is_range_request => return Ok(Next::StartOver("the server has no such range")),
+        416 if is_range_request => {
+            return Ok(ResumeAction::StartOver("the server has no such range"));
+        }
         status => return Err(HttpError::Status(status)),
     }
     if let Some(encoding) = head.content_encoding
@@ -71,7 +77,7 @@ pub fn classify_response(head: &Head, state: &ResumeState, limit: u64) -> Result
     let next = if head.status == 206 {
         match resume(head, state) {
             Ok(next) => next,
-            Err(why) => return Ok(Next::StartOver(why)),
+            Err(why) => return Ok(ResumeAction::StartOver(why)),
         }
     } else {
         ResumeState {
@@ -83,7 +89,7 @@ pub fn classify_response(head: &Head, state: &ResumeState, limit: u64) -> Result
     if next.total.is_some_and(|total| total > limit) {
         return Err(HttpError::Protocol(too_large(limit)));
     }
-    Ok(Next::Write(next))
+    Ok(ResumeAction::Write(next))
 }
 
 /// The state with which a 206 response continues, or why it does not match.
@@ -182,7 +188,8 @@ mod tests {
             part("bytes 40-99/*", 60, "\"a\""),
             part("bytes 40-79/100", 40, "\"a\""),
         ] {
-            let Next::Write(next) = classify_response(&head, &state(), LIMIT).unwrap() else {
+            let ResumeAction::Write(next) = classify_response(&head, &state(), LIMIT).unwrap()
+            else {
                 panic!("{head:?}");
             };
             assert_eq!(next, state());
@@ -212,7 +219,7 @@ mod tests {
             },
         ] {
             let next = classify_response(&head, &state(), LIMIT).unwrap();
-            assert!(matches!(next, Next::StartOver(_)), "{head:?}");
+            assert!(matches!(next, ResumeAction::StartOver(_)), "{head:?}");
         }
     }
 
@@ -224,7 +231,7 @@ mod tests {
             total: Some(70),
             validator: Some("\"b\"".into()),
         };
-        assert_eq!(next, Next::Write(fresh));
+        assert_eq!(next, ResumeAction::Write(fresh));
     }
 
     #[test]
@@ -268,7 +275,7 @@ mod tests {
                 last_modified,
                 ..Head::default()
             };
-            let Ok(Next::Write(mut known)) =
+            let Ok(ResumeAction::Write(mut known)) =
                 classify_response(&head, &ResumeState::default(), LIMIT)
             else {
                 panic!();

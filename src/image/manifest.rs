@@ -82,7 +82,8 @@ pub(super) fn check_config(
     }
 }
 
-/// Go's name (the OCI image specification), or the kernel's, which some builders write.
+/// Whether a configuration may have this name for the architecture: Go's name, as the OCI image
+/// specification requires, or the kernel's name, which some builders write.
 fn is_name_of(name: &str, architecture: Architecture) -> bool {
     name == architecture.name()
         || match architecture {

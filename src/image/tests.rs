@@ -142,7 +142,7 @@ fn entry_orders_and_names_that_docker_accepts() {
             ("manifest.json", with_long.as_bytes()),
             ("config.json", c),
         ]),
-        // The later of two entries counts.
+        // Of two entries with the same name, the last is used.
         tar(&[
             ("manifest.json", b"junk"),
             ("manifest.json", m),

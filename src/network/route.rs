@@ -96,7 +96,7 @@ pub(super) fn apply() -> Result<()> {
         Err(error) if error.errno() == Some(libc::EEXIST) => {
             log::debug!("route exists: {ROUTE}");
         }
-        Err(error) => return Err(failed(&format!("add the route {ROUTE}"), error)),
+        Err(error) => return Err(route_error(&format!("add the route {ROUTE}"), error)),
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ pub(super) fn undo() -> Result<()> {
     match open()?.request(request, |_, _| Some(())) {
         Ok(()) => log::info!("route deleted: {ROUTE}"),
         Err(error) if error.errno() == Some(libc::ESRCH) => {}
-        Err(error) => return Err(failed(&format!("delete the route {ROUTE}"), error)),
+        Err(error) => return Err(route_error(&format!("delete the route {ROUTE}"), error)),
     }
     Ok(())
 }
@@ -140,7 +140,7 @@ fn has_default(connection: &mut Connection) -> Result<bool> {
         match dump {
             Ok(()) => return Ok(found),
             Err(NetlinkError::Inconsistent) => {}
-            Err(error) => return Err(failed("read the routes", error)),
+            Err(error) => return Err(route_error("read the routes", error)),
         }
     }
     Ok(found)
@@ -161,7 +161,7 @@ fn is_default(body: &[u8]) -> Option<bool> {
     )
 }
 
-fn failed(context: &str, error: NetlinkError) -> Error {
+fn route_error(context: &str, error: NetlinkError) -> Error {
     let hint = match error.errno() {
         Some(libc::EPERM) => NEEDS_CAP_NET_ADMIN,
         Some(libc::ENETDOWN) => " (lo is down, run: ip link set lo up)",

@@ -6,8 +6,8 @@ use crate::fetch::imds;
 use crate::host::state;
 use crate::sys::signal::Stop;
 
-/// How often the metadata service is asked for the instance ID. Few: an unreachable service must
-/// not delay the start.
+/// The maximum number of attempts to ask the metadata service for the instance ID. Few: an
+/// unreachable service must not delay the start.
 const TRIES: u32 = 2;
 
 /// Logs an error if the agent's state is another EC2 instance's. If either instance ID is unknown,

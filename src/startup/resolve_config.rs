@@ -15,7 +15,7 @@ use crate::sys::signal::Stop;
 /// need a watch for each missing directory, and would miss a file system that is mounted over one.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Returns the configuration that is in force after all files exist and the layer from S3 is
+/// Returns the configuration that is effective after all files exist and the layer from S3 is
 /// fetched.
 ///
 /// # Errors
@@ -24,11 +24,11 @@ pub fn resolve_config(config: &Config, stop: &Stop) -> Result<Config> {
     resolve_with(config, stop, read)
 }
 
-/// [`resolve_config`], with another way to read the configuration again.
+/// [`resolve_config`] with a replaceable `read`, for tests.
 fn resolve_with(config: &Config, stop: &Stop, read: impl Fn() -> Config) -> Result<Config> {
     let mut config = config.clone();
-    // Without the layer of the previous boot: a mistake in it could prevent the fetch that corrects
-    // it.
+    // Ignores the S3 layer of the previous boot: a wrong `ECS_INIT_WAIT_FOR` in it would block the
+    // fetch of the corrected layer.
     let base = config.s3.as_ref().map_or(&config, |layer| &*layer.base);
     if !base.wait_for.is_empty() {
         wait_for_files(base, stop)?;
@@ -192,10 +192,10 @@ mod tests {
         assert_eq!(
             config.wait_for,
             [Path::new("/typo")],
-            "the layer is in force"
+            "the layer is effective"
         );
         let error = resolve_with(&config, &Stop::never(), || panic!("read again")).unwrap_err();
-        // The error is the fetch's, not the wait's.
+        // The error is from the fetch, not from the wait.
         let text = error.to_string();
         assert!(text.contains("AWS_EC2_METADATA_DISABLED"), "{text}");
     }

@@ -1,5 +1,5 @@
-//! Record locks (fcntl(2), "Advisory record locking"). The kernel releases such a lock when its
-//! holder ends, and can report the holder's PID.
+//! Record locks (fcntl(2), "Advisory record locking"). The kernel releases such a lock when the
+//! process that holds it exits, and reports the PID of that process.
 
 // The constants fit the C types, which differ in width between C libraries.
 #![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
@@ -27,7 +27,7 @@ pub enum Holder {
 /// # Errors
 /// From fcntl(2).
 pub fn try_lock(file: &File) -> io::Result<bool> {
-    let lock = whole();
+    let lock = whole_file_lock();
     // SAFETY: F_SETLK reads `lock`, which is initialised and outlives the call.
     match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) }) {
         Ok(_) => Ok(true),
@@ -41,7 +41,7 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
 /// # Errors
 /// From fcntl(2).
 pub fn holder(file: &File) -> io::Result<Holder> {
-    let mut lock = whole();
+    let mut lock = whole_file_lock();
     // SAFETY: F_GETLK reads and writes `lock`, which is initialised and outlives the call.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) })?;
     if lock.l_type == libc::F_UNLCK as libc::c_short {
@@ -55,7 +55,7 @@ pub fn holder(file: &File) -> io::Result<Holder> {
 }
 
 /// An exclusive lock from the first byte to the end of the file, including later growth.
-fn whole() -> libc::flock {
+fn whole_file_lock() -> libc::flock {
     // SAFETY: all-zero is a valid flock: offset 0, length 0
     // ("to the end"), counted from the start (SEEK_SET is 0).
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };

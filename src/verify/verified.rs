@@ -87,12 +87,12 @@ impl<F: Borrow<File>> Verified<F> {
         }
     }
 
-    /// The value that has the open verified file.
+    /// The value that holds the open verified file.
     pub fn file(&self) -> &F {
         &self.file
     }
 
-    /// Takes out the value that has the open file; the rest has a duplicate of the descriptor.
+    /// Splits off the value that holds the open file; the rest has a duplicate of the descriptor.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated.
@@ -114,7 +114,7 @@ impl<F: Borrow<File>> Verified<F> {
     /// The file that was verified, at its first byte.
     ///
     /// # Errors
-    /// The file cannot seek.
+    /// The file is not seekable.
     pub fn reader(&self) -> io::Result<&File> {
         let mut file = self.file.borrow();
         file.rewind()?;

@@ -1,4 +1,4 @@
-//! The program, as a build calls it.
+//! `ecs-init bake` as a program: log, exit codes, `--binary`.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -78,7 +78,7 @@ fn config_warnings_are_logged() {
     assert_eq!(warned.len(), 3, "{log}");
     assert!(warned[0].contains("/etc/ecs/ecs.config:2: "), "{log}");
     assert!(warned[1].contains("ECS_INIT_MIROR"), "{log}");
-    // A drop-in of the unit may set it.
+    // Only a warning: a drop-in of the unit may set the digest.
     assert!(warned[2].contains("has no digest"), "{log}");
 }
 
@@ -98,9 +98,9 @@ fn overriding_unit_is_logged() {
 #[test]
 fn program_installs_itself() {
     let mut fixture = Fixture::new();
-    let here = Architecture::native();
-    fixture.options.architecture = here;
-    let tar = agent(here, 1);
+    let native = Architecture::native();
+    fixture.options.architecture = native;
+    let tar = agent(native, 1);
     fs::write(fixture.dir.path().join("own.tar"), &tar).unwrap();
     fs::write(
         fixture.dir.path().join("own.tar.asc"),
@@ -111,7 +111,7 @@ fn program_installs_itself() {
     assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
     let own = fs::read(env!("CARGO_BIN_EXE_ecs-init")).unwrap();
     assert!(fs::read(fixture.at("usr/libexec/amazon-ecs-init")).unwrap() == own);
-    // As the image's host calls it.
+    // The path in PATH of the image's host.
     let version = Command::new(fixture.at("usr/sbin/ecs-init"))
         .arg("version")
         .output()

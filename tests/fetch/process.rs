@@ -1,4 +1,4 @@
-//! Processes that get SIGKILL or SIGTERM during a download.
+//! SIGKILL or SIGTERM during a download, in a child process.
 
 use std::env;
 use std::process::{Child, Command, Stdio};
@@ -13,9 +13,9 @@ use super::object::Object;
 use super::server::{Body, Reply, Request, Server, bind};
 use super::{Host, sources};
 
-/// Environment variable of a child process: the mirror that it uses.
+/// The variable with the mirror's URL, for the child process.
 const MIRROR: &str = "TEST_FETCH_MIRROR";
-/// Its root, if it must exist after the child.
+/// The variable with the root, for a child process whose files the test reads afterwards.
 const ROOT: &str = "TEST_FETCH_ROOT";
 
 fn child(test: &str, mirror: &str, root: &str) -> Child {
@@ -28,8 +28,8 @@ fn child(test: &str, mirror: &str, root: &str) -> Child {
         .unwrap()
 }
 
-fn wait_for(mut what: impl FnMut() -> bool) {
-    while !what() {
+fn wait_for(mut condition: impl FnMut() -> bool) {
+    while !condition() {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -81,7 +81,8 @@ fn killed_download_leaves_only_temp_file() {
     assert!(host.names().is_empty());
 }
 
-/// Runs a search in a child process until SIGTERM: it must return that error and leave no file.
+/// Runs a search until SIGTERM, in the child process: it must return an interrupt and leave no
+/// file.
 fn search_until_stopped(mirror: &str) {
     let stop = Stop::install().unwrap();
     let mut host = Host::mirror(mirror, &[]);

@@ -65,7 +65,7 @@ fn tunnel(
 fn https_uses_connect_proxy() {
     let server = Server::https(Arc::clone(&Authority::get().server), valid_reply);
     let proxy = Proxy::new(server.address.to_string(), None);
-    let url = format!("http://user:geheim%21@127.0.0.1:{}", proxy.port);
+    let url = format!("http://user:s3cr3t%21@127.0.0.1:{}", proxy.port);
     let host = Authority::get().host(
         "https://bucket.test/m",
         &[("AWS_CA_BUNDLE", "/ca.pem"), ("HTTPS_PROXY", &url)],
@@ -74,9 +74,9 @@ fn https_uses_connect_proxy() {
     for request in proxy.requests() {
         assert_eq!(request.method, "CONNECT");
         assert_eq!(request.path, "bucket.test:443");
-        // user:geheim!
+        // user:s3cr3t!
         let basic = request.header("proxy-authorization");
-        assert_eq!(basic, Some("Basic dXNlcjpnZWhlaW0h"));
+        assert_eq!(basic, Some("Basic dXNlcjpzM2NyM3Qh"));
     }
     assert_eq!(proxy.requests().len(), 2);
     assert_eq!(
@@ -86,7 +86,7 @@ fn https_uses_connect_proxy() {
     for request in server.requests() {
         assert_eq!(request.header("proxy-authorization"), None);
     }
-    for secret in ["geheim", "dXNlcjpnZWhlaW0h"] {
+    for secret in ["s3cr3t", "dXNlcjpzM2NyM3Qh"] {
         assert_eq!(logs::containing(secret), [""; 0], "not by ureq either");
     }
 }

@@ -18,10 +18,10 @@ fn guard(config: &NetworkConfig) -> Option<Guard> {
     applied.map(|applied| applied.guard().expect("a guard"))
 }
 
-/// Waits until `holds`. The limit only keeps a failing test from hanging.
-fn until(what: &str, holds: impl Fn() -> bool) {
+/// Waits until the rules are restored. The limit only keeps a failing test from hanging.
+fn wait_until_restored(what: &str, is_restored: impl Fn() -> bool) {
     for _ in 0..6000 {
-        if holds() {
+        if is_restored() {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -36,11 +36,11 @@ in_namespace! {
         let written = saved();
         let _guard = guard(&DEFAULTS).expect("rules to guard");
         sh("iptables -D INPUT ! -i lo -p tcp --dport 51678 -j DROP");
-        until("one rule", || saved() == written);
+        wait_until_restored("one rule", || saved() == written);
         restore(DOCKERD);
-        until("iptables-restore", || saved() == written);
+        wait_until_restored("iptables-restore", || saved() == written);
         sh("nft flush ruleset");
-        until("nft flush ruleset", || saved().matches("-A ").count() == 7);
+        wait_until_restored("nft flush ruleset", || saved().matches("-A ").count() == 7);
     }
 }
 
@@ -50,9 +50,9 @@ in_namespace! {
         let written = sh("nft list ruleset");
         let _guard = guard(&NFTABLES_BLOCK_IMDS).expect("rules to guard");
         sh("nft delete table ip ecs-init");
-        until("delete table", || sh("nft list table ip ecs-init 2>&1 || true").contains("dnat to"));
+        wait_until_restored("delete table", || sh("nft list table ip ecs-init 2>&1 || true").contains("dnat to"));
         sh("nft flush ruleset");
-        until("nft flush ruleset", || sh("nft list ruleset") == written);
+        wait_until_restored("nft flush ruleset", || sh("nft list ruleset") == written);
     }
 }
 
@@ -96,8 +96,8 @@ in_namespace! {
         let written = saved();
         let _guard = guard(&DEFAULTS).expect("rules to guard");
         undo();
-        // A rule that is deleted before the guard has seen all rules again is not restored: then
-        // try again with more time.
+        // The guard restores a deleted rule only after it has seen the rules of the new pre-start.
+        // How long that takes is unknown: repeat with more time.
         for seconds in 2.. {
             apply();
             assert_eq!(saved(), written);

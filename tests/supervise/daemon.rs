@@ -6,7 +6,7 @@ use ecs_init::supervise::{ImageToLoad, Notify, Outcome, run_with};
 use ecs_init::sys::signal::Stop;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};
-use super::{Story, assert_slept, one_run_and, spec, story, story_without_loads};
+use super::{Story, assert_slept, calls_of_one_run, spec, story, story_without_loads};
 
 fn starts(story: &Story) -> usize {
     story.calls.iter().filter(|call| *call == "start").count()
@@ -21,7 +21,7 @@ fn lost_connection_is_not_an_exit() {
         };
         let s = story_without_loads(script);
         // Reconnect; it still runs; the exit.
-        let want = one_run_and(&["ping", "versioned-ping", "inspect", "wait", "ping"]);
+        let want = calls_of_one_run(&["ping", "versioned-ping", "inspect", "wait", "ping"]);
         assert_eq!(s.calls, want);
     }
 }
@@ -91,8 +91,8 @@ fn removed_container_is_created_again() {
         _ => default_reply(call),
     };
     let s = story_without_loads(script);
-    let mut want = one_run_and(&["inspect"]);
-    want.extend(one_run_and(&["ping"]));
+    let mut want = calls_of_one_run(&["inspect"]);
+    want.extend(calls_of_one_run(&["ping"]));
     assert_eq!(s.calls, want);
     assert_slept(&s, &[0.5]);
 }

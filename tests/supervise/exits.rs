@@ -9,12 +9,14 @@ use ecs_init::sys::signal::Stop;
 use ecs_init::testing::TempDir;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};
-use super::{ONE_RUN, assert_loads, assert_slept, one_run_and, spec, story, story_without_loads};
+use super::{
+    ONE_RUN, assert_loads, assert_slept, calls_of_one_run, spec, story, story_without_loads,
+};
 
 #[test]
 fn exit_0_is_done_and_exit_5_is_terminal() {
     let s = story_without_loads(|call, _| default_reply(call));
-    assert_eq!(s.calls, one_run_and(&["ping"]));
+    assert_eq!(s.calls, calls_of_one_run(&["ping"]));
     assert_slept(&s, &[]);
 
     let script = |call: &str, _| match call {

@@ -4,7 +4,7 @@ use ecs_init::supervise::ImageToLoad::Cached;
 use ecs_init::supervise::spec_digest;
 
 use super::engine::{Reply, default_reply, response};
-use super::{assert_loads, assert_slept, one_run_and, spec, story, story_without_loads};
+use super::{assert_loads, assert_slept, calls_of_one_run, spec, story, story_without_loads};
 
 /// A container with the agent's name, created from `image` and with this digest in its label.
 fn existing(digest: &str, running: bool, image: &str) -> Reply {
@@ -41,7 +41,7 @@ fn other_container_is_replaced() {
             _ => default_reply(call),
         };
         let s = story_without_loads(script);
-        assert_eq!(s.calls, one_run_and(&["ping"]));
+        assert_eq!(s.calls, calls_of_one_run(&["ping"]));
     }
 }
 

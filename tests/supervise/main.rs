@@ -93,6 +93,6 @@ fn assert_loads(story: &Story, want: &[ImageToLoad]) {
 }
 
 /// [`ONE_RUN`] and more requests.
-fn one_run_and(more: &[&'static str]) -> Vec<&'static str> {
+fn calls_of_one_run(more: &[&'static str]) -> Vec<&'static str> {
     [&ONE_RUN, more].concat()
 }

@@ -7,19 +7,19 @@ use sequoia_openpgp::cert::CipherSuite;
 use sequoia_openpgp::types::{HashAlgorithm, KeyFlags};
 
 use crate::fixtures::{
-    Bench, DAY, Sign, armored, binary, builder, cert, days_ago, generate, now, public_armored,
+    DAY, Fixture, Sign, armored, binary, builder, cert, days_ago, generate, now, public_armored,
     signing_key, tar,
 };
 
 #[test]
 fn armored_and_binary_signature() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(1));
     let signature = Sign::by(&cert).over(&tar);
     for bytes in [
         armored(std::slice::from_ref(&signature)),
         binary(&signature),
     ] {
-        let verified = bench.verify(&[&cert], &tar, &bytes).expect("accepted");
+        let verified = fixture.verify(&[&cert], &tar, &bytes).expect("accepted");
         let Provenance::Signed {
             certificate,
             key,
@@ -60,12 +60,12 @@ fn armored_and_binary_signature() {
 
 #[test]
 fn digest_equals_sha256sum() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
-    let verified = bench
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(2));
+    let verified = fixture
         .verify(&[&cert], &tar, &Sign::by(&cert).armored(&tar))
         .unwrap();
     let output = std::process::Command::new("sha256sum")
-        .arg(bench.file("copy", &tar))
+        .arg(fixture.file("copy", &tar))
         .output()
         .expect("run sha256sum");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -78,7 +78,7 @@ fn digest_equals_sha256sum() {
 
 #[test]
 fn usual_key_types_and_digests() {
-    let (bench, tar) = (Bench::new(), tar(3));
+    let (fixture, tar) = (Fixture::new(), tar(3));
     // RSA-4096, as Amazon's, is in gnupg.rs: GnuPG generates such a key in a second.
     for suite in [
         CipherSuite::Cv25519,
@@ -94,7 +94,7 @@ fn usual_key_types_and_digests() {
             HashAlgorithm::SHA512,
         ] {
             sign.hash = hash;
-            let result = bench.verify(&[&cert], &tar, &sign.armored(&tar));
+            let result = fixture.verify(&[&cert], &tar, &sign.armored(&tar));
             assert!(result.is_ok(), "{suite:?} {hash}: {result:?}");
         }
     }
@@ -102,18 +102,18 @@ fn usual_key_types_and_digests() {
 
 #[test]
 fn primary_key_with_signing_usage() {
-    let (bench, tar) = (Bench::new(), tar(4));
+    let (fixture, tar) = (Fixture::new(), tar(4));
     let flags = KeyFlags::empty().set_certification().set_signing();
     let cert = generate(builder().set_primary_key_flags(flags));
     let mut sign = Sign::by(&cert);
     sign.key = cert.fingerprint();
-    let result = bench.verify(&[&cert], &tar, &sign.armored(&tar));
+    let result = fixture.verify(&[&cert], &tar, &sign.armored(&tar));
     assert!(result.is_ok(), "{result:?}");
 }
 
 #[test]
 fn one_valid_signature_of_several() {
-    let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(5));
+    let (fixture, trusted, unknown, tar) = (Fixture::new(), cert(), cert(), tar(5));
     let valid = Sign::by(&trusted).over(&tar);
     let by_unknown = Sign::by(&unknown).over(&tar);
     let by_other_content = Sign::by(&trusted).over(b"something else");
@@ -121,30 +121,30 @@ fn one_valid_signature_of_several() {
     // In one block, and in two.
     let blocks = [armored(&[by_unknown]), armored(&[valid])].concat();
     for bytes in [armored(&both), blocks] {
-        let result = bench.verify(&[&trusted], &tar, &bytes);
+        let result = fixture.verify(&[&trusted], &tar, &bytes);
         assert!(result.is_ok(), "{result:?}");
     }
 }
 
 #[test]
 fn keyring_with_several_certificates() {
-    let (bench, first, second, tar) = (Bench::new(), cert(), cert(), tar(6));
+    let (fixture, first, second, tar) = (Fixture::new(), cert(), cert(), tar(6));
     let signature = Sign::by(&second).armored(&tar);
     let armored = [public_armored(&first), public_armored(&second)].concat();
-    let keyring = Keyring::load(Some(&bench.file("armored", &armored))).unwrap();
-    let unverified = bench.unverified(&tar, Some(&signature));
+    let keyring = Keyring::load(Some(&fixture.file("armored", &armored))).unwrap();
+    let unverified = fixture.unverified(&tar, Some(&signature));
     let result = verify_signature(unverified, &keyring, now());
     assert!(result.is_ok(), "{result:?}");
-    let result = bench.verify(&[&first, &second], &tar, &signature);
+    let result = fixture.verify(&[&first, &second], &tar, &signature);
     assert!(result.is_ok(), "{result:?}");
 }
 
 #[test]
 fn signature_not_expired_yet_and_signer_clock_ahead() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(7));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(7));
     let mut sign = Sign::by(&cert);
     sign.valid_for = Some(30 * DAY);
-    assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
+    assert!(fixture.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
     sign.created = now() + DAY / 1440;
-    assert!(bench.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
+    assert!(fixture.verify(&[&cert], &tar, &sign.armored(&tar)).is_ok());
 }

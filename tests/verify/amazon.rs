@@ -14,7 +14,7 @@ use openpgp::serialize::MarshalInto;
 use openpgp::types::{HashAlgorithm, KeyFlags, SignatureType};
 use openpgp::{Cert, Packet};
 
-use crate::fixtures::{Bench, DAY, Sign, days_ago, now, public, tar, verify_error};
+use crate::fixtures::{DAY, Fixture, Sign, days_ago, now, public, tar, verify_error};
 
 /// The primary key and the two signing subkeys.
 const SIGNING_KEYS: [&str; 3] = [
@@ -34,7 +34,7 @@ fn amazon_signing_keys_are_valid_until_2100() {
 
 #[test]
 fn pinned_certificate_cannot_be_replaced() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let other = crate::fixtures::cert();
     let error = Keyring::with_pinned(&public(&other), SIGNING_KEYS[0], None).unwrap_err();
     assert_eq!(error.kind(), Kind::Untrusted, "{error}");
@@ -43,7 +43,7 @@ fn pinned_certificate_cannot_be_replaced() {
     let two = [&amazon[..], &crate::fixtures::public_armored(&other)].concat();
     assert!(Keyring::with_pinned(&two, SIGNING_KEYS[0], None).is_err());
     // Amazon's certificate in the keyring file is the pinned one.
-    let file = bench.file("amazon.asc", amazon);
+    let file = fixture.file("amazon.asc", amazon);
     let keyring = Keyring::load(Some(&file)).unwrap();
     assert_eq!(keyring.signing_keys(now()), SIGNING_KEYS);
 }
@@ -140,7 +140,7 @@ fn like_amazons() -> Cert {
 /// The self-signatures use SHA-1, the signature of the tar a better digest.
 #[test]
 fn sha1_only_in_self_signatures_of_pinned_certificate() {
-    let (bench, tar, cert) = (Bench::new(), tar(1), like_amazons());
+    let (fixture, tar, cert) = (Fixture::new(), tar(1), like_amazons());
     let fingerprint = cert.fingerprint().to_hex();
     let pinned = Keyring::with_pinned(&public(&cert), &fingerprint, None).unwrap();
     let keys: Vec<_> = cert.keys().map(|k| k.key().fingerprint()).collect();
@@ -156,7 +156,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
         };
         // Pinned: accepted, today and much later.
         for time in [now(), now() + 20 * 365 * DAY] {
-            let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+            let unverified = fixture.unverified(&tar, Some(&sign.armored(&tar)));
             let verified = verify_signature(unverified, &pinned, time).expect("accepted");
             assert!(
                 matches!(verified.provenance(), Provenance::Signed { key: k, certificate, .. }
@@ -166,7 +166,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
             );
         }
         // Altered content is rejected.
-        let unverified = bench.unverified(&crate::fixtures::tar(2), Some(&sign.armored(&tar)));
+        let unverified = fixture.unverified(&crate::fixtures::tar(2), Some(&sign.armored(&tar)));
         let error = verify_signature(unverified, &pinned, now()).unwrap_err();
         assert!(
             matches!(verify_error(&error), VerifyError::ContentMismatch),
@@ -174,7 +174,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
         );
 
         // The same certificate in the keyring file is rejected.
-        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
         assert!(
             matches!(verify_error(&error), VerifyError::WeakCertificate { certificate, why }
                 if *certificate == fingerprint && why.contains("SHA1")),
@@ -186,7 +186,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
             hash: HashAlgorithm::SHA1,
             ..sign
         };
-        let unverified = bench.unverified(&tar, Some(&weak.armored(&tar)));
+        let unverified = fixture.unverified(&tar, Some(&weak.armored(&tar)));
         let error = verify_signature(unverified, &pinned, now()).unwrap_err();
         assert!(
             matches!(verify_error(&error), VerifyError::WeakDigest(_)),
@@ -198,7 +198,7 @@ fn sha1_only_in_self_signatures_of_pinned_certificate() {
 /// A newer version of the pinned certificate in the keyring file can add a revocation.
 #[test]
 fn newer_version_of_pinned_certificate_revokes() {
-    let (bench, tar, cert) = (Bench::new(), tar(3), like_amazons());
+    let (fixture, tar, cert) = (Fixture::new(), tar(3), like_amazons());
     let fingerprint = cert.fingerprint().to_hex();
     let mut primary = cert
         .primary_key()
@@ -216,7 +216,7 @@ fn newer_version_of_pinned_certificate_revokes() {
         )
         .unwrap();
     let newer = cert.clone().insert_packets(revocation).unwrap().0;
-    let file = bench.file(
+    let file = fixture.file(
         "newer",
         &newer.strip_secret_key_material().to_vec().unwrap(),
     );
@@ -229,7 +229,7 @@ fn newer_version_of_pinned_certificate_revokes() {
         kind: SignatureType::Binary,
         valid_for: None,
     };
-    let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+    let unverified = fixture.unverified(&tar, Some(&sign.armored(&tar)));
     let error = verify_signature(unverified, &keyring, now()).unwrap_err();
     assert!(
         matches!(verify_error(&error), VerifyError::Revoked(..)),

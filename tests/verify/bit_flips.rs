@@ -4,14 +4,14 @@ use ecs_init::types::{TarSource, UnverifiedTar};
 use ecs_init::verify::{Keyring, verify_signature};
 use std::fs::File;
 
-use crate::fixtures::{Bench, Sign, binary, cert, now, public};
+use crate::fixtures::{Fixture, Sign, binary, cert, now, public};
 
 #[test]
 fn bit_flip_in_signature_is_rejected_or_without_effect() {
-    let (bench, cert, tar) = (Bench::new(), cert(), vec![7; 2048]);
-    let keyring = bench.keyring(&[&cert]);
+    let (fixture, cert, tar) = (Fixture::new(), cert(), vec![7; 2048]);
+    let keyring = fixture.keyring(&[&cert]);
     let good = binary(&Sign::by(&cert).over(&tar));
-    let path = bench.file("agent.tar", &tar);
+    let path = fixture.file("agent.tar", &tar);
     let verify = |bytes: &[u8]| {
         let file = File::open(&path).unwrap();
         let unverified =
@@ -35,15 +35,15 @@ fn bit_flip_in_signature_is_rejected_or_without_effect() {
 
 #[test]
 fn bit_flip_in_keyring_adds_no_key() {
-    let (bench, cert) = (Bench::new(), cert());
+    let (fixture, cert) = (Fixture::new(), cert());
     let good = public(&cert);
-    let expected = Keyring::load(Some(&bench.file("ring", &good))).unwrap();
+    let expected = Keyring::load(Some(&fixture.file("ring", &good))).unwrap();
     let keys = expected.signing_keys(now());
     assert_eq!(keys.len(), 4);
     for bit in 0..good.len() * 8 {
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        if let Ok(keyring) = Keyring::load(Some(&bench.file("ring", &bytes))) {
+        if let Ok(keyring) = Keyring::load(Some(&fixture.file("ring", &bytes))) {
             // A new key would need a valid self-signature.
             for key in keyring.signing_keys(now()) {
                 assert!(keys.contains(&key), "bit {bit}: {key}");

@@ -9,11 +9,11 @@ use ecs_init::types::{FileTrust, TarSource, UnverifiedTar};
 use ecs_init::verify::{Keyring, VerifyError, verify_signature};
 use sequoia_openpgp::serialize::MarshalInto;
 
-use crate::fixtures::{Bench, Sign, cert, now, public, public_armored, tar, verify_error};
+use crate::fixtures::{Fixture, Sign, cert, now, public, public_armored, tar, verify_error};
 
 #[test]
 fn invalid_keyring_files() {
-    let (bench, cert) = (Bench::new(), cert());
+    let (fixture, cert) = (Fixture::new(), cert());
     let armored = public_armored(&cert);
     let public = public(&cert);
     let secret = cert.as_tsk().to_vec().unwrap();
@@ -31,7 +31,7 @@ fn invalid_keyring_files() {
         ("large", &vec![b' '; (4 << 20) + 1], "longer than"),
     ];
     for (name, content, why) in cases {
-        let path = bench.file(name, content);
+        let path = fixture.file(name, content);
         let error = Keyring::load(Some(&path)).expect_err(name);
         assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
         let message = error.to_string();
@@ -40,7 +40,7 @@ fn invalid_keyring_files() {
             "{message}"
         );
     }
-    let missing = bench.dir.path().join("missing");
+    let missing = fixture.dir.path().join("missing");
     let error = Keyring::load(Some(&missing)).unwrap_err();
     assert_eq!(error.kind(), Kind::Io, "{error}");
     assert!(
@@ -51,9 +51,9 @@ fn invalid_keyring_files() {
 
 #[test]
 fn tar_is_not_a_regular_file() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(1));
     let asc = Sign::by(&cert).armored(&tar);
-    let keyring = bench.keyring(&[&cert]);
+    let keyring = fixture.keyring(&[&cert]);
     for path in ["/dev/zero", "/"] {
         let file = File::open(path).unwrap();
         let unverified = UnverifiedTar::new(file, Some(asc.clone()), TarSource::File(path.into()));
@@ -67,12 +67,12 @@ fn tar_is_not_a_regular_file() {
 
 #[test]
 fn tar_writable_by_others() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(2));
     let asc = Sign::by(&cert).armored(&tar);
-    let keyring = bench.keyring(&[&cert]);
+    let keyring = fixture.keyring(&[&cert]);
     for mode in [0o666, 0o664, 0o602] {
-        let unverified = bench.unverified(&tar, Some(&asc));
-        let path = bench.dir.path().join("agent.tar");
+        let unverified = fixture.unverified(&tar, Some(&asc));
+        let path = fixture.dir.path().join("agent.tar");
         std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let error = verify_signature(unverified, &keyring, now()).unwrap_err();
         assert!(
@@ -86,9 +86,9 @@ fn tar_writable_by_others() {
 /// Needs root for chown(2).
 #[test]
 fn trusted_owners_of_a_tar() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(2));
     let asc = Sign::by(&cert).armored(&tar);
-    let keyring = bench.keyring(&[&cert]);
+    let keyring = fixture.keyring(&[&cert]);
     for (trust, owner, mode, accepted) in [
         (FileTrust::Root, 0, 0o644, true),
         (FileTrust::Root, 1234, 0o644, false),
@@ -98,8 +98,8 @@ fn trusted_owners_of_a_tar() {
         (FileTrust::Owner(1234), 1234, 0o664, false),
         (FileTrust::Copied, 1234, 0o666, true),
     ] {
-        let unverified = bench.unverified(&tar, Some(&asc)).with_trust(trust);
-        let path = bench.dir.path().join("agent.tar");
+        let unverified = fixture.unverified(&tar, Some(&asc)).with_trust(trust);
+        let path = fixture.dir.path().join("agent.tar");
         chown(&path, Some(owner), None).expect("this test needs root");
         std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         let result = verify_signature(unverified, &keyring, now());
@@ -109,15 +109,16 @@ fn trusted_owners_of_a_tar() {
 
 #[test]
 fn open_file_is_read_regardless_of_path_and_offset() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(3));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(3));
     let asc = Sign::by(&cert).armored(&tar);
-    let path = bench.file("moving.tar", &tar);
+    let path = fixture.file("moving.tar", &tar);
     let mut file = File::open(&path).unwrap();
     let mut start = [0; 100];
     file.read_exact(&mut start).unwrap();
-    std::fs::rename(bench.file("other", b"other"), &path).unwrap();
+    std::fs::rename(fixture.file("other", b"other"), &path).unwrap();
     let unverified = UnverifiedTar::new(file, Some(asc), TarSource::Cache(path));
-    let verified = verify_signature(unverified, &bench.keyring(&[&cert]), now()).expect("accepted");
+    let verified =
+        verify_signature(unverified, &fixture.keyring(&[&cert]), now()).expect("accepted");
     let mut read = Vec::new();
     verified.stream().unwrap().read_to_end(&mut read).unwrap();
     assert_eq!(read, tar);
@@ -137,9 +138,9 @@ fn tar_changed_after_verification_is_never_read_completely() {
         ("shorter by much", |f, n| f.set_len(n / 2).unwrap()),
     ];
     for (name, change) in changes {
-        let bench = Bench::new();
-        let verified = bench.verify(&[&cert], &tar, &asc).expect("accepted");
-        let path = bench.dir.path().join("agent.tar");
+        let fixture = Fixture::new();
+        let verified = fixture.verify(&[&cert], &tar, &asc).expect("accepted");
+        let path = fixture.dir.path().join("agent.tar");
         let writer = OpenOptions::new().write(true).open(path).unwrap();
         change(&writer, tar.len() as u64);
         let mut stream = verified.stream().unwrap();

@@ -150,13 +150,13 @@ pub fn tar(salt: u8) -> Vec<u8> {
 }
 
 /// A directory for a test's files.
-pub struct Bench {
+pub struct Fixture {
     pub dir: TempDir,
 }
 
-impl Bench {
+impl Fixture {
     pub fn new() -> Self {
-        Bench {
+        Fixture {
             dir: TempDir::new("verify"),
         }
     }
@@ -168,7 +168,7 @@ impl Bench {
         path
     }
 
-    /// A tar of the cache.
+    /// A tar with [`TarSource::Cache`].
     pub fn unverified(&self, tar: &[u8], signature: Option<&[u8]>) -> UnverifiedTar {
         let path = self.file("agent.tar", tar);
         let file = File::open(&path).unwrap();
@@ -189,8 +189,8 @@ impl Bench {
         verify_signature(self.unverified(tar, Some(signature)), &keyring, now())
     }
 
-    /// The error of a rejected tar, after a check that its message has the tar's path.
-    pub fn verify_error(&self, trusted: &[&Cert], tar: &[u8], signature: &[u8]) -> Error {
+    /// Asserts that the tar is rejected with a message that has its path; returns the error.
+    pub fn expect_rejected(&self, trusted: &[&Cert], tar: &[u8], signature: &[u8]) -> Error {
         let error = self
             .verify(trusted, tar, signature)
             .expect_err("must be rejected");

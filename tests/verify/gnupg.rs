@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ecs_init::verify::{Keyring, VerifyError, verify_signature};
 
-use crate::fixtures::{Bench, tar, verify_error};
+use crate::fixtures::{Fixture, tar, verify_error};
 
 /// A GnuPG home with its own agent, which is stopped on drop.
 struct Gpg<'d> {
@@ -52,27 +52,27 @@ impl Drop for Gpg<'_> {
 #[test]
 fn signatures_by_gnupg() {
     use std::os::unix::fs::PermissionsExt;
-    let bench = Bench::new();
-    let home = bench.dir.path().join("gnupg");
+    let fixture = Fixture::new();
+    let home = fixture.dir.path().join("gnupg");
     std::fs::create_dir(&home).unwrap();
     std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
     let gpg = Gpg::at(&home);
     let tar = tar(1);
-    let path = bench.file("signed.tar", &tar);
+    let path = fixture.file("signed.tar", &tar);
     let path = path.to_str().unwrap();
     for algorithm in ["rsa2048", "rsa4096", "ed25519", "nistp256"] {
         let user = format!("{algorithm}@example.org");
         gpg.run(&["--quick-generate-key", &user, algorithm, "sign", "never"]);
-        let ring = bench.file("ring.asc", &gpg.run(&["--armor", "--export", &user]));
+        let ring = fixture.file("ring.asc", &gpg.run(&["--armor", "--export", &user]));
         let keyring = Keyring::load(Some(&ring)).unwrap();
         for encoding in ["--armor", "--no-armor"] {
             let out = ["--local-user", &user, encoding, "--output", "-"];
             let detached = gpg.run(&[&out[..], &["--detach-sign", path]].concat());
-            let unverified = bench.unverified(&tar, Some(&detached));
+            let unverified = fixture.unverified(&tar, Some(&detached));
             let result = verify_signature(unverified, &keyring, SystemTime::now());
             assert!(result.is_ok(), "{algorithm} {encoding}: {result:?}");
 
-            let unverified = bench.unverified(&crate::fixtures::tar(2), Some(&detached));
+            let unverified = fixture.unverified(&crate::fixtures::tar(2), Some(&detached));
             let error = verify_signature(unverified, &keyring, SystemTime::now()).unwrap_err();
             assert!(
                 matches!(verify_error(&error), VerifyError::ContentMismatch),
@@ -82,9 +82,9 @@ fn signatures_by_gnupg() {
         // A text signature ignores line ends, and is rejected.
         let out = ["--local-user", &user, "--textmode", "--output", "-"];
         let lines = b"one line\nand another\n";
-        let text = bench.file("lines", lines);
+        let text = fixture.file("lines", lines);
         let detached = gpg.run(&[&out[..], &["--detach-sign", text.to_str().unwrap()]].concat());
-        let unverified = bench.unverified(lines, Some(&detached));
+        let unverified = fixture.unverified(lines, Some(&detached));
         let error = verify_signature(unverified, &keyring, SystemTime::now()).unwrap_err();
         assert!(
             matches!(verify_error(&error), VerifyError::MalformedSignature(_)),

@@ -8,17 +8,17 @@ use sequoia_openpgp as openpgp;
 use openpgp::types::{HashAlgorithm, SignatureType};
 
 use crate::fixtures::{
-    Bench, DAY, Sign, armored, binary, builder, cert, generate, now, tar, verify_error,
+    DAY, Fixture, Sign, armored, binary, builder, cert, generate, now, tar, verify_error,
 };
 
 #[test]
 fn altered_tar() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(1));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(1));
     let signature = Sign::by(&cert).armored(&tar);
     for at in [0, 1000, tar.len() / 2, tar.len() - 1500] {
         let mut other = tar.clone();
         other[at] ^= 0x20;
-        let error = bench.verify_error(&[&cert], &other, &signature);
+        let error = fixture.expect_rejected(&[&cert], &other, &signature);
         assert!(
             matches!(verify_error(&error), VerifyError::ContentMismatch),
             "byte {at}: {error}"
@@ -26,7 +26,7 @@ fn altered_tar() {
     }
     // One block longer, still with a valid end.
     let longer = [tar.clone(), vec![0; 512]].concat();
-    let error = bench.verify_error(&[&cert], &longer, &signature);
+    let error = fixture.expect_rejected(&[&cert], &longer, &signature);
     assert!(
         matches!(verify_error(&error), VerifyError::ContentMismatch),
         "{error}"
@@ -35,10 +35,10 @@ fn altered_tar() {
 
 #[test]
 fn truncated_tar() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(2));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(2));
     let signature = Sign::by(&cert).armored(&tar);
     for length in [0, tar.len() - 1, tar.len() - 1024, 200_000, 200_192] {
-        let error = bench.verify_error(&[&cert], &tar[..length], &signature);
+        let error = fixture.expect_rejected(&[&cert], &tar[..length], &signature);
         assert!(
             matches!(verify_error(&error), VerifyError::TarTruncated),
             "{length}: {error}"
@@ -48,21 +48,21 @@ fn truncated_tar() {
 
 #[test]
 fn truncated_signature() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(3));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(3));
     let signature = Sign::by(&cert).over(&tar);
     let (text, bytes) = (
         armored(std::slice::from_ref(&signature)),
         binary(&signature),
     );
     for length in [5, 40, text.len() / 2, text.len() - 12] {
-        let error = bench.verify_error(&[&cert], &tar, &text[..length]);
+        let error = fixture.expect_rejected(&[&cert], &tar, &text[..length]);
         assert!(
             matches!(verify_error(&error), VerifyError::SignatureTruncated),
             "armored, {length}: {error}"
         );
     }
     for length in 1..bytes.len() {
-        let error = bench.verify_error(&[&cert], &tar, &bytes[..length]);
+        let error = fixture.expect_rejected(&[&cert], &tar, &bytes[..length]);
         assert!(
             matches!(verify_error(&error), VerifyError::SignatureTruncated),
             "binary, {length}: {error}"
@@ -72,9 +72,9 @@ fn truncated_signature() {
 
 #[test]
 fn missing_signature() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(4));
-    let keyring = bench.keyring(&[&cert]);
-    let error = verify_signature(bench.unverified(&tar, None), &keyring, now())
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(4));
+    let keyring = fixture.keyring(&[&cert]);
+    let error = verify_signature(fixture.unverified(&tar, None), &keyring, now())
         .expect_err("must be rejected");
     assert!(
         matches!(verify_error(&error), VerifyError::NoSignature),
@@ -84,7 +84,7 @@ fn missing_signature() {
 
 #[test]
 fn malformed_signature() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(5));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(5));
     let good = binary(&Sign::by(&cert).over(&tar));
     let public_key = crate::fixtures::public(&cert);
     let with_key = [good.clone(), public_key.clone()].concat();
@@ -107,7 +107,7 @@ fn malformed_signature() {
         ("too large", &large),
     ];
     for (name, bytes) in cases {
-        let error = bench.verify_error(&[&cert], &tar, bytes);
+        let error = fixture.expect_rejected(&[&cert], &tar, bytes);
         assert!(
             matches!(verify_error(&error), VerifyError::MalformedSignature(_)),
             "{name}: {error}"
@@ -117,10 +117,10 @@ fn malformed_signature() {
 
 #[test]
 fn signature_from_the_future() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(12));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(12));
     let mut sign = Sign::by(&cert);
     sign.created = now() + DAY;
-    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+    let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
     assert!(
         matches!(verify_error(&error), VerifyError::FutureSignature { created, now: then }
             if *created == now() + DAY && *then == now()),
@@ -131,10 +131,10 @@ fn signature_from_the_future() {
 /// Everything is from the future, and the policy of 1970 is not used.
 #[test]
 fn clock_at_1970() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(13));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(13));
     let signature = Sign::by(&cert).armored(&tar);
-    let keyring = bench.keyring(&[&cert]);
-    let unverified = bench.unverified(&tar, Some(&signature));
+    let keyring = fixture.keyring(&[&cert]);
+    let unverified = fixture.unverified(&tar, Some(&signature));
     let error = verify_signature(unverified, &keyring, SystemTime::UNIX_EPOCH)
         .expect_err("must be rejected");
     assert!(
@@ -152,8 +152,8 @@ fn clock_at_1970() {
         ..Sign::by(&cert)
     };
     let sign = Sign { cert: &old, ..sign };
-    let keyring = bench.keyring(&[&old]);
-    let unverified = bench.unverified(&tar, Some(&sign.armored(&tar)));
+    let keyring = fixture.keyring(&[&old]);
+    let unverified = fixture.unverified(&tar, Some(&sign.armored(&tar)));
     let error =
         verify_signature(unverified, &keyring, created + DAY).expect_err("must be rejected");
     assert!(
@@ -164,7 +164,7 @@ fn clock_at_1970() {
 
 #[test]
 fn weak_digest() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(14));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(14));
     for hash in [
         HashAlgorithm::SHA1,
         HashAlgorithm::MD5,
@@ -172,7 +172,7 @@ fn weak_digest() {
     ] {
         let mut sign = Sign::by(&cert);
         sign.hash = hash;
-        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
         assert!(
             matches!(verify_error(&error), VerifyError::WeakDigest(_)),
             "{hash}: {error}"
@@ -182,14 +182,14 @@ fn weak_digest() {
 
 #[test]
 fn most_specific_error_of_several_signatures_is_returned() {
-    let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(15));
+    let (fixture, trusted, unknown, tar) = (Fixture::new(), cert(), cert(), tar(15));
     let by_unknown = Sign::by(&unknown).over(&tar);
     let by_other_content = Sign::by(&trusted).over(b"something else");
     for order in [
         [by_unknown.clone(), by_other_content.clone()],
         [by_other_content, by_unknown],
     ] {
-        let error = bench.verify_error(&[&trusted], &tar, &armored(&order));
+        let error = fixture.expect_rejected(&[&trusted], &tar, &armored(&order));
         assert!(
             matches!(verify_error(&error), VerifyError::ContentMismatch),
             "{error}"

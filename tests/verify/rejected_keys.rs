@@ -8,13 +8,13 @@ use openpgp::cert::{CertRevocationBuilder, CipherSuite, SubkeyRevocationBuilder}
 use openpgp::types::{KeyFlags, ReasonForRevocation};
 
 use crate::fixtures::{
-    Bench, DAY, Sign, builder, cert, days_ago, generate, key_for, signing_key, tar, verify_error,
+    DAY, Fixture, Sign, builder, cert, days_ago, generate, key_for, signing_key, tar, verify_error,
 };
 
 #[test]
 fn unknown_key() {
-    let (bench, trusted, unknown, tar) = (Bench::new(), cert(), cert(), tar(6));
-    let error = bench.verify_error(&[&trusted], &tar, &Sign::by(&unknown).armored(&tar));
+    let (fixture, trusted, unknown, tar) = (Fixture::new(), cert(), cert(), tar(6));
+    let error = fixture.expect_rejected(&[&trusted], &tar, &Sign::by(&unknown).armored(&tar));
     let expected = signing_key(&unknown).to_hex();
     assert!(
         matches!(verify_error(&error), VerifyError::UnknownKey(key) if *key == expected),
@@ -24,7 +24,7 @@ fn unknown_key() {
 
 #[test]
 fn key_without_signing_usage() {
-    let (bench, tar) = (Bench::new(), tar(7));
+    let (fixture, tar) = (Fixture::new(), tar(7));
     // Of the encryption keys only an RSA key can sign.
     let cert = generate(
         builder()
@@ -39,7 +39,7 @@ fn key_without_signing_usage() {
     ] {
         let mut sign = Sign::by(&cert);
         sign.key = key_for(&cert, &flags);
-        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
         let expected = sign.key.to_hex();
         assert!(
             matches!(verify_error(&error), VerifyError::WrongKeyUsage(key) if *key == expected),
@@ -50,13 +50,13 @@ fn key_without_signing_usage() {
 
 #[test]
 fn expired_certificate_even_if_signed_before() {
-    let (bench, tar) = (Bench::new(), tar(8));
+    let (fixture, tar) = (Fixture::new(), tar(8));
     let cert = generate(builder().set_validity_period(690 * DAY));
     // It expired ten days ago; a signature from before may be backdated.
     for created in [days_ago(7), days_ago(100)] {
         let mut sign = Sign::by(&cert);
         sign.created = created;
-        let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+        let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
         let VerifyError::Expired(Subject::Certificate(fingerprint), Some(when)) =
             verify_error(&error)
         else {
@@ -69,7 +69,7 @@ fn expired_certificate_even_if_signed_before() {
 
 #[test]
 fn expired_subkey() {
-    let (bench, tar) = (Bench::new(), tar(9));
+    let (fixture, tar) = (Fixture::new(), tar(9));
     let cert = generate(
         openpgp::cert::CertBuilder::new()
             .add_userid("M <m@example.org>")
@@ -80,7 +80,7 @@ fn expired_subkey() {
     let mut sign = Sign::by(&cert);
     sign.key = cert.keys().subkeys().next().unwrap().key().fingerprint();
     sign.created = days_ago(100);
-    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+    let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
     let expected = sign.key.to_hex();
     assert!(
         matches!(verify_error(&error), VerifyError::Expired(Subject::Key(key), Some(when))
@@ -91,10 +91,10 @@ fn expired_subkey() {
 
 #[test]
 fn signature_before_key_creation() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(16));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(16));
     let mut sign = Sign::by(&cert);
     sign.created = days_ago(701);
-    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+    let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
     assert!(
         matches!(verify_error(&error), VerifyError::SignatureBeforeKey { created, .. }
             if *created == days_ago(701)),
@@ -104,10 +104,10 @@ fn signature_before_key_creation() {
 
 #[test]
 fn expired_signature() {
-    let (bench, cert, tar) = (Bench::new(), cert(), tar(10));
+    let (fixture, cert, tar) = (Fixture::new(), cert(), tar(10));
     let mut sign = Sign::by(&cert);
     sign.valid_for = Some(3 * DAY);
-    let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+    let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
     assert!(
         matches!(verify_error(&error), VerifyError::Expired(Subject::Signature, Some(when))
             if *when == days_ago(4)),
@@ -149,7 +149,7 @@ fn revoked(cert: &Cert, code: ReasonForRevocation, subkey: bool) -> Cert {
 
 #[test]
 fn revoked_certificate_or_subkey_for_any_reason_and_time() {
-    let (bench, tar) = (Bench::new(), tar(11));
+    let (fixture, tar) = (Fixture::new(), tar(11));
     let good = cert();
     for code in [
         ReasonForRevocation::KeyCompromised,
@@ -161,7 +161,7 @@ fn revoked_certificate_or_subkey_for_any_reason_and_time() {
             for created in [days_ago(7), days_ago(100)] {
                 let mut sign = Sign::by(&good);
                 sign.created = created;
-                let error = bench.verify_error(&[&cert], &tar, &sign.armored(&tar));
+                let error = fixture.expect_rejected(&[&cert], &tar, &sign.armored(&tar));
                 let VerifyError::Revoked(subject, reason) = verify_error(&error) else {
                     panic!("{code}, subkey {subkey}: {error}");
                 };

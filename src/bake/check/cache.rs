@@ -14,7 +14,7 @@ use crate::error::Context;
 use crate::types::{FileTrust, TarSource, UnverifiedTar, signature_path};
 use crate::verify::{TrustPolicy, VerifyError};
 
-/// Returns the keyring that the image's configuration names.
+/// Checks the cached tar and its state. Returns the path of the keyring in the image's configuration.
 pub(super) fn check(report: &mut Report, config: Config, now: SystemTime) -> Option<PathBuf> {
     let keyring = config.source.keyring.as_deref().cloned();
     let trust = trust_policy(report, config);
@@ -50,7 +50,7 @@ fn trust_policy(report: &mut Report, mut config: Config) -> Option<TrustPolicy> 
         .ok()
 }
 
-/// The open cached tar, and its path in the image behind the cache's one link.
+/// The open cached tar and its path in the image; if `ecs-agent.tar` is a link, the link's target.
 fn tar(report: &mut Report) -> Option<(File, PathBuf)> {
     let path = Path::new(CACHE).join(TAR);
     let entry = report.tree.resolve(&path, false);
@@ -87,7 +87,7 @@ fn check_state(report: &mut Report) {
         }
         text => {
             let is_loaded = text.is_ok_and(|text| text.trim_ascii() == b"1");
-            // 1 is true of one instance only.
+            // State 1 was correct only for the instance on which the tar was loaded.
             let state = if is_loaded {
                 "1 (loaded)"
             } else {

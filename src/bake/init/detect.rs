@@ -25,14 +25,14 @@ impl Facts {
             .iter()
             .flat_map(|spec| spec.signs.iter().map(|sign| (spec.init, *sign)));
         Facts {
-            process_1: tree.resolved(PROCESS_1.as_ref()),
+            process_1: tree.target_in_image(PROCESS_1.as_ref()),
             signs: signs.filter(|(_, sign)| exists(tree, sign)).collect(),
         }
     }
 }
 
 fn exists(tree: &Tree, path: &str) -> bool {
-    tree.resolved(path.as_ref()).is_some()
+    tree.target_in_image(path.as_ref()).is_some()
 }
 
 pub(super) fn detect(tree: &Tree) -> Result<Init> {

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn other_region_from_header_or_body() {
-        let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>geheim</Message>\
+        let malformed = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>s3cr3t</Message>\
                          <Region>eu-west-1</Region></Error>";
         let moved = ErrorResponse {
             region_header: Some("eu-west-3"),
@@ -125,15 +125,15 @@ mod tests {
             (301, "PermanentRedirect", "set ECS_INIT_REGION"),
             (307, "TemporaryRedirect", "set ECS_INIT_REGION"),
             (304, "", "NO_PROXY"),
-            (418, "geheim <", "418: requested in eu-west-1; check"),
+            (418, "s3cr3t <", "418: requested in eu-west-1; check"),
         ] {
-            let body = format!("<Error><Code>{code}</Code><Message>geheim</Message></Error>");
+            let body = format!("<Error><Code>{code}</Code><Message>s3cr3t</Message></Error>");
             let said = response(status, &body).explain(&Origin::Environment, "eu-west-1");
             assert!(
                 said.contains(check) && said.contains(&status.to_string()),
                 "{said}"
             );
-            assert!(!said.contains("geheim"), "{said}");
+            assert!(!said.contains("s3cr3t"), "{said}");
         }
     }
 }

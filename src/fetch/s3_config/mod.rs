@@ -21,11 +21,11 @@ const SIZE_LIMIT: u64 = 64 * 1024;
 /// Downloads and stores the object that `ECS_INIT_CONFIG_S3` names. Returns whether a new object
 /// was stored, so that the configuration must be read again; false if the variable is not set.
 ///
-/// If S3 or IMDS does not answer, the stored copy of the same URL is used. If S3 answers that the
-/// object is missing or forbidden, or the object is invalid, that is an error in any case.
+/// If S3 or IMDS does not answer, the stored copy of the same URL is used. A missing, forbidden or
+/// invalid object is always an error, even if there is a stored copy.
 ///
 /// # Errors
-/// The object is missing, forbidden or invalid, and what to check.
+/// The object is missing, forbidden or invalid; the message says what to check.
 pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
     let Some(layer) = &config.s3 else {
         return Ok(false);
@@ -47,7 +47,7 @@ pub fn fetch(config: &Config, stop: &Stop) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether nothing is known about the object, so that a stored copy may still be valid.
+/// Whether S3 was not reached: the object is then unknown, and a stored copy may be used.
 fn is_unreachable(error: &Error) -> bool {
     matches!(error.kind(), Kind::Transient | Kind::Unavailable)
 }
@@ -90,7 +90,7 @@ fn check(object: &[u8]) -> Result<(&str, usize)> {
         let line = before.split(|b| *b == b'\n').count();
         invalid(&format!("line {line}: not UTF-8"))
     })?;
-    // In the stored file it would not be at the start.
+    // A byte order mark is valid at the start only; the stored file starts with another line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut variables = 0;
     for line in file::parse(text) {
@@ -109,7 +109,7 @@ fn check(object: &[u8]) -> Result<(&str, usize)> {
     Ok((text, variables))
 }
 
-/// Stores the object, readable by root only, in place of an earlier one.
+/// Stores the object, readable by root only. Replaces an earlier one.
 fn store(config: &Config, url: &S3Url, text: &str) -> Result<PathBuf> {
     make_directory(&config.root, "/var/lib/ecs", 0o755)?;
     let path = config.root.at(s3::FILE);
@@ -136,15 +136,15 @@ mod tests {
         let good = "\u{feff}# c\r\nECS_CLUSTER=a\r\n\nX='m\nn'\n";
         assert_eq!(check(good.as_bytes()).unwrap(), (&good[3..], 2));
         for (bad, line) in [
-            (&b"A=1\ngeheim"[..], 2),
-            (b"A=1\nB=\"geheim", 2),
-            (b"A=1\n\nB=geheim\0", 3),
-            (b"A=1\n\nB=geheim\xff\n", 3),
-            (b"<?xml version=\"1.0\"?>\n<geheim/>", 1),
+            (&b"A=1\ns3cr3t"[..], 2),
+            (b"A=1\nB=\"s3cr3t", 2),
+            (b"A=1\n\nB=s3cr3t\0", 3),
+            (b"A=1\n\nB=s3cr3t\xff\n", 3),
+            (b"<?xml version=\"1.0\"?>\n<s3cr3t/>", 1),
         ] {
             let error = check(bad).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line}: ")), "{error}");
-            assert!(!error.contains("geheim"), "{error}");
+            assert!(!error.contains("s3cr3t"), "{error}");
         }
     }
 }

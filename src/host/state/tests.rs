@@ -1,3 +1,5 @@
+//! Databases and JSON files of the agent, intact and damaged.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,11 +14,11 @@ const FRESH: &[u8] = include_bytes!("../../../tests/check/state/fresh.db");
 const ID: &str = "i-0123456789abcdef0";
 const DEEP_ID: &str = "i-0fedcba9876543210";
 
-struct State(TempDir);
+struct StateDir(TempDir);
 
-impl State {
-    fn new() -> State {
-        State(TempDir::new("state"))
+impl StateDir {
+    fn new() -> StateDir {
+        StateDir(TempDir::new("state"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -42,7 +44,7 @@ impl State {
 
 #[test]
 fn databases_written_by_bbolt() {
-    let state = State::new();
+    let state = StateDir::new();
     assert_eq!(instance_id(state.0.path()).unwrap(), None);
     assert_eq!(instance_id(Path::new("/nowhere")).unwrap(), None);
     for (bytes, id) in [(AGENT, Some(ID)), (DEEP, Some(DEEP_ID)), (FRESH, None)] {
@@ -53,7 +55,7 @@ fn databases_written_by_bbolt() {
 /// A tree with branches, and values of several pages.
 #[test]
 fn all_keys_of_deep_tree() {
-    let state = State::new();
+    let state = StateDir::new();
     for n in 0..60 {
         for letter in ["a", "m", "z"] {
             let value = state.value(DEEP, "metadata", &format!("{letter}-{n:03}"));
@@ -80,21 +82,21 @@ fn all_keys_of_deep_tree() {
 /// A crash during a write leaves one valid meta page.
 #[test]
 fn single_valid_meta_page_is_used() {
-    let state = State::new();
+    let state = StateDir::new();
     for (bytes, size, id, earlier) in [
         (AGENT, 4096, ID, ID),
         (DEEP, 1024, DEEP_ID, "i-00000000000000old"),
     ] {
         let transaction = |page: usize| bytes[page * size + 16 + 48];
-        let younger = usize::from(transaction(1) > transaction(0));
+        let newer = usize::from(transaction(1) > transaction(0));
         let mut torn = bytes.to_vec();
-        torn[(1 - younger) * size + 30] ^= 1;
+        torn[(1 - newer) * size + 30] ^= 1;
         assert_eq!(state.database(&torn).unwrap().as_deref(), Some(id));
-        // The other one has the state before the last transaction.
+        // The older page has the state before the last transaction.
         let mut torn = bytes.to_vec();
-        torn[younger * size + 30] ^= 1;
+        torn[newer * size + 30] ^= 1;
         assert_eq!(state.database(&torn).unwrap().as_deref(), Some(earlier));
-        torn[(1 - younger) * size + 30] ^= 1;
+        torn[(1 - newer) * size + 30] ^= 1;
         let error = state.database(&torn).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
         assert!(error.to_string().contains("agent.db"), "{error}");
@@ -103,7 +105,7 @@ fn single_valid_meta_page_is_used() {
 
 #[test]
 fn json_of_old_agents_and_database_wins() {
-    let state = State::new();
+    let state = StateDir::new();
     let old = br#"{"Data":{"Cluster":"c","EC2InstanceID":"i-old","TaskEngine":{}},"Version":30}"#;
     assert_eq!(
         state.id("ecs_agent_data.json", old).unwrap().as_deref(),
@@ -159,9 +161,9 @@ fn fix_checksums(bytes: &mut [u8], size: usize) {
 /// No panic and no endless loop on damaged files.
 #[test]
 fn damaged_databases() {
-    let state = State::new();
+    let state = StateDir::new();
     let mut random = Random(0x0123_4567_89AB_CDEF);
-    let mut refused = 0;
+    let mut rejected = 0;
     for round in 0..1000 {
         let (original, size) = [(AGENT, 4096), (DEEP, 1024)][round % 2];
         let mut bytes = original.to_vec();
@@ -176,11 +178,11 @@ fn damaged_databases() {
             bytes.truncate(random.below(bytes.len()));
         }
         fix_checksums(&mut bytes, size);
-        refused += usize::from(state.database(&bytes).is_err());
+        rejected += usize::from(state.database(&bytes).is_err());
     }
     assert!(
-        (100..900).contains(&refused),
-        "{refused} of 1000 were refused"
+        (100..900).contains(&rejected),
+        "{rejected} of 1000 were rejected"
     );
     for round in 0..300 {
         let length = random.below(9000);
@@ -196,7 +198,7 @@ fn damaged_databases() {
 
 #[test]
 fn cycle_of_pages_is_an_error() {
-    let state = State::new();
+    let state = StateDir::new();
     // The root becomes a branch whose only child is itself.
     let meta = if DEEP[16 + 48] > DEEP[1024 + 16 + 48] {
         0

@@ -157,9 +157,10 @@ impl Connection {
         let sent = self.send(&messages, 0)?;
         // Only the last message before the end requests an acknowledgement: acknowledgements of
         // thousands of messages could overflow the receive buffer. The kernel processes all
-        // messages, then sends in their order an error for each that failed, and that
-        // acknowledgement or the error in its place. An error for the begin message is for the
-        // whole batch (wrong generation, out of memory); no other reply need follow it.
+        // messages. Then it sends, in the order of the messages, an error for each message that
+        // failed, and for the last message an acknowledgement or an error. An error for the begin
+        // message is for the whole batch (wrong generation, out of memory), and may be the only
+        // reply.
         let last = sent.end - 2;
         let mut failure: Option<(u32, KernelError)> = None;
         loop {
@@ -214,7 +215,7 @@ impl Connection {
     }
 }
 
-/// The error for a rejected message; some errnos only mean that objects changed meanwhile.
+/// The error for a rejected message. Some errnos mean that objects were changed at the same time.
 fn rejected(index: usize, error: KernelError) -> NetlinkError {
     match error.errno {
         ERESTART | libc::EINTR | libc::EAGAIN | libc::ENOBUFS => NetlinkError::Inconsistent,
@@ -222,8 +223,8 @@ fn rejected(index: usize, error: KernelError) -> NetlinkError {
     }
 }
 
-/// `linux/errno.h`: nfnetlink's reply to a batch for an older generation. libc does not define it
-/// on every target because other parts of the kernel do not return it to user space.
+/// `linux/errno.h`: nfnetlink's reply to a batch for an older generation. Not in libc for every
+/// target, because only nfnetlink returns it to user space.
 const ERESTART: i32 = 85;
 
 #[cfg(test)]

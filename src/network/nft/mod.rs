@@ -3,11 +3,13 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`kernel`], `compat_probe` | read and change the ruleset; ask what the kernel supports |
-//! | `plan`, `dedicated_table` | from the state and the desired rules to steps (pure) |
-//! | `snapshot`, `step` | the state; one change of it |
-//! | `batch`, [`event`] | steps to messages; notifications (pure) |
-//! | `iptables_encoding`, `native_encoding`, `decode` | rules to expressions and back (pure) |
+//! | [`kernel`] | reads and changes the ruleset |
+//! | `compat_probe` | finds out whether the kernel has `nft_compat` |
+//! | `snapshot`, `step` | the state of the ruleset; one change of it |
+//! | `plan`, `dedicated_table` | compute the steps to the desired rules (pure) |
+//! | `batch`, [`event`] | encode steps as messages; decode notifications (pure) |
+//! | `iptables_encoding`, `native_encoding` | encode a rule as expressions (pure) |
+//! | `decode` | decodes the expressions of iptables-nft (pure) |
 //! | `expressions`, `xtables`, `userdata`, `modules`, `abi` | parts of an encoded rule; constants |
 
 mod abi;
