@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""fetch.py URL CA FILE: downloads with http.client over OpenSSL into a file, 1 MiB at a time;
-the lower bound of a download."""
+"""fetch.py URL CA FILE - downloads to a file with http.client over OpenSSL, 1 MiB at a time.
+
+The lower bound of a download. CA is a file of PEM certificates.
+"""
 
 import http.client
 import ssl
 import sys
 from urllib.parse import urlsplit
 
-url, authority, to = urlsplit(sys.argv[1]), sys.argv[2], sys.argv[3]
-context = ssl.create_default_context(cafile=authority)
+url, ca_file, path = urlsplit(sys.argv[1]), sys.argv[2], sys.argv[3]
+context = ssl.create_default_context(cafile=ca_file)
 connection = http.client.HTTPSConnection(url.hostname, url.port, context=context)
 connection.request("GET", url.path)
 answer = connection.getresponse()
-with open(to, "wb") as file:
+with open(path, "wb") as file:
     while chunk := answer.read(1 << 20):
         file.write(chunk)
 if answer.status != 200 or answer.length:

@@ -1,4 +1,4 @@
-"""The stage itself: what every other case assumes."""
+"""The stages themselves: dockerd, the programs of a host, the fake S3 and IMDS."""
 
 import ssl
 import urllib.request

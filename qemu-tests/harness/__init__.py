@@ -1,1 +1,1 @@
-"""The harness of the whole-system tests; `../run` is its command line."""
+"""The harness of the end-to-end tests; `../run` is its command line."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The two lines before the first row of a table.
+#: The header and the delimiter line of a table.
 HEAD = re.compile(r"\| #|\|-")
 
 #: A Rust test: its attribute, or the macro that runs it in a network namespace.
@@ -43,8 +43,8 @@ def count(found: list[Row]) -> str:
 
 
 def dangling(page: str, known: set[str]) -> list[str]:
-    """One line for each row without a proof and each proof that does not exist, with the line
-    in COMPAT.md and similar names."""
+    """The rows without a proof, and the proofs that do not exist: one message each, with the
+    line in COMPAT.md and similar names."""
     problems = []
     for number, line in enumerate(page.splitlines(), 1):
         if not line.startswith("|") or HEAD.match(line):

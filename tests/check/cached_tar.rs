@@ -7,7 +7,7 @@ use super::{Image, NOTHING, TAR, expect_one_finding, fixtures};
 
 const LINK: &str = "/var/cache/ecs/ecs-agent.tar";
 
-/// The finding at `reported` when the file at `path` has other content.
+/// Expects one finding, at `reported`, if the file at `path` has other content.
 fn expect_finding_if_replaced(path: &str, content: &[u8], reported: &str, rule: &str) {
     let original = RefCell::new(Vec::new());
     expect_one_finding(
@@ -21,7 +21,7 @@ fn expect_finding_if_replaced(path: &str, content: &[u8], reported: &str, rule: 
     );
 }
 
-/// The finding at `reported` when the file at `path` is missing.
+/// Expects one finding, at `reported`, if the file at `path` is missing.
 fn expect_finding_if_missing(path: &str, reported: &str, rule: &str) {
     expect_one_finding(
         reported,
@@ -55,8 +55,8 @@ fn signature_next_to_link_or_allowed_unsigned_tar_is_accepted() {
     image.write("/etc/ecs/ecs.config", "ECS_INIT_ALLOW_UNSIGNED=true");
     assert_eq!(image.lines(), NOTHING);
     // The user's file overrides the image's.
-    let var = "ECS_INIT_ALLOW_UNSIGNED=true\nECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
-    image.write("/var/lib/ecs/ecs.config", var);
+    let image_config = "ECS_INIT_ALLOW_UNSIGNED=true\nECS_INIT_KEYRING=/etc/ecs/ecs-init.keyring";
+    image.write("/var/lib/ecs/ecs.config", image_config);
     image.write("/etc/ecs/ecs.config", "ECS_INIT_ALLOW_UNSIGNED=false");
     assert_eq!(image.rules(), ["unsigned-tar"]);
 }

@@ -141,7 +141,7 @@ fn expect_one_finding(
     assert_eq!(image.lines(), NOTHING, "{path}, fixed");
 }
 
-/// A file that must not exist.
+/// Expects one finding, at `reported`, if there is a file at `path`.
 #[track_caller]
 fn expect_finding_for_file(path: &str, reported: &str, content: impl AsRef<[u8]>, rule: &str) {
     expect_one_finding(

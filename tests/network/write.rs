@@ -88,7 +88,7 @@ in_namespace! {
             sh(&rule.replace(" -I ", " -D "));
         }
         assert_eq!(saved(), written);
-        // What dockerd does when it starts.
+        // The commands of dockerd when it starts.
         sh("iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER");
         for command in ["iptables -L -n", "iptables -t nat -S", "ip6tables -S", "iptables -nvL INPUT --line-numbers"] {
             assert!(!sh(&format!("{command} 2>&1")).contains("incompatible"));
@@ -105,7 +105,7 @@ in_namespace! {
         apply();
         let mut left = saved().matches("-A ").count();
         for command in REFERENCE.lines() {
-            let with = |verb| command.replacen(" -A ", verb, 1).replacen(" -I ", verb, 1);
+            let with = |option| command.replacen(" -A ", option, 1).replacen(" -I ", option, 1);
             sh(&with(" -C "));
             sh(&with(" -D "));
             left -= 1;

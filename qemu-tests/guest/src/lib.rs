@@ -1,4 +1,4 @@
-//! Programs for the hosts of the whole-system tests.
+//! Programs for the hosts of the end-to-end tests.
 //!
 //! - `driver` is process 1 of a host: it mounts file systems, brings the network up, reaps
 //!   processes and executes the harness's requests, JSON lines over one channel. It does not

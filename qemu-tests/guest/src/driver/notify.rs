@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 
-/// Binds a datagram socket and writes each message and an empty line to a new file, until the host
-/// ends.
+/// Binds a datagram socket, and writes each message, followed by an empty line, to a new file. Runs in
+/// a thread until the host ends.
 ///
 /// # Errors
 /// Errors of creating the socket or the file.
