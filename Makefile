@@ -70,7 +70,7 @@ bench/bench-quick: MINIMAL_ROOT_OPTIONS := --once qemu-tests/bench
 # The targets below expect the packages of their group of prerequisites; those that need the
 # binaries expect that `make` has built them.
 
-lint: prerequisites-lint format modules clippy
+lint: prerequisites-lint format modules words clippy
 	cargo fmt --manifest-path $(GUEST) -- --check
 	cargo clippy --locked --all-targets --manifest-path $(GUEST) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
@@ -139,7 +139,7 @@ help:
 	@echo 'make run       build, boot a guest and run an end-to-end demo in it (root)'
 	@echo 'make check     format, clippy, Rust tests, end-to-end cases in namespaces (5 minutes, root)'
 	@echo 'make test      everything: lint, tests, both binaries, packages, recipes, guests (root)'
-	@echo 'make lint      format, modules, clippy, documentation, dependencies, Python'
+	@echo 'make lint      format, modules, words, clippy, documentation, dependencies, Python'
 	@echo 'make modules   check the layers of the modules, and that they have no cycle'
 	@echo 'make words     words that CONTRIBUTING.md excludes'
 	@echo 'make shape     check the ELF headers and the sizes of both binaries'

@@ -16,18 +16,23 @@ cache_dir() {
     (cd "$base/toolchain" && pwd)
 }
 
-# tool NAME VERSION: prints the path of a program from crates.io, which is compiled once per version
-# and cached.
+# tool NAME VERSION: prints the path of a program from cargo's registry, which is compiled once per
+# version and cached.
 tool() {
     local name=$1 version=$2 root
     root=$(dirname "$(cache_dir)")/tools/$name-$version
+    mkdir -p "$root"
+    # Two builds at the same time would both compile it.
+    exec 6< "$root"
+    flock 6
     if [ ! -x "$root/bin/$name" ]; then
         note "compiling $name $version into $root (once, a few minutes)"
         # The tool is built for this machine, outside the caller's target directory.
         env -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR -u RUSTFLAGS CARGO_NET_RETRY=10 \
-            nice cargo install --quiet --locked --version "$version" --root "$root" "$name" \
+            cargo install --quiet --locked --version "$version" --root "$root" "$name" \
             || die "cannot compile $name; for details run: cargo install --locked --version $version --root $root $name"
     fi
+    exec 6<&-
     printf '%s\n' "$root/bin/$name"
 }
 
