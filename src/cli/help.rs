@@ -9,20 +9,11 @@ use super::table::{self, COMMANDS};
 /// The column at which an option's description starts.
 const INDENT: usize = 25;
 
-/// What to print after a usage error: the usage of the command in these arguments, or the general
+/// What to print after a usage error: the help of the command in these arguments, or the general
 /// help if they name none.
 pub fn usage(arguments: &[OsString]) -> String {
     let mut words = arguments.iter().filter_map(|word| word.to_str());
-    match words
-        .find(|word| !word.starts_with('-'))
-        .and_then(table::find)
-    {
-        Some(spec) => {
-            let name = spec.name;
-            format!("{}\nsee `ecs-init help {name}`\n", forms(spec))
-        }
-        None => general(),
-    }
+    help(words.find(|word| !word.starts_with('-')))
 }
 
 /// The help text of the command of this name, or the general one.

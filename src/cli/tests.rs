@@ -38,7 +38,7 @@ fn argv0_run_is_run_respawned() {
 }
 
 #[test]
-fn usage_error_names_the_word_and_prints_the_commands_usage() {
+fn usage_error_names_the_word_and_prints_the_commands_help() {
     let general = "usage: ecs-init COMMAND";
     for (line, word, usage_line) in [
         ("", "missing command", general),
