@@ -1,7 +1,6 @@
 //! The agent's image from a registry: dockerd pulls it.
 
 use std::fs;
-use std::io;
 use std::time::Instant;
 
 use super::tar::TarImageSource;
@@ -12,6 +11,7 @@ use crate::docker::credentials::{self, Credentials};
 use crate::docker::{ApiError, Docker};
 use crate::error::{Context, Error, Kind, Result};
 use crate::fetch::ProgressLog;
+use crate::fs::if_exists;
 use crate::image::registry::{self, Pulled};
 use crate::image::{IMAGE, PullRequest};
 use crate::retry::{self, Retry, RetryPolicy};
@@ -144,12 +144,11 @@ impl<'a> RegistryImageSource<'a> {
     fn credentials(&self) -> Result<Credentials> {
         let path = self.config.source.docker_config.join(credentials::FILE);
         let path = self.config.root.at(path);
-        let text = match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Credentials::None),
-            text => text.context(|| format!("read {}", path.display()))?,
+        let context = || format!("read {}", path.display());
+        let Some(text) = if_exists(fs::read(&path)).context(context)? else {
+            return Ok(Credentials::None);
         };
-        credentials::find(&text, self.request.reference().host())
-            .context(|| format!("read {}", path.display()))
+        credentials::find(&text, self.request.reference().host()).context(context)
     }
 
     /// Tags the image with the agent's name. Removes the old image's names in this repository,

@@ -8,6 +8,7 @@ use super::tree::Tree;
 use crate::config::FILES;
 use crate::config::file;
 use crate::error::{Context, Error, Result};
+use crate::fs::if_exists;
 use crate::sys::file::read_regular_nofollow;
 
 /// The user's configuration.
@@ -25,11 +26,10 @@ pub(super) fn content(options: &Options, tree: &Tree) -> Result<Option<Vec<u8>>>
         EcsConfig::File(path) => read(path)?,
     };
     let real_path = tree.follow(PATH.as_ref())?;
-    let old = match read_regular_nofollow(&real_path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        // An error for a device or a pipe too: they are not replaced.
-        read => read.context(|| format!("read {}", real_path.display()))?,
-    };
+    // An error for a device or a pipe too: they are not replaced.
+    let old = if_exists(read_regular_nofollow(&real_path));
+    let old = old.context(|| format!("read {}", real_path.display()))?;
+    let old = old.unwrap_or_default();
     if old.is_empty() || old == text.as_bytes() || options.force {
         return Ok(Some(text.into_bytes()));
     }

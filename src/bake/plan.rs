@@ -2,7 +2,6 @@
 //! then committed.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use super::tree::Tree;
 use super::undo_log::UndoLog;
 use super::{Change, Want, ecs_config, lines};
 use crate::error::{Context, Error, Result};
-use crate::fs::sha256;
+use crate::fs::{if_exists, sha256};
 use crate::sys::file::open_regular_nofollow;
 
 /// The changes that the tree still needs, in the order in which they are made.
@@ -95,10 +94,7 @@ fn real_path(path: &Path, want: &Want, tree: &Tree) -> Result<PathBuf> {
 /// The change that is still needed at this path; `None` if it is as wanted.
 fn pending(real_path: &Path, want: Want, tree: &Tree) -> Result<Option<Want>> {
     let context = || format!("read {}", real_path.display());
-    let found = match fs::symlink_metadata(real_path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        metadata => Some(metadata.context(context)?),
-    };
+    let found = if_exists(fs::symlink_metadata(real_path)).context(context)?;
     let is_directory = found.as_ref().is_some_and(fs::Metadata::is_dir);
     let is_done = match &want {
         Want::Directory { .. } => is_directory,

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::fs::if_exists;
 use crate::sys::file::open_regular_nofollow;
 use crate::types::Root;
 
@@ -30,11 +31,10 @@ pub(super) struct Tree {
 /// # Errors
 /// The error of lstat(2), except ENOENT.
 pub(super) fn exists(path: &Path) -> Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e).context(|| format!("read {}", path.display())),
-    }
+    let found = if_exists(fs::symlink_metadata(path));
+    Ok(found
+        .context(|| format!("read {}", path.display()))?
+        .is_some())
 }
 
 /// An exclusive lock on a tree, released when it is dropped.
@@ -189,9 +189,8 @@ impl Tree {
             at.push(&name);
             depth += 1;
             let is_last = rest.is_empty();
-            let metadata = match fs::symlink_metadata(&at) {
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                metadata => metadata?,
+            let Some(metadata) = if_exists(fs::symlink_metadata(&at))? else {
+                continue;
             };
             if metadata.is_symlink() && (follow || !is_last) {
                 links += 1;

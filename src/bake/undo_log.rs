@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::tree::exists;
 use crate::error::{Context, Error, Kind, Result};
-use crate::fs::{create_directory, unique_path};
+use crate::fs::{create_directory, if_exists, unique_path};
 use crate::sys::file::sync_directory;
 
 /// One change that was record.
@@ -134,10 +134,7 @@ impl UndoRecord {
             UndoRecord::Replacement { path, backup } => {
                 fs::rename(backup, path)?;
                 // rename(2) does nothing if both are names of one file.
-                match fs::remove_file(backup) {
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-                    other => other,
-                }
+                if_exists(fs::remove_file(backup)).map(drop)
             }
         }
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Cache, TAR};
-use crate::fs::TempFile;
+use crate::fs::{TempFile, if_exists};
 use crate::sys::file::sync_directory;
 use crate::types::signature_path;
 
@@ -102,10 +102,7 @@ fn is_stored_name(name: &str) -> bool {
 }
 
 fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    if_exists(fs::remove_file(path)).map(drop)
 }
 
 /// A point at which the tests kill the process.

@@ -3,13 +3,13 @@
 //! `/var/lib/ecs/ecs.config`.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file;
 use super::origin::{Origin, Setting};
 use super::s3::{self, S3Url};
 use super::warning::Warning;
+use crate::fs::if_exists;
 use crate::types::Root;
 
 /// The image's configuration and the user's. The later one has precedence.
@@ -45,15 +45,7 @@ impl Layers {
     /// from another URL, or there was none.
     pub(super) fn with_s3(&mut self, root: &Root, url: &S3Url) -> Option<Self> {
         let path = root.at(s3::FILE);
-        let text = match std::fs::read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    self.warnings.push(Warning::File { path, error });
-                }
-                return None;
-            }
-        };
+        let text = self.read(&path)?;
         if !text.starts_with(&url.first_line()) {
             return None;
         }
@@ -65,11 +57,19 @@ impl Layers {
     }
 
     fn read_file(&mut self, path: PathBuf) {
-        match std::fs::read(&path) {
-            Ok(bytes) => self.add_file(path, &String::from_utf8_lossy(&bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => self.warnings.push(Warning::File { path, error }),
+        if let Some(text) = self.read(&path) {
+            self.add_file(path, &text);
         }
+    }
+
+    /// The text of a file; `None` if it does not exist, or with a warning if it cannot be read.
+    fn read(&mut self, path: &Path) -> Option<String> {
+        let bytes = if_exists(std::fs::read(path)).unwrap_or_else(|error| {
+            let path = path.to_owned();
+            self.warnings.push(Warning::File { path, error });
+            None
+        });
+        Some(String::from_utf8_lossy(&bytes?).into_owned())
     }
 
     /// Adds a file's lines, which take precedence over the files before; `path` is for messages.

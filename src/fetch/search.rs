@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::download::{self, Download};
@@ -10,7 +9,7 @@ use super::options::FetchOptions;
 use super::urls::{Candidate, bucket_candidates, mirror_candidate, object_key};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::fs::{TempFile, create_directory, remove_stale};
+use crate::fs::{TempFile, create_directory, if_exists, remove_stale};
 use crate::http::Client;
 use crate::http::url::redact;
 use crate::sys::file::open_regular;
@@ -227,9 +226,9 @@ fn temp_file_in(dir: &Path) -> Result<TempFile> {
 
 /// A tar on this host and its signature, if there is one; `None` if the tar does not exist.
 fn open_local(path: &Path) -> Result<Option<UnverifiedTar<LocalTar>>> {
-    let file = match open_regular(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.context(|| format!("open the tar {}", path.display()))?,
+    let context = || format!("open the tar {}", path.display());
+    let Some(file) = if_exists(open_regular(path)).context(context)? else {
+        return Ok(None);
     };
     let signature = read_signature(&signature_path(path))?;
     let path = path.to_owned();

@@ -1,9 +1,10 @@
 //! The detached OpenPGP signature of a tar: a file next to it, with `.asc` appended to its name.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::fs::if_exists;
 use crate::sys::file::open_regular;
 
 /// The largest accepted signature, in bytes. Real ones have a few hundred.
@@ -22,9 +23,8 @@ pub(crate) fn signature_path(tar: &Path) -> PathBuf {
 /// The file cannot be read, or is longer than [`SIGNATURE_LIMIT`].
 pub(crate) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>> {
     let context = || format!("read the signature {}", path.display());
-    let file = match open_regular(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.context(context)?,
+    let Some(file) = if_exists(open_regular(path)).context(context)? else {
+        return Ok(None);
     };
     let mut bytes = Vec::new();
     file.take(SIGNATURE_LIMIT + 1)

@@ -11,7 +11,7 @@ mod secrets;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -22,6 +22,7 @@ use super::{ETC, Init, STATE, conflicts, image_config};
 use crate::config::Config;
 use crate::config::FILES;
 use crate::error::Result;
+use crate::fs::if_exists;
 use crate::types::Root;
 pub use rule::Rule;
 
@@ -84,14 +85,10 @@ impl Report<'_> {
     /// The result of reading `path`; `None` if it does not exist. Any other error is a finding: what
     /// cannot be read must not count as missing.
     fn existing<T>(&mut self, path: impl AsRef<Path>, result: io::Result<T>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => {
-                self.add(path, Rule::Unreadable, error.to_string());
-                None
-            }
-        }
+        if_exists(result).unwrap_or_else(|error| {
+            self.add(path, Rule::Unreadable, error.to_string());
+            None
+        })
     }
 
     /// The content of a file, if it exists.

@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::fs::if_exists;
 use crate::sys::file::open_regular_nofollow;
 
 /// The directory of the agent's state.
@@ -34,9 +35,8 @@ pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     ] {
         let path = directory.join(name);
         let context = || format!("read the agent's state in {}", path.display());
-        let file = match open_regular_nofollow(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            file => file.context(context)?,
+        let Some(file) = if_exists(open_regular_nofollow(&path)).context(context)? else {
+            continue;
         };
         let id = read(file).map_err(|e| {
             let kind = match e.kind() {
