@@ -5,7 +5,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
 
 use std::io;
-use std::mem::{offset_of, size_of};
+use std::mem::{offset_of, size_of, size_of_val};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -46,14 +46,7 @@ pub fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     }
     let len = offset_of!(libc::sockaddr_un, sun_path) + bytes.len() + 1;
     let fd = stream_socket(libc::AF_UNIX)?;
-    // SAFETY: `addr` is an initialised sockaddr_un that outlives the call, and `len` is within it.
-    check(unsafe {
-        libc::connect(
-            fd.as_raw_fd(),
-            (&raw const addr).cast(),
-            len as libc::socklen_t,
-        )
-    })?;
+    connect(&fd, &addr, len)?;
     Ok(UnixStream::from(fd))
 }
 
@@ -74,15 +67,8 @@ pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
                 sin_zero: [0; 8],
             };
             let fd = stream_socket(libc::AF_INET)?;
-            // SAFETY: `addr` is an initialised sockaddr_in of the size given; it outlives the call.
-            let ret = unsafe {
-                libc::connect(
-                    fd.as_raw_fd(),
-                    (&raw const addr).cast(),
-                    size_of::<libc::sockaddr_in>() as libc::socklen_t,
-                )
-            };
-            (fd, check(ret))
+            let connected = connect(&fd, &addr, size_of_val(&addr));
+            (fd, connected)
         }
         SocketAddr::V6(v6) => {
             let addr = libc::sockaddr_in6 {
@@ -95,22 +81,22 @@ pub fn start_connect(addr: SocketAddr) -> io::Result<TcpStream> {
                 sin6_scope_id: v6.scope_id(),
             };
             let fd = stream_socket(libc::AF_INET6)?;
-            // SAFETY: `addr` is an initialised sockaddr_in6 of the size given; it outlives the
-            // call.
-            let ret = unsafe {
-                libc::connect(
-                    fd.as_raw_fd(),
-                    (&raw const addr).cast(),
-                    size_of::<libc::sockaddr_in6>() as libc::socklen_t,
-                )
-            };
-            (fd, check(ret))
+            let connected = connect(&fd, &addr, size_of_val(&addr));
+            (fd, connected)
         }
     };
     match connected {
         Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
         _ => Ok(TcpStream::from(fd)),
     }
+}
+
+/// Connects to `addr`, a `sockaddr_*` whose first `len` bytes are the address.
+fn connect<T>(fd: &OwnedFd, addr: &T, len: usize) -> io::Result<()> {
+    let len = len.min(size_of::<T>()) as libc::socklen_t;
+    let addr = std::ptr::from_ref(addr).cast();
+    // SAFETY: `addr` is from a reference that outlives the call, and `len` is within its type.
+    check(unsafe { libc::connect(fd.as_raw_fd(), addr, len) }).map(drop)
 }
 
 fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
