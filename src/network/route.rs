@@ -38,7 +38,7 @@ impl fmt::Display for HostRoute {
 
 impl HostRoute {
     fn request(self, kind: u16, flags: u16) -> Request {
-        let mut attributes = Writer::new();
+        let mut attributes = Writer::default();
         attributes
             .bytes(DESTINATION, &self.0.octets())
             .ne32(INTERFACE, LOOPBACK);
@@ -195,7 +195,7 @@ mod tests {
             Some(false)
         );
         // A table ID above 255 is in the attribute only.
-        let mut other = Writer::new();
+        let mut other = Writer::default();
         other.ne32(TABLE, 1000);
         let other = other.finish();
         assert_eq!(is_default(&route(0, main, unicast, &other)), Some(false));

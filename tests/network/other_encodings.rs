@@ -78,7 +78,7 @@ fn drop_packet(list: &mut Writer) {
 
 /// Inserts a rule at the head of an existing IPv4 chain.
 fn write(table: &str, chain: &str, protocol: u32, fill: impl FnOnce(&mut Writer)) {
-    let mut rule = Writer::new();
+    let mut rule = Writer::default();
     rule.text(1, table).text(2, chain).nest(4, fill);
     rule.nest(5, |d| {
         d.be32(1, protocol).be32(2, 0);

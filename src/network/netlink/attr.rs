@@ -15,10 +15,6 @@ pub struct Writer(Vec<u8>);
 
 impl Writer {
     /// An empty list.
-    pub fn new() -> Self {
-        Writer::default()
-    }
-
     /// Appends an attribute whose value is `value`.
     pub fn bytes(&mut self, kind: u16, value: &[u8]) -> &mut Self {
         // No attribute of this program is near 64 KiB; the kernel rejects a length that is capped.
@@ -54,7 +50,7 @@ impl Writer {
 
     /// Appends an attribute whose value is the list that `fill` writes.
     pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Writer)) -> &mut Self {
-        let mut inner = Writer::new();
+        let mut inner = Writer::default();
         fill(&mut inner);
         self.bytes(kind | NESTED, &inner.0)
     }
@@ -127,7 +123,7 @@ mod tests {
 
     #[test]
     fn written_attributes_are_read_back() {
-        let mut w = Writer::new();
+        let mut w = Writer::default();
         w.text(1, "nat").be32(2, 7).nest(3, |w| {
             w.be64(4, 1 << 40).bytes(5, &[9; 5]);
         });

@@ -172,7 +172,7 @@ mod tests {
         if capped {
             body.truncate(4 + HEADER);
         }
-        let mut attributes = Writer::new();
+        let mut attributes = Writer::default();
         attributes.text(ERROR_TEXT, "no such chain");
         body.extend(attributes.finish());
         let flags = ACK_TLVS | if capped { CAPPED } else { 0 };

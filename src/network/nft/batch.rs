@@ -10,7 +10,7 @@ use crate::network::rules::Position;
 /// The messages for `steps`, between begin and end: step `i` is message `i + 1`. The kernel rejects
 /// the batch if its ruleset is not of this generation.
 pub(crate) fn messages(generation: u32, steps: &[Step]) -> Vec<Request> {
-    let mut begin = Writer::new();
+    let mut begin = Writer::default();
     begin.be32(abi::BATCH_GENERATION, generation);
     let boundary = |kind, attributes: Writer| Request {
         kind,
@@ -19,12 +19,12 @@ pub(crate) fn messages(generation: u32, steps: &[Step]) -> Vec<Request> {
     };
     let mut messages = vec![boundary(abi::message::BATCH_BEGIN, begin)];
     messages.extend(steps.iter().map(message));
-    messages.push(boundary(abi::message::BATCH_END, Writer::new()));
+    messages.push(boundary(abi::message::BATCH_END, Writer::default()));
     messages
 }
 
 fn message(step: &Step) -> Request {
-    let mut attributes = Writer::new();
+    let mut attributes = Writer::default();
     let (kind, flags, family) = match step {
         Step::AddTable(family, name) => {
             // EXCLUSIVE: a table that another program created must not get the mark.

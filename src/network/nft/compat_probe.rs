@@ -14,7 +14,7 @@ use crate::network::netlink::connection::{NEEDS_CAP_NET_ADMIN, Request};
 pub(crate) fn missing_module() -> Result<Option<&'static str>> {
     let mut connection = kernel::open()?;
     for extension in EXTENSIONS {
-        let mut attributes = Writer::new();
+        let mut attributes = Writer::default();
         attributes
             .text(abi::COMPAT_NAME, extension.name)
             .be32(abi::COMPAT_REVISION, extension.revision)

@@ -37,7 +37,13 @@ struct Decoder {
 /// Decodes the value of `NFTA_RULE_EXPRESSIONS` of a rule in a table of this family. `None` for a
 /// rule that this program does not write.
 pub(super) fn decode(family: Family, expressions: &[u8]) -> Option<Rule> {
-    let mut decoder = Decoder::new(family);
+    let mut decoder = Decoder {
+        family,
+        registers: BTreeMap::new(),
+        rule: Rule::unconditional(Verdict::Accept),
+        tcp: false,
+        verdict: None,
+    };
     for (name, data) in expressions::read(expressions)? {
         // Nothing after the verdict is evaluated.
         if decoder.verdict.is_some() {
@@ -84,16 +90,6 @@ fn set_once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
 }
 
 impl Decoder {
-    fn new(family: Family) -> Decoder {
-        Decoder {
-            family,
-            registers: BTreeMap::new(),
-            rule: Rule::unconditional(Verdict::Accept),
-            tcp: false,
-            verdict: None,
-        }
-    }
-
     fn meta(&mut self, data: &Attributes) -> Option<()> {
         let loaded = match data.be32(abi::META_KEY)? {
             abi::META_IIFNAME => Loaded::Interface,

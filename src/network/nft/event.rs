@@ -69,7 +69,7 @@ mod tests {
     use crate::network::netlink::attr::Writer;
 
     fn message(kind: u16, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
-        let mut attributes = Writer::new();
+        let mut attributes = Writer::default();
         fill(&mut attributes);
         let body = abi::body(abi::FAMILY_IP4, 0, &attributes.finish());
         let mut bytes = Vec::new();

@@ -132,7 +132,7 @@ fn read_state(connection: &mut Connection) -> Result<Snapshot, NetlinkError> {
         }
         // A filter, for hosts with thousands of rules in other chains. Kernels that ignore it
         // return all rules; `add_rule` skips those of other chains.
-        let mut filter = Writer::new();
+        let mut filter = Writer::default();
         filter
             .text(abi::RULE_TABLE, chain.table.name())
             .text(abi::RULE_CHAIN, chain.name());

@@ -15,6 +15,20 @@ pub(super) struct Extension {
 }
 
 impl Extension {
+    const fn new(
+        expression: &'static str,
+        name: &'static str,
+        revision: u32,
+        module: &'static str,
+    ) -> Extension {
+        Extension {
+            expression,
+            name,
+            revision,
+            module,
+        }
+    }
+
     /// Appends the match or target; `info` is the extension's struct.
     pub fn push_to(&self, list: &mut Expressions, info: &[u8]) {
         list.push(self.expression, |data| {
@@ -25,30 +39,10 @@ impl Extension {
     }
 }
 
-pub(super) const TCP: Extension = Extension {
-    expression: "match",
-    name: "tcp",
-    revision: 0,
-    module: "xt_tcpudp",
-};
-pub(super) const CONNTRACK: Extension = Extension {
-    expression: "match",
-    name: "conntrack",
-    revision: 3,
-    module: "xt_conntrack",
-};
-pub(super) const DNAT: Extension = Extension {
-    expression: "target",
-    name: "DNAT",
-    revision: 2,
-    module: "xt_nat",
-};
-pub(super) const REDIRECT: Extension = Extension {
-    expression: "target",
-    name: "REDIRECT",
-    revision: 0,
-    module: "xt_REDIRECT",
-};
+pub(super) const TCP: Extension = Extension::new("match", "tcp", 0, "xt_tcpudp");
+pub(super) const CONNTRACK: Extension = Extension::new("match", "conntrack", 3, "xt_conntrack");
+pub(super) const DNAT: Extension = Extension::new("target", "DNAT", 2, "xt_nat");
+pub(super) const REDIRECT: Extension = Extension::new("target", "REDIRECT", 0, "xt_REDIRECT");
 /// Every extension that rules are written with.
 pub(super) const EXTENSIONS: [Extension; 4] = [TCP, CONNTRACK, DNAT, REDIRECT];
 

@@ -79,7 +79,7 @@ fn port_is_decoded_from_either_encoding_but_not_from_both() {
     for (family, rule) in every_default_rule() {
         let Some(port) = rule.tcp_port else { continue };
         let bytes = encode(&rule);
-        let (mut native, mut both) = (Writer::new(), Writer::new());
+        let (mut native, mut both) = (Writer::default(), Writer::default());
         for (kind, element) in Attributes::read(&bytes).unwrap().iter() {
             let name = Attributes::read(element).unwrap();
             if name.text(abi::EXPRESSION_NAME) == Some("match") {
