@@ -51,11 +51,11 @@ pub(super) fn acquire(
     };
     let tar = InstallableTar::new(tar, &trust, wanted, options.version.clone())?;
     let version = &config.source.version;
-    if let Some(named) = version.conflicts_with_name(tar.origin()) {
+    if let Some(named) = version.conflicts_with_name(&tar.origin) {
         let why = format!(
             "the name of {} (ECS_INIT_AGENT_TAR) says version {named}, --agent-version says \
              {version}",
-            tar.origin()
+            tar.origin
         );
         return Err(Error::invalid(why));
     }
@@ -100,8 +100,9 @@ fn stored(
     let tar = previous.stored_tar(options, dir)?;
     let tar = tar.map_file(TarFile::Existing);
     match InstallableTar::new(tar, trust, options.architecture, options.version.clone()) {
-        Ok(tar) if previous.has_digest(&tar.verified().sha256()) => {
-            return Some(tar.with_origin(previous.origin()));
+        Ok(mut tar) if previous.has_digest(&tar.verified().sha256()) => {
+            previous.origin().clone_into(&mut tar.origin);
+            return Some(tar);
         }
         Ok(_) => log::warn!("the tar in the tree is not the one in the manifest; replacing it"),
         Err(error) => log::warn!("{error}; replacing it"),

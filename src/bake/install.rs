@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::agent;
-use super::init::PROGRAM;
+use super::init::{self, PROGRAM};
 use super::manifest::{self, Manifest};
 use super::options::{AgentLocation, EcsConfig, Options};
 use super::plan::Plan;
@@ -61,8 +61,8 @@ fn install(
     volatile_paths::check(tree)?;
     let config = with_options(config, options)?;
     let init = match options.init {
-        Some(init) => init.check(tree)?,
-        None => Init::detect(tree)?,
+        Some(init) => init::check(init, tree)?,
+        None => init::detect(tree)?,
     };
     let previous = Manifest::read(&tree.entry(manifest::PATH.as_ref())?);
     let keyring = keyring::read(&config, tree)?;
@@ -214,6 +214,6 @@ fn remove_temporary(paths: &[PathBuf], tree: &Tree) -> Result<()> {
 }
 
 fn version_text(tar: &InstallableTar) -> String {
-    let version = tar.version();
+    let version = tar.version.as_ref();
     version.map_or_else(|| "unknown version".to_owned(), ToString::to_string)
 }

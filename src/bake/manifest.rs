@@ -2,7 +2,7 @@
 //! bytes: it contains no time, and every list is sorted.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -41,13 +41,9 @@ pub(super) struct Manifest(Value);
 impl Manifest {
     /// Reads the manifest of an earlier bake. One that cannot be read counts as missing.
     pub fn read(path: &Path) -> Manifest {
-        let mut bytes = Vec::new();
-        let read =
-            open_regular_nofollow(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes));
-        if read.is_err() {
-            bytes.clear();
-        }
-        Manifest(serde_json::from_slice(&bytes).unwrap_or_default())
+        let file = open_regular_nofollow(path);
+        let text = file.and_then(|file| io::read_to_string(file.take(LIMIT)));
+        Manifest(serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default())
     }
 
     /// The manifest of a bake that has installed nothing yet.
@@ -205,11 +201,11 @@ fn agent_entry(tar: &InstallableTar, architecture: Architecture) -> Value {
     };
     json!({
         "architecture": architecture.name(),
-        "version": tar.version().map(ToString::to_string),
+        "version": tar.version.as_ref().map(ToString::to_string),
         "path": &*tar.path().to_string_lossy(),
         "size": verified.len(),
         "sha256": verified.sha256(),
-        "source": tar.origin(),
+        "source": tar.origin,
         "certificate": certificate,
         "key": key,
     })

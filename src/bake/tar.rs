@@ -22,8 +22,10 @@ pub(super) const TAR_MODE: u32 = 0o644;
 #[derive(Debug)]
 pub(super) struct InstallableTar {
     archive: Archive<TarFile>,
-    version: Option<AgentVersion>,
-    origin: String,
+    /// Its version, from the command line or the file's name. The signature does not cover it.
+    pub version: Option<AgentVersion>,
+    /// Where it came from: a URL, or a file name without directories of the build machine.
+    pub origin: String,
 }
 
 /// The open file of a tar.
@@ -82,22 +84,6 @@ impl InstallableTar {
     /// Its detached signature; `None` if the configuration allows an unsigned tar.
     pub fn signature(&self) -> Option<&[u8]> {
         self.verified().signature()
-    }
-
-    /// Its version, from the command line or the file's name. The signature does not cover it.
-    pub fn version(&self) -> Option<&AgentVersion> {
-        self.version.as_ref()
-    }
-
-    /// Sets where it came from.
-    pub fn with_origin(self, origin: &str) -> InstallableTar {
-        let origin = origin.to_owned();
-        InstallableTar { origin, ..self }
-    }
-
-    /// Where it came from: a URL, or a file name without directories of the build machine.
-    pub fn origin(&self) -> &str {
-        &self.origin
     }
 
     /// Its path in the image, which contains the version, as in Amazon's packages.

@@ -35,7 +35,12 @@ fn exists(tree: &Tree, path: &str) -> bool {
     tree.target_in_image(path.as_ref()).is_some()
 }
 
-pub(super) fn detect(tree: &Tree) -> Result<Init> {
+/// The init system of a tree, by what `/sbin/init` resolves to in it and by the files of init
+/// systems. Never [`Init::None`], which only a person can know.
+///
+/// # Errors
+/// None or several were found, or [`check`] fails. Lists what was found and names `--init`.
+pub(in crate::bake) fn detect(tree: &Tree) -> Result<Init> {
     let facts = Facts::read(tree);
     if let Some(init) = decide(&facts) {
         return check(init, tree);
@@ -48,7 +53,12 @@ pub(super) fn detect(tree: &Tree) -> Result<Init> {
     )))
 }
 
-pub(super) fn check(init: Init, tree: &Tree) -> Result<Init> {
+/// This init system, if the file or directory that it reads is in the tree. [`Init::S6`] is
+/// [`Init::S6LinuxInit`] in a tree that has that.
+///
+/// # Errors
+/// It is not; the error names the path.
+pub(in crate::bake) fn check(init: Init, tree: &Tree) -> Result<Init> {
     let spec = init.spec();
     let exists = |spec: &Spec| spec.reads.is_none_or(|path| exists(tree, path));
     if let Some(other) = spec.may_be.filter(|other| exists(other.spec())) {

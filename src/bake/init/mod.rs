@@ -9,6 +9,7 @@ use std::str::FromStr;
 use super::Change;
 use super::tree::Tree;
 use crate::error::{Error, Result};
+pub(super) use detect::{check, detect};
 pub(super) use table::{OVERRIDING_UNIT, SYSTEMD_DROP_INS, SYSTEMD_UNIT};
 use table::{Spec, TABLE};
 
@@ -48,24 +49,6 @@ impl Init {
     /// The name that `--init` takes.
     pub(crate) fn name(self) -> &'static str {
         self.spec().name
-    }
-
-    /// The init system of a tree, by what `/sbin/init` resolves to in it and by the files of init
-    /// systems. Never [`Init::None`], which only a person can know.
-    ///
-    /// # Errors
-    /// None or several were found, or [`Init::check`] fails. Lists what was found and names `--init`.
-    pub(super) fn detect(tree: &Tree) -> Result<Init> {
-        detect::detect(tree)
-    }
-
-    /// This init system, if the file or directory that it reads is in the tree. [`Init::S6`] is
-    /// [`Init::S6LinuxInit`] in a tree that has that.
-    ///
-    /// # Errors
-    /// It is not; the error names the path.
-    pub(super) fn check(self, tree: &Tree) -> Result<Init> {
-        detect::check(self, tree)
     }
 
     /// Its service, enabled. Does not include [`PROGRAM`].

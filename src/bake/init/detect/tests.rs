@@ -28,7 +28,7 @@ fn tree(entries: &[&str]) -> (TempDir, Root) {
 
 fn detected(entries: &[&str]) -> Result<Init> {
     let (_dir, root) = tree(entries);
-    Init::detect(&Tree::open(root.dir())?)
+    detect(&Tree::open(root.dir())?)
 }
 
 /// The distribution, its init system, the entries of its tree.
