@@ -72,7 +72,11 @@ impl Call<'_> {
                 self.run(SendBody::from_reader(&mut json), Some(kind), Some(len))
             }
             Payload::Tar(reader, len) => {
-                let mut exact = ExactReader::new(reader, len);
+                let mut exact = ExactReader {
+                    reader,
+                    left: len,
+                    error: None,
+                };
                 let body = SendBody::from_reader(&mut exact);
                 let sent = self.run(body, Some(content("application/x-tar")), Some(len));
                 match exact.error {
@@ -200,16 +204,6 @@ struct ExactReader<'a> {
     error: Option<io::Error>,
 }
 
-impl<'a> ExactReader<'a> {
-    fn new(reader: &'a mut dyn Read, len: u64) -> Self {
-        ExactReader {
-            reader,
-            left: len,
-            error: None,
-        }
-    }
-}
-
 impl Read for ExactReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).map_or(buf.len(), |left| left.min(buf.len()));
@@ -238,17 +232,25 @@ impl Read for ExactReader<'_> {
 mod tests {
     use super::*;
 
+    fn exact_reader(reader: &mut dyn Read, left: u64) -> ExactReader<'_> {
+        ExactReader {
+            reader,
+            left,
+            error: None,
+        }
+    }
+
     #[test]
     fn exact_reader_rejects_short_source_and_cuts_long_one() {
         let mut out = Vec::new();
         let mut short: &[u8] = b"abc";
-        let mut exact = ExactReader::new(&mut short, 5);
+        let mut exact = exact_reader(&mut short, 5);
         assert!(exact.read_to_end(&mut out).is_err());
         let error = exact.error.expect("the error is kept");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 
         let (mut long, mut out): (&[u8], _) = (b"abcdef", Vec::new());
-        let mut exact = ExactReader::new(&mut long, 4);
+        let mut exact = exact_reader(&mut long, 4);
         exact.read_to_end(&mut out).unwrap();
         assert_eq!(out, b"abcd");
     }

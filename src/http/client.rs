@@ -80,7 +80,7 @@ impl Client {
     pub fn new(config: &Config, timeouts: Timeouts, stop: &Stop) -> Result<Client> {
         let tls = client_config(&config.root, config.web.ca_bundle.as_ref())?;
         Ok(Client {
-            http_agent: http_agent(timeouts, stop, TlsConnector::new(tls)),
+            http_agent: http_agent(timeouts, stop, TlsConnector(tls)),
             proxies: Proxies::new(&config.web)?,
         })
     }
@@ -92,7 +92,7 @@ impl Client {
     pub fn direct(timeouts: Timeouts, stop: &Stop) -> Result<Client> {
         let tls = client_config(&Root::default(), None)?;
         Ok(Client {
-            http_agent: http_agent(timeouts, stop, TlsConnector::new(tls)),
+            http_agent: http_agent(timeouts, stop, TlsConnector(tls)),
             proxies: Proxies::default(),
         })
     }
@@ -190,7 +190,7 @@ fn http_agent(timeouts: Timeouts, stop: &Stop, tls: TlsConnector) -> Agent {
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector { stop: stop.clone() })
             .chain(tls);
-    Agent::with_parts(config, connector, StoppableResolver::new(stop.clone()))
+    Agent::with_parts(config, connector, StoppableResolver(stop.clone()))
 }
 
 impl Response {

@@ -23,16 +23,9 @@ const MAX_ADDRESSES: usize = 16;
 
 /// Resolves host names until a stop signal arrives.
 #[derive(Debug)]
-pub struct StoppableResolver {
-    stop: Stop,
-}
+pub struct StoppableResolver(pub Stop);
 
 impl StoppableResolver {
-    /// A resolver that `stop` interrupts.
-    pub fn new(stop: Stop) -> Self {
-        StoppableResolver { stop }
-    }
-
     fn addresses(&self, host: &str, limit: NextTimeout) -> Result<Vec<IpAddr>, Error> {
         if let Ok(literal) = host.parse() {
             return Ok(vec![literal]);
@@ -48,7 +41,7 @@ impl StoppableResolver {
                 let _ = done.write_all(&[1]);
             })?;
         let time = (!limit.after.is_not_happening()).then(|| *limit.after);
-        match wait(Some((waiting.as_fd(), Interest::Read)), &self.stop, time)? {
+        match wait(Some((waiting.as_fd(), Interest::Read)), &self.0, time)? {
             WaitResult::Interrupted => Err(Error::Io(io::Error::other(Interrupted))),
             WaitResult::TimedOut => Err(Error::Timeout(limit.reason)),
             WaitResult::Ready => match receive.try_recv() {
@@ -102,7 +95,7 @@ mod tests {
             ("http://[::1]:8080/x", "[::1]:8080"),
         ] {
             let uri = url.parse().unwrap();
-            let found = StoppableResolver::new(Stop::never())
+            let found = StoppableResolver(Stop::never())
                 .resolve(&uri, &config, NextTimeout::default())
                 .unwrap();
             assert_eq!(found.to_vec(), [expected.parse::<SocketAddr>().unwrap()]);
@@ -113,7 +106,7 @@ mod tests {
     fn names_are_looked_up_in_a_thread() {
         let config = ureq::Agent::config_builder().build();
         let uri = "http://localhost:8080".parse().unwrap();
-        let found = StoppableResolver::new(Stop::never())
+        let found = StoppableResolver(Stop::never())
             .resolve(&uri, &config, NextTimeout::default())
             .unwrap();
         let local = |a: &SocketAddr| a.ip().is_loopback() && a.port() == 8080;

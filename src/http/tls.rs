@@ -75,14 +75,7 @@ fn add_bundle(roots: &mut RootCertStore, path: &Path) -> Result<()> {
 }
 
 /// Wraps a connection in TLS if the URL is `https`.
-pub struct TlsConnector(Arc<ClientConfig>);
-
-impl TlsConnector {
-    /// A connector with this configuration; see [`client_config`].
-    pub fn new(config: Arc<ClientConfig>) -> Self {
-        TlsConnector(config)
-    }
-}
+pub struct TlsConnector(pub Arc<ClientConfig>);
 
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

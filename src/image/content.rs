@@ -118,7 +118,8 @@ impl<R: Read + Seek> Content<R> {
 
     fn decompressed(&mut self) -> Limited<MultiGzDecoder<io::Take<&mut R>>> {
         let reader = MultiGzDecoder::new(self.file.by_ref().take(self.length));
-        Limited::new(reader, self.decompressed_limit)
+        let left = self.decompressed_limit;
+        Limited { reader, left }
     }
 }
 

@@ -20,14 +20,8 @@ pub(super) fn unreadable(error: io::Error) -> ImageError {
 
 /// A reader that fails after `left` bytes.
 pub(super) struct Limited<R> {
-    reader: R,
-    left: u64,
-}
-
-impl<R> Limited<R> {
-    pub(super) fn new(reader: R, left: u64) -> Self {
-        Limited { reader, left }
-    }
+    pub(super) reader: R,
+    pub(super) left: u64,
 }
 
 /// The error of [`Limited`], inside an [`io::Error`].
