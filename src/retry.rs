@@ -13,8 +13,8 @@ pub struct RetryPolicy {
     pub first_pause: Duration,
     /// The longest pause, before jitter.
     pub max_pause: Duration,
-    /// Each pause is multiplied by a random factor between these two, so that hosts that lost the
-    /// same server do not come back at the same moment.
+    /// Each pause is multiplied by a random factor between these two: hosts that retry because of
+    /// the same server then do not send their requests at the same time.
     pub jitter: (f64, f64),
     /// When to give up.
     pub limit: RetryLimit,
@@ -23,7 +23,7 @@ pub struct RetryPolicy {
 /// When a retried operation is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryLimit {
-    /// After this time without progress. The last attempt starts when it is over.
+    /// After this time without progress. The last attempt starts at its end.
     Time(Duration),
     /// After this many failed attempts without progress.
     Attempts(u32),
@@ -113,7 +113,7 @@ impl Retry {
         self.failures += 1;
         match self.policy.limit {
             RetryLimit::Unlimited => Some(pause),
-            RetryLimit::Attempts(most) => (self.failures < most).then_some(pause),
+            RetryLimit::Attempts(max) => (self.failures < max).then_some(pause),
             RetryLimit::Time(limit) => {
                 let left = limit.saturating_sub(now.saturating_duration_since(self.since));
                 (!left.is_zero()).then_some(pause.min(left))
@@ -122,7 +122,7 @@ impl Retry {
     }
 }
 
-/// A random number from 0 to 1, for jitter; 0 if the kernel has none.
+/// A random number from 0 to 1, for jitter; 0 if the kernel returns no random bytes.
 pub fn random_fraction() -> f64 {
     let bits = random().unwrap_or(0);
     f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX)
@@ -131,7 +131,7 @@ pub fn random_fraction() -> f64 {
 /// Sleeps for `time`.
 ///
 /// # Errors
-/// [`Kind::Interrupted`] if `stop` arrived first.
+/// [`Kind::Interrupted`] if a stop request arrived before the end.
 pub fn sleep(stop: &Stop, time: Duration) -> Result<()> {
     match stop.sleep(time).context(|| "sleep")? {
         WaitResult::Interrupted => Err(Error::interrupted()),

@@ -23,8 +23,8 @@ GROUPS = {"docker": 999, "netdev": 998}
 #: update-alternatives(1): name in /etc/alternatives, link, target.
 ALTERNATIVES = (
     ("awk", "usr/bin/awk", "/usr/bin/mawk"),
-    *((f"{family}{verb}", f"usr/sbin/{family}{verb}", f"/usr/sbin/{family}-nft{verb}")
-      for family in ("iptables", "ip6tables") for verb in ("", "-save", "-restore")),
+    *((f"{family}{suffix}", f"usr/sbin/{family}{suffix}", f"/usr/sbin/{family}-nft{suffix}")
+      for family in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")),
 )
 
 

@@ -23,7 +23,7 @@ def registry(t: Scene, private: bool = False) -> Registry:
 
 
 def push_both(t: Scene, r: Registry, tar: bytes | None = None, tag: str | None = None) -> str:
-    """Pushes an index of both architectures, like Amazon's; its digest."""
+    """Pushes an index of both architectures, like Amazon's. Returns the digest of the index."""
     return r.push(REPOSITORY, tar or t.artifacts.tar, "amd64", "arm64", tag=tag)
 
 

@@ -13,8 +13,8 @@ BUCKET, KEY = "fleet-config", "web servers/é+1/ecs.config"
 PATH = f"/{BUCKET}/{KEY}"
 URL = f"s3:/{PATH}"
 LAYER = "/var/lib/ecs/ecs.config.s3"
-CONTENT = b"ECS_CLUSTER=from-s3\nECS_ENGINE_AUTH_DATA=geheim-content\n"
-SECRETS = ("geheim-content", "geheim-key", "geheim-token")
+CONTENT = b"ECS_CLUSTER=from-s3\nECS_ENGINE_AUTH_DATA=s3cr3t-content\n"
+SECRETS = ("s3cr3t-content", "s3cr3t-key", "s3cr3t-token")
 ROLE = "iam/security-credentials/"
 
 
@@ -22,7 +22,7 @@ def protect(t: Scene, **how) -> Guard:
     """A bucket with a configuration that only the instance's role may read."""
     t.bucket.put(PATH, CONTENT)
     guard = t.bucket.guards[BUCKET] = Guard(
-        how.pop("region", REGION), "ASIAEXAMPLE", "geheim-key/+", "geheim-token/+==", **how)
+        how.pop("region", REGION), "ASIAEXAMPLE", "s3cr3t-key/+", "s3cr3t-token/+==", **how)
     t.metadata.values[ROLE] = "ecsInstanceRole"
     t.metadata.values[f"{ROLE}ecsInstanceRole"] = json.dumps({
         "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": guard.id,
@@ -131,7 +131,7 @@ def config_from_s3_unreachable(t: Scene) -> None:
     expect(result.logged(re.escape(URL), "warn"), f"no warning in\n{result}")
     refused(t, "s3://other/one", **unreachable, ECS_INIT_CONFIG_S3="s3://other/one")
     before = t.host.read(LAYER)
-    for invalid, why in ((b"A=1\ngeheim-content\n", "line 2"),
+    for invalid, why in ((b"A=1\ns3cr3t-content\n", "line 2"),
                         (b"A=1\nB=\xff\n", "line 2"),
                         (b"A=1\n" * 20_000, "65536")):
         t.bucket.put(PATH, invalid)

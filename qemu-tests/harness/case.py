@@ -21,7 +21,7 @@ FAILURE = 255
 ARCHITECTURE = "architecture"
 #: The result depends on the kernel: signals, processes, locks, sysctls, nftables, mounts.
 KERNEL = "kernel"
-#: The case represents its command in the guests.
+#: The one case that runs this command in the guests.
 COMMAND = "command"
 
 #: `@case(engines=ALL)`: the result can depend on the Docker Engine's version.
@@ -96,8 +96,8 @@ class Scene:
     # ecs-init
 
     def spawn(self, *words: str, **settings: str) -> Process:
-        """Starts ecs-init with a PATH that names no directory. Settings are variables; an empty one
-        removes a default of the tests."""
+        """Starts ecs-init with a PATH whose only directory does not exist. Settings are variables;
+        an empty one unsets the tests' default."""
         env = NOWHERE | self.settings | settings
         process = self.host.spawn([BINARY, *words], {k: v for k, v in env.items() if v})
         self.ran.append(process)

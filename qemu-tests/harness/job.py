@@ -1,6 +1,7 @@
 """The files that a host gets: the binary under test, the tests' keys and the task image.
 
-One tar of fixed size: a guest gets it as a disk, whose size a restored snapshot requires.
+One tar, attached to a guest as a disk. Its size is fixed, because a snapshot can be restored only
+with disks of the same size.
 """
 
 import io

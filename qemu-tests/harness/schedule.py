@@ -25,7 +25,8 @@ class Job:
 
 @dataclass
 class Times:
-    """Of one stage, in seconds: the sum of its jobs, and first start to last end."""
+    """The times of one stage in seconds: `busy` is the sum of its jobs, `wall` the time from the
+    first start to the last end."""
 
     jobs: int = 0
     busy: float = 0.0
@@ -38,7 +39,7 @@ class Times:
 
 @dataclass
 class Schedule:
-    """The queue. Jobs start in its order; a stage ends with its last job."""
+    """The queue of jobs, which start in its order. A stage ends with its last job."""
 
     jobs: deque[Job]
     results: Results

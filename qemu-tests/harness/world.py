@@ -57,7 +57,7 @@ class Artifacts:
 
     def publish(self, to: Bucket, base: str = REGIONAL, version: str = "latest",
                 tar: bytes | None = None, signature: bytes | None = None) -> str:
-        """Stores tar, signature, MD5 and description; the tar's path."""
+        """Stores tar, signature, MD5 and description. Returns the tar's path."""
         tar = self.tar if tar is None else tar
         path = base + self.name(version)
         to.put(path, tar)

@@ -1,5 +1,5 @@
-//! The agent's environment: the properties of the host, overridden by the configuration files,
-//! overridden by what the host makes impossible.
+//! The agent's environment: the properties of the host, overridden by the configuration files. A
+//! few variables that cannot work on this host override both.
 //!
 //! ECS places tasks by the capabilities that the agent registers. A capability that the host lacks
 //! must not be registered: a task that needs it would be placed here and fail.
@@ -68,14 +68,14 @@ pub(super) fn environment(config: &Config, host: &Host, warnings: &mut Vec<Strin
         .collect()
 }
 
-/// The capabilities of this host. No note for one that the configuration sets.
+/// The capabilities of this host. Does not warn about one that the configuration sets.
 fn capabilities(
     config: &Config,
     host: &Host,
     warnings: &mut Vec<String>,
 ) -> Vec<(&'static str, &'static str)> {
     let is_set = |key: &str| config.agent.environment.contains_key(key);
-    let mut note = |key: &str, why: &str| {
+    let mut warn_unless_set = |key: &str, why: &str| {
         if !is_set(key) {
             warnings.push(why.to_owned());
         }
@@ -84,7 +84,7 @@ fn capabilities(
     if host.has(VOLUME_PLUGIN) {
         capabilities.push(("ECS_VOLUME_PLUGIN_CAPABILITIES", r#"["efsAuth"]"#));
     } else {
-        note(
+        warn_unless_set(
             "ECS_VOLUME_PLUGIN_CAPABILITIES",
             "the Amazon ECS volume plugin does not run: the agent does not register efsAuth",
         );
@@ -92,7 +92,7 @@ fn capabilities(
     let ebs = host.has(EBS_DIRECTORY);
     capabilities.push(("ECS_EBSTA_SUPPORTED", if ebs { "true" } else { "false" }));
     if !ebs {
-        note(
+        warn_unless_set(
             "ECS_EBSTA_SUPPORTED",
             "/mnt/ecs/ebs does not exist: the agent does not register EBS volumes",
         );
@@ -101,7 +101,7 @@ fn capabilities(
     // task starts.
     if host.cgroup_v2 && !host.systemd {
         capabilities.push(("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "false"));
-        note(
+        warn_unless_set(
             "ECS_ENABLE_TASK_CPU_MEM_LIMIT",
             "cgroup v2 without systemd: CPU and memory limits of tasks are not applied (those of \
              containers are)",

@@ -140,7 +140,7 @@ pub(super) fn stale_names(tar: &InstallableTar, previous: &Manifest) -> Vec<Stri
     if tar.signature().is_none() {
         names.push(signature(&name));
     }
-    if let Some(old) = previous.tar().filter(|old| **old != *name) {
+    if let Some(old) = previous.tar_name().filter(|old| **old != *name) {
         names.extend([old.to_owned(), signature(old)]);
     }
     names

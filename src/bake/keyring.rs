@@ -1,4 +1,5 @@
-//! More trusted certificates in the image, and the line of its configuration that names them.
+//! Installs a keyring (additional trusted certificates) and the line of the image's configuration
+//! that has its path.
 
 use std::fs;
 
@@ -11,8 +12,8 @@ use crate::error::{Context, Result};
 /// The keyring's path in the image.
 pub(super) const PATH: &str = "/etc/ecs/ecs-init.keyring";
 
-/// The keyring with which this bake verifies, if the configuration names one. A keyring that is in
-/// the tree otherwise stays, with a warning, because a user may have installed it.
+/// The content of the keyring that this bake uses, if one is configured. Otherwise a keyring in the
+/// tree is kept, with a warning, because a user may have installed it.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -20,8 +21,8 @@ pub(super) fn read(config: &Config, tree: &Tree) -> Result<Option<Vec<u8>>> {
     let Some(path) = &config.source.keyring else {
         if exists(&tree.follow(PATH.as_ref())?)? {
             log::warn!(
-                "keeping {PATH}, which an image whose configuration names it trusts: use --keyring, \
-                 or delete it and its line in {}",
+                "keeping the keyring {PATH}: to replace it, use --keyring; to remove it, delete it and \
+                 its line in {}",
                 FILES[0]
             );
         }

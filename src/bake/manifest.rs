@@ -117,7 +117,7 @@ impl Manifest {
 
     /// The name of its tar in the cache. The manifest may have been edited: only the name of an
     /// agent's tar in the cache itself is returned.
-    pub fn tar(&self) -> Option<&str> {
+    pub fn tar_name(&self) -> Option<&str> {
         let name = self.agent("path").strip_prefix(CACHE)?;
         let name = name.strip_prefix('/')?;
         let version = name.strip_prefix("ecs-agent-")?.strip_suffix(".tar")?;
@@ -143,7 +143,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn installed(&self, path: &Path, tree: &Tree) -> Result<bool> {
+    pub fn is_installed(&self, path: &Path, tree: &Tree) -> Result<bool> {
         let real_path = tree.entry(path)?;
         if let Ok(target) = fs::read_link(&real_path) {
             return Ok(self.contains("links", path, "target", &target.to_string_lossy()));
@@ -160,9 +160,9 @@ impl Manifest {
         self.contains("lines", path, "line", line)
     }
 
-    /// Its tar in `dir`, the tree's cache, if it is of the version and architecture that the
-    /// options name. `latest` never is, because the next latest is another version. Nor is a file
-    /// whose name had no version, because the command line may have named a wrong one.
+    /// Its tar in `dir`, the tree's cache, if the tar has the version and the architecture in the
+    /// options. `None` for the version `latest`, which may be another version now, and for a
+    /// version that was on the command line only and not in the tar's name: it may be wrong.
     pub fn stored_tar(&self, options: &Options, dir: &Path) -> Option<UnverifiedTar> {
         let wanted = options.version.as_ref()?;
         let is_certain = self.origin().contains("://")
@@ -171,7 +171,7 @@ impl Manifest {
             && *wanted != AgentVersion::Latest
             && self.agent("version") == wanted.to_string()
             && self.agent("architecture") == options.architecture.name();
-        let path = dir.join(self.tar().filter(|_| same)?);
+        let path = dir.join(self.tar_name().filter(|_| same)?);
         let file = open_regular_nofollow(&path).ok()?;
         let signature = read_signature(&signature_path(&path)).ok()?;
         Some(UnverifiedTar::new(file, signature, TarSource::Cache(path)))

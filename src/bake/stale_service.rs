@@ -35,7 +35,7 @@ pub(super) fn removals(
         .filter(|old| !is_line(old) && !is_wanted(old))
     {
         let real_path = tree.entry(&old.path)?;
-        if previous.installed(&old.path, tree)? {
+        if previous.is_installed(&old.path, tree)? {
             removals.push(Change::absent(&old.path));
         } else if exists(&real_path)? {
             warn_kept(&real_path.display().to_string());

@@ -1,4 +1,4 @@
-//! Directories that are empty after a boot must not hold what `bake` installs.
+//! Rejects a tree in which `bake` would install into a directory that is empty after a boot.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ const VOLATILE: [&str; 5] = ["/tmp", "/run", "/var/tmp", "/var/run", "/var/volat
 /// There is such a link, or the tree cannot be read.
 pub(super) fn check(tree: &Tree) -> Result<()> {
     for directory in [CACHE, STATE].map(Path::new) {
-        // The topmost link is the one to name.
+        // The error names the topmost link.
         let mut ancestors: Vec<_> = directory.ancestors().collect();
         ancestors.reverse();
         for path in ancestors {

@@ -26,20 +26,20 @@ impl Cache {
         let _lock = self.lock()?;
         let name = format!("ecs-agent-{digest}.tar");
         let target = dir.join(&name);
-        step();
+        kill_point();
         if let Some(signature) = signature {
             let temp = TempFile::create(dir)?;
-            step();
+            kill_point();
             temp.file().write_all(signature)?;
-            step();
+            kill_point();
             temp.persist(&signature_path(&target))?;
         }
-        step();
+        kill_point();
         tar.persist(&target)?;
-        step();
+        kill_point();
         // The link must not reach the disk before its target.
         sync_directory(dir)?;
-        step();
+        kill_point();
         self.swap_symlink(Path::new(&name))
     }
 
@@ -49,7 +49,7 @@ impl Cache {
         self.swap_symlink(target)
     }
 
-    /// Two processes at once would remove each other's tars.
+    /// Locks the cache: two processes at the same time would remove each other's tars.
     fn lock(&self) -> io::Result<File> {
         let lock = File::open(self.dir())?;
         lock.lock()?;
@@ -62,12 +62,12 @@ impl Cache {
         let new = dir.join(NEW_LINK);
         remove_if_exists(&new)?;
         symlink(target, &new)?;
-        step();
+        kill_point();
         fs::rename(&new, dir.join(TAR))?;
-        step();
+        kill_point();
         sync_directory(dir)?;
-        step();
-        // The new tar is in place; a leftover only costs space.
+        kill_point();
+        // Not an error: the new tar is stored, and the old one only uses disk space.
         if let Err(e) = self.remove_others(target) {
             log::warn!("cannot remove an old tar from {}: {e}", dir.display());
         }
@@ -77,7 +77,7 @@ impl Cache {
     /// Removes the tars of earlier downloads, and the signature of a tar that was not a link.
     fn remove_others(&self, target: &Path) -> io::Result<()> {
         remove_if_exists(&signature_path(&self.dir().join(TAR)))?;
-        step();
+        kill_point();
         for entry in fs::read_dir(self.dir())? {
             let other = entry?.file_name();
             let Some(other) = other.to_str() else {
@@ -86,7 +86,7 @@ impl Cache {
             let tar = other.strip_suffix(".asc").unwrap_or(other);
             if Path::new(tar) != target && is_stored_name(tar) {
                 remove_if_exists(&self.dir().join(other))?;
-                step();
+                kill_point();
             }
         }
         Ok(())
@@ -107,9 +107,9 @@ fn remove_if_exists(path: &Path) -> io::Result<()> {
 
 /// A point at which the tests kill the process.
 #[cfg(test)]
-fn step() {
+fn kill_point() {
     super::tests::stop_at_last_step();
 }
 
 #[cfg(not(test))]
-fn step() {}
+fn kill_point() {}

@@ -19,7 +19,7 @@ impl Cache {
     ///
     /// # Errors
     /// `desired-image` does not exist or names no file; or the named file does not exist in the
-    /// cache's directory or is not a regular file. A symbolic link is refused: its target may be
+    /// cache's directory or is not a regular file. A symbolic link is rejected: its target may be
     /// anywhere.
     pub fn open_update(&self) -> Result<UnverifiedTar> {
         let path = self.dir().join(DESIRED_IMAGE);
@@ -38,8 +38,8 @@ impl Cache {
     }
 }
 
-/// The last path component of the first line, like Amazon's ecs-init takes it. It names an entry
-/// of a directory and cannot leave it.
+/// The last path component of the first line, as in Amazon's ecs-init. It has no `/` and is not
+/// `..`: the file is always in the cache's directory.
 fn file_name(text: &[u8]) -> Result<&Path, &'static str> {
     let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii();
@@ -85,26 +85,30 @@ mod tests {
     fn update_must_be_regular_file_in_cache() {
         let dir = TempDir::new("update");
         let cache = Cache::new(&Root::new(dir.path()));
-        let here = |name: &str| cache.dir().join(name);
+        let in_cache = |name: &str| cache.dir().join(name);
         fs::create_dir_all(cache.dir()).unwrap();
-        let refused = || cache.open_update().unwrap_err().to_string();
+        let error_text = || cache.open_update().unwrap_err().to_string();
 
-        assert!(refused().contains("desired-image"), "{}", refused());
-        fs::write(here("desired-image"), "update.tar\n").unwrap();
-        assert!(refused().contains("update.tar"), "{}", refused());
+        assert!(error_text().contains("desired-image"), "{}", error_text());
+        fs::write(in_cache("desired-image"), "update.tar\n").unwrap();
+        assert!(error_text().contains("update.tar"), "{}", error_text());
         fs::write(dir.path().join("elsewhere"), "x").unwrap();
-        symlink(dir.path().join("elsewhere"), here("update.tar")).unwrap();
-        assert!(refused().contains("update.tar"), "{}", refused());
-        fs::remove_file(here("update.tar")).unwrap();
-        fs::create_dir(here("update.tar")).unwrap();
-        assert!(refused().contains("not a regular file"), "{}", refused());
-        fs::remove_dir(here("update.tar")).unwrap();
+        symlink(dir.path().join("elsewhere"), in_cache("update.tar")).unwrap();
+        assert!(error_text().contains("update.tar"), "{}", error_text());
+        fs::remove_file(in_cache("update.tar")).unwrap();
+        fs::create_dir(in_cache("update.tar")).unwrap();
+        assert!(
+            error_text().contains("not a regular file"),
+            "{}",
+            error_text()
+        );
+        fs::remove_dir(in_cache("update.tar")).unwrap();
 
-        fs::write(here("update.tar"), "tar").unwrap();
+        fs::write(in_cache("update.tar"), "tar").unwrap();
         let found = cache.open_update().unwrap();
-        assert_eq!(found.source(), &TarSource::Update(here("update.tar")));
+        assert_eq!(found.source(), &TarSource::Update(in_cache("update.tar")));
         assert_eq!(found.signature(), None);
-        fs::write(here("update.tar.asc"), "sig").unwrap();
+        fs::write(in_cache("update.tar.asc"), "sig").unwrap();
         assert_eq!(cache.open_update().unwrap().signature(), Some(&b"sig"[..]));
     }
 }

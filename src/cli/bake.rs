@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::given::{Given, OptionSpec};
+use super::arguments::{OptionSpec, ParsedArguments};
 use crate::bake::Options;
 use crate::bake::options::{AgentLocation, EcsConfig};
 use crate::command::Command;
@@ -77,24 +77,24 @@ pub(super) const OPTIONS: [OptionSpec; 15] = [
     ),
 ];
 
-/// Makes the command from the options given.
-pub(super) fn build(given: &mut Given) -> Result<Command> {
+/// Builds the command from the parsed options.
+pub(super) fn build(arguments: &mut ParsedArguments) -> Result<Command> {
     // Not shown: it may be part of a secret that the shell split off.
-    if !given.operands.is_empty() {
+    if !arguments.operands.is_empty() {
         return Err(Error::usage(
             "bake takes options only; quote values with blanks, such as that of --config",
         ));
     }
-    if let Some(tree) = given.path("check") {
-        if given.options.len() > 1 {
+    if let Some(tree) = arguments.path("check") {
+        if arguments.options.len() > 1 {
             return Err(Error::usage("--check takes no other option"));
         }
         return Ok(Command::BakeCheck(tree));
     }
-    let root = given.path("root");
+    let root = arguments.path("root");
     let root = root.ok_or_else(|| Error::usage("missing option --root DIR"))?;
-    let agent = agent(given)?;
-    let version = given.parsed("agent-version", str::parse::<AgentVersion>)?;
+    let agent = agent(arguments)?;
+    let version = arguments.parsed("agent-version", str::parse::<AgentVersion>)?;
     match (&agent, &version) {
         (AgentLocation::None, Some(_)) => {
             return Err(Error::usage("--no-agent excludes --agent-version"));
@@ -120,27 +120,27 @@ pub(super) fn build(given: &mut Given) -> Result<Command> {
     }
     Ok(Command::Bake(Box::new(Options {
         root,
-        architecture: given
+        architecture: arguments
             .parsed("arch", architecture)?
             .unwrap_or(Architecture::native()),
         version,
         agent,
-        ecs_config: ecs_config(given)?,
-        init: given.parsed("init", str::parse)?,
-        binary: given.path("binary"),
-        keyring: given.path("keyring"),
-        force: given.flag("force"),
+        ecs_config: ecs_config(arguments)?,
+        init: arguments.parsed("init", str::parse)?,
+        binary: arguments.path("binary"),
+        keyring: arguments.path("keyring"),
+        force: arguments.flag("force"),
     })))
 }
 
-fn agent(given: &Given) -> Result<AgentLocation> {
-    let region = given.parsed("region", value::region)?;
-    let mirror = given.parsed("mirror", value::url)?;
-    let (tar, signature) = (given.path("tar"), given.path("sig"));
+fn agent(arguments: &ParsedArguments) -> Result<AgentLocation> {
+    let region = arguments.parsed("region", value::region)?;
+    let mirror = arguments.parsed("mirror", value::url)?;
+    let (tar, signature) = (arguments.path("tar"), arguments.path("sig"));
     if signature.is_some() && tar.is_none() {
         return Err(Error::usage("--sig needs --tar"));
     }
-    match (region, mirror, tar, given.flag("no-agent")) {
+    match (region, mirror, tar, arguments.flag("no-agent")) {
         (None, None, None, false) => Ok(AgentLocation::Environment),
         (Some(region), None, None, false) => Ok(AgentLocation::Region(region)),
         (None, Some(url), None, false) => Ok(AgentLocation::Mirror(url)),
@@ -152,15 +152,15 @@ fn agent(given: &Given) -> Result<AgentLocation> {
     }
 }
 
-fn ecs_config(given: &Given) -> Result<EcsConfig> {
-    match (given.flag("config"), given.path("config-file")) {
+fn ecs_config(arguments: &ParsedArguments) -> Result<EcsConfig> {
+    match (arguments.flag("config"), arguments.path("config-file")) {
         (false, None) => Ok(EcsConfig::Keep),
         (false, Some(file)) => Ok(EcsConfig::File(file)),
         (true, Some(_)) => Err(Error::usage(
             "--config and --config-file exclude each other",
         )),
         (true, None) => {
-            let lines = given.values("config").enumerate();
+            let lines = arguments.values("config").enumerate();
             let lines = lines.map(|(index, text)| line(index + 1, text));
             Ok(EcsConfig::Lines(lines.collect::<Result<_>>()?))
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use super::spec::Spec;
+use super::spec::CommandSpec;
 use super::table::{self, COMMANDS};
 
 /// The column at which an option's description starts.
@@ -39,7 +39,7 @@ pub fn help(name: Option<&str>) -> String {
 }
 
 /// The usage lines of a command.
-fn forms(spec: &Spec) -> String {
+fn forms(spec: &CommandSpec) -> String {
     let mut text = String::new();
     for (index, form) in spec.usage.iter().enumerate() {
         let label = if index == 0 { "usage:" } else { "      " };

@@ -1,7 +1,7 @@
 //! Parses the command line into a [`Command`]; prints help texts. Pure: no I/O, no exit.
 
+mod arguments;
 mod bake;
-mod given;
 mod help;
 mod spec;
 mod table;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::command::Command;
 use crate::error::{Error, Result};
-use given::usage_error;
+use arguments::usage_error;
 pub use help::{help, usage};
 pub use spec::ConfigSource;
 #[cfg(test)]
@@ -45,7 +45,7 @@ pub fn parse(arguments: &[OsString]) -> Result<(Command, ConfigSource)> {
         Some(Short('h') | Long("help")) => Ok((Command::Help(None), ConfigSource::None)),
         Some(Short('V') | Long("version")) => Ok((Command::Version, ConfigSource::None)),
         Some(Value(name)) => {
-            let spec = table::known(&name)?;
+            let spec = table::require(&name)?;
             Ok((spec.parse(parser)?, spec.config))
         }
         Some(option) => Err(usage_error(option.unexpected())),

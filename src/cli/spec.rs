@@ -1,14 +1,14 @@
-//! What parser, usage and help know of one command.
+//! The specification of one command, for the parser, the usage and the help.
 
 use lexopt::Arg::{Long, Short, Value};
 
-use super::given::{Given, OptionSpec, usage_error};
+use super::arguments::{OptionSpec, ParsedArguments, usage_error};
 use crate::command::Command;
 use crate::error::{Error, Result};
 
 /// One command of the program.
 #[derive(Debug)]
-pub(super) struct Spec {
+pub(super) struct CommandSpec {
     /// The first word of the command line.
     pub name: &'static str,
     /// Other names for it.
@@ -23,8 +23,8 @@ pub(super) struct Spec {
     pub(super) options: &'static [OptionSpec],
     /// Which configuration it needs.
     pub(super) config: ConfigSource,
-    /// Makes the command from its arguments.
-    pub(super) build: fn(&mut Given) -> Result<Command>,
+    /// Builds the command from its arguments.
+    pub(super) build: fn(&mut ParsedArguments) -> Result<Command>,
 }
 
 /// Where the configuration of a command comes from.
@@ -38,15 +38,15 @@ pub enum ConfigSource {
     Files,
 }
 
-impl Spec {
+impl CommandSpec {
     /// A command without aliases, arguments and options that reads this host's configuration.
     pub(super) const fn new(
         name: &'static str,
         summary: &'static str,
         details: &'static str,
-        build: fn(&mut Given) -> Result<Command>,
-    ) -> Spec {
-        Spec {
+        build: fn(&mut ParsedArguments) -> Result<Command>,
+    ) -> CommandSpec {
+        CommandSpec {
             name,
             aliases: &[],
             usage: &[""],
@@ -60,24 +60,24 @@ impl Spec {
 
     /// Parses what follows the command's name.
     pub(super) fn parse(&self, mut parser: lexopt::Parser) -> Result<Command> {
-        let mut given = Given::default();
+        let mut arguments = ParsedArguments::default();
         while let Some(argument) = parser.next().map_err(usage_error)? {
             match argument {
                 Short('h') | Long("help") => return Ok(Command::Help(Some(self.name))),
                 Short('V') | Long("version") => return Ok(Command::Version),
-                Value(operand) => given.operands.push_back(operand),
+                Value(operand) => arguments.operands.push_back(operand),
                 Long(name) => {
                     let mut options = self.options.iter();
                     let Some(option) = options.find(|option| option.name() == name) else {
                         return Err(usage_error(argument.unexpected()));
                     };
-                    given.add(option, &mut parser)?;
+                    arguments.add(option, &mut parser)?;
                 }
                 Short(_) => return Err(usage_error(argument.unexpected())),
             }
         }
-        let command = (self.build)(&mut given)?;
-        match given.operands.front() {
+        let command = (self.build)(&mut arguments)?;
+        match arguments.operands.front() {
             None => Ok(command),
             Some(extra) => Err(Error::usage(format!(
                 "unexpected argument '{}'",

@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 
+use super::arguments::OptionSpec;
 use super::bake;
-use super::given::OptionSpec;
-use super::spec::{ConfigSource, Spec};
+use super::spec::{CommandSpec, ConfigSource};
 use crate::command::Command;
 use crate::error::{Error, Result};
 
 /// The command of this name or alias.
-pub(super) fn find(name: &str) -> Option<&'static Spec> {
+pub(super) fn find(name: &str) -> Option<&'static CommandSpec> {
     COMMANDS
         .iter()
         .find(|spec| spec.name == name || spec.aliases.contains(&name))
@@ -19,14 +19,14 @@ pub(super) fn find(name: &str) -> Option<&'static Spec> {
 ///
 /// # Errors
 /// The command is unknown.
-pub(super) fn known(name: &OsStr) -> Result<&'static Spec> {
+pub(super) fn require(name: &OsStr) -> Result<&'static CommandSpec> {
     let unknown = || Error::usage(format!("unknown command '{}'", name.display()));
     name.to_str().and_then(find).ok_or_else(unknown)
 }
 
 /// Every command, in the order of the help text.
-pub(super) const COMMANDS: [Spec; 11] = [
-    Spec::new(
+pub(super) const COMMANDS: [CommandSpec; 11] = [
+    CommandSpec::new(
         "pre-start",
         "prepare the host: sysctls, route, firewall rules, verified image in Docker",
         "\
@@ -37,7 +37,7 @@ buckets that has it. The OpenPGP signature is verified before anything is loaded
 ECS_INIT_AGENT_SOURCE=registry, Docker pulls ECS_INIT_AGENT_IMAGE by digest instead. Idempotent.",
         |_| Ok(Command::PreStart),
     ),
-    Spec::new(
+    CommandSpec::new(
         "start",
         "run the agent's container and restart it as needed, until SIGTERM or SIGINT",
         "\
@@ -47,16 +47,16 @@ and start it; after any other code, restart the agent after 0.5 s, doubling up t
 SIGINT stop the agent (10 s timeout) and exit with 0.",
         |_| Ok(Command::Start),
     ),
-    Spec {
+    CommandSpec {
         aliases: &["pre-stop"],
-        ..Spec::new(
+        ..CommandSpec::new(
             "stop",
             "stop the agent's container, with a timeout of 10 s",
             "An agent that is not running is not an error.",
             |_| Ok(Command::Stop),
         )
     },
-    Spec::new(
+    CommandSpec::new(
         "post-stop",
         "undo the network changes of pre-start; does not need Docker",
         "\
@@ -65,7 +65,7 @@ the value of net.ipv4.conf.default.route_localnet. Rules of other programs stay.
 logged; the exit code is 0.",
         |_| Ok(Command::PostStop),
     ),
-    Spec::new(
+    CommandSpec::new(
         "reload-cache",
         "load the cached image into Docker again; download it first if it is missing",
         "\
@@ -73,7 +73,7 @@ The cached tar is verified again before it is loaded. With ECS_INIT_AGENT_SOURCE
 pulls the image again.",
         |_| Ok(Command::ReloadCache),
     ),
-    Spec {
+    CommandSpec {
         usage: &["[--respawned]"],
         options: &[OptionSpec::new(
             "respawned",
@@ -81,7 +81,7 @@ pulls the image again.",
 for an init that restarts the process whenever it exits: instead of
 exiting with 0 or 5, wait for SIGTERM; exit 15 s after any other failure",
         )],
-        ..Spec::new(
+        ..CommandSpec::new(
             "run",
             "pre-start, start and post-stop in one process, for an init without hooks",
             "\
@@ -89,30 +89,30 @@ Starts the agent as `start` does. When the agent ends, or at SIGTERM or SIGINT, 
 changes as `post-stop` does. The exit code is that of `start`.
 
 A program called by the name `run` (argv[0]) behaves as `run --respawned`.",
-            |given| {
-                let respawned = given.flag("respawned");
+            |arguments| {
+                let respawned = arguments.flag("respawned");
                 Ok(Command::Run { respawned })
             },
         )
     },
-    Spec {
+    CommandSpec {
         usage: &["TAR [SIG]"],
-        ..Spec::new(
+        ..CommandSpec::new(
             "verify",
             "verify the detached OpenPGP signature of a tar",
             "\
 SIG defaults to TAR.asc. Trusted are the Amazon ECS certificate, which is compiled in, and the
 certificates in the file that ECS_INIT_KEYRING names. Prints the SHA-256 and the fingerprints of the
 certificate and of the signing key; exits with 255 if the signature is not valid.",
-            |given| {
+            |arguments| {
                 Ok(Command::Verify {
-                    tar: given.operand("TAR")?,
-                    signature: given.optional_operand(),
+                    tar: arguments.operand("TAR")?,
+                    signature: arguments.optional_operand(),
                 })
             },
         )
     },
-    Spec::new(
+    CommandSpec::new(
         "rules",
         "print the firewall rules of pre-start",
         "\
@@ -120,7 +120,7 @@ The format is that of iptables-save or of `nft -f`. Changes nothing. The bridge'
 Docker, or is docker0 if Docker does not answer.",
         |_| Ok(Command::Rules),
     ),
-    Spec {
+    CommandSpec {
         usage: &[
             "--root DIR --agent-version V [OPTION]...",
             "--root DIR --tar FILE [OPTION]...",
@@ -129,32 +129,32 @@ Docker, or is docker0 if Docker does not answer.",
         ],
         options: &bake::OPTIONS,
         config: ConfigSource::Environment,
-        ..Spec::new(
+        ..CommandSpec::new(
             "bake",
             "install the agent, its configuration, this program and its service into an image",
             bake::DETAILS,
             bake::build,
         )
     },
-    Spec {
+    CommandSpec {
         config: ConfigSource::None,
-        ..Spec::new(
+        ..CommandSpec::new(
             "version",
             "print the version",
             "Also `ecs-init --version`.",
             |_| Ok(Command::Version),
         )
     },
-    Spec {
+    CommandSpec {
         usage: &["[COMMAND]"],
         config: ConfigSource::None,
-        ..Spec::new(
+        ..CommandSpec::new(
             "help",
             "print this text or the help of a command",
             "Also `ecs-init COMMAND --help`.",
-            |given| match given.optional_operand() {
+            |arguments| match arguments.optional_operand() {
                 None => Ok(Command::Help(None)),
-                Some(name) => Ok(Command::Help(Some(known(name.as_os_str())?.name))),
+                Some(name) => Ok(Command::Help(Some(require(name.as_os_str())?.name))),
             },
         )
     },

@@ -1,5 +1,5 @@
-//! Layers of text to a [`Config`]. It never fails: a value that cannot be parsed is a warning, and
-//! the default is used.
+//! Parses layers of text into a [`Config`]. Never fails: for a value that cannot be parsed, it
+//! warns and uses the default.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,8 +38,8 @@ impl Config {
         (config, reader.into_warnings())
     }
 
-    /// The environment alone, below `/`: on a build machine, whose files do not concern the image.
-    /// `ECS_INIT_CONFIG_S3` is ignored: only an instance fetches it.
+    /// The environment without files, for `bake`: the build machine's files are not the image's.
+    /// Ignores `ECS_INIT_CONFIG_S3`, which is fetched on an instance.
     pub fn from_environment(
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> (Config, Vec<Warning>) {

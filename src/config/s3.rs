@@ -11,7 +11,7 @@ pub const FILE: &str = "/var/lib/ecs/ecs.config.s3";
 /// The longest key, in bytes of UTF-8 ("Naming Amazon S3 objects" in the S3 User Guide).
 const MAX_KEY_LENGTH: usize = 1024;
 
-/// An object in S3, `s3://bucket/key`. The key is as it is, not percent-encoded.
+/// An object in S3, `s3://bucket/key`. The key is not percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Url {
     /// The bucket's name.
@@ -36,8 +36,9 @@ impl S3Url {
             ));
         }
         // "General purpose bucket naming rules" in the S3 User Guide, and the older rules.
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) || is_dots(bucket) {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(is_allowed) || is_dots(bucket)
+        {
             return Err(invalid("not a bucket name (letters, digits, '-' and '.')"));
         }
         if key.is_empty() || key.len() > MAX_KEY_LENGTH || key.contains(char::is_control) {

@@ -1,4 +1,4 @@
-//! What the program says about a configuration that it cannot use as written.
+//! Warnings about invalid parts of the configuration, which are ignored.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -32,7 +32,7 @@ pub enum Warning {
         origin: Origin,
         /// The variable.
         variable: &'static str,
-        /// What the value is not.
+        /// Why the value is invalid.
         error: Error,
     },
     /// An unknown name with the prefix `ECS_INIT_`.
@@ -71,13 +71,13 @@ impl fmt::Display for Warning {
 
 /// Logs warnings, each text once per process: the configuration may be read several times.
 pub fn log_once(warnings: Vec<Warning>) {
-    for warning in first_time(&warnings) {
+    for warning in not_logged_before(&warnings) {
         log::warn!("{warning}");
     }
 }
 
 /// The warnings that this function has not returned before.
-fn first_time(warnings: &[Warning]) -> Vec<String> {
+fn not_logged_before(warnings: &[Warning]) -> Vec<String> {
     static LOGGED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let texts = warnings.iter().map(ToString::to_string);
@@ -96,7 +96,7 @@ mod tests {
         };
         let logged = |names: &[&str]| {
             let warnings: Vec<_> = names.iter().map(|name| warning(name)).collect();
-            first_time(&warnings).len()
+            not_logged_before(&warnings).len()
         };
         assert_eq!(logged(&["ECS_INIT_LOGGED_ONCE_A"]), 1);
         assert_eq!(

@@ -37,7 +37,7 @@ pub(super) struct Call<'a> {
     pub(super) path: String,
     pub(super) timeout: Timeout,
     /// The longest response that is read, in bytes; a longer one is an error.
-    pub(super) limit: u64,
+    pub(super) size_limit: u64,
 }
 
 /// What the request sends.
@@ -80,7 +80,7 @@ impl Call<'_> {
                 let body = SendBody::from_reader(&mut exact);
                 let sent = self.run(body, Some(content("application/x-tar")), Some(len));
                 match exact.error {
-                    // The connection was dropped because of it.
+                    // This error is the cause: the HTTP client then closed the connection.
                     Some(e) => Err(Error::with_source(Kind::Io, "read the image", e)),
                     None => sent,
                 }
@@ -139,11 +139,11 @@ impl Call<'_> {
         let mut bytes = Vec::new();
         let reader = response.into_body().into_reader();
         reader
-            .take(self.limit + 1)
+            .take(self.size_limit + 1)
             .read_to_end(&mut bytes)
             .map_err(disconnected)?;
-        if bytes.len() as u64 > self.limit {
-            let (path, limit) = (&self.path, self.limit);
+        if bytes.len() as u64 > self.size_limit {
+            let (path, limit) = (&self.path, self.size_limit);
             return Err(Error::invalid(format!(
                 "dockerd's response to {path} is longer than {limit} bytes"
             )));
@@ -196,7 +196,7 @@ pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
     })
 }
 
-/// Reads exactly `left` bytes: the request announced them, therefore a shorter source is an error.
+/// Reads exactly `left` bytes, the Content-Length of the request: a shorter source is an error.
 struct ExactReader<'a> {
     reader: &'a mut dyn Read,
     left: u64,

@@ -156,7 +156,7 @@ impl Docker {
     /// # Errors
     /// dockerd cannot stop it.
     pub fn stop_container(&self, id: &str, grace: Duration) -> Result<()> {
-        /// For what follows the SIGKILL.
+        /// The time limit for the rest of the call, after `grace`.
         const MARGIN: Duration = Duration::from_secs(30);
         let path = format!(
             "/containers/{}/stop?t={}",
@@ -172,7 +172,7 @@ impl Docker {
     /// its name is free.
     ///
     /// # Errors
-    /// dockerd cannot remove it, or another client's removal does not end.
+    /// dockerd cannot remove it, or another client is removing it and does not finish within 30 s.
     pub fn remove_container(&self, id: &str) -> Result<()> {
         let context = || format!("remove the container {id}");
         let path = format!("/containers/{}?force=1&v=1", percent_encode(id));
@@ -188,12 +188,12 @@ impl Docker {
     }
 
     fn wait_for_removal(&self, id: &str, conflict: Error) -> Result<()> {
-        const LIMIT: Duration = Duration::from_secs(30);
+        const TIME_LIMIT: Duration = Duration::from_secs(30);
         const PAUSE: Duration = Duration::from_millis(200);
         let start = Instant::now();
         while self.container(id)?.is_some() {
-            if start.elapsed() > LIMIT {
-                let context = format!("the container {id} was not removed within {LIMIT:?}");
+            if start.elapsed() > TIME_LIMIT {
+                let context = format!("the container {id} was not removed within {TIME_LIMIT:?}");
                 return Err(Error::with_source(Kind::Transient, context, conflict));
             }
             retry::sleep(&self.stop, PAUSE)?;
@@ -206,7 +206,7 @@ impl Docker {
     /// # Errors
     /// The container does not exist, or its log driver does not support reading.
     pub fn container_logs(&self, id: &str, tail: u32) -> Result<Vec<u8>> {
-        const LIMIT: u64 = 4 << 20;
+        const SIZE_LIMIT: u64 = 4 << 20;
         let context = || format!("read the log of the container {id}");
         let tty = self.container(id)?.is_some_and(|c| c.config.tty);
         let path = format!(
@@ -214,13 +214,13 @@ impl Docker {
             percent_encode(id)
         );
         let response = self
-            .get(&path, LIMIT)
+            .get(&path, SIZE_LIMIT)
             .send(Payload::Nothing)
             .context(context)?;
         let status = response.status();
         let mut log = Vec::new();
         (response.into_body().into_reader())
-            .take(LIMIT)
+            .take(SIZE_LIMIT)
             .read_to_end(&mut log)
             .map_err(disconnected)
             .context(context)?;

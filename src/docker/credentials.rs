@@ -32,11 +32,12 @@ pub(crate) const FILE: &str = "config.json";
 /// The host in the key of Docker Hub's credentials.
 const HUB: &str = "index.docker.io";
 
-/// Looks up the registry `host[:port]` in the text of a `config.json`. A stored entry wins over a
-/// credential helper, which ecs-init does not run.
+/// Looks up the registry `host[:port]` in the text of a `config.json`. A stored entry has
+/// precedence over a credential helper, which ecs-init does not run.
 ///
 /// # Errors
-/// [`InvalidInput`](crate::error::Kind::InvalidInput); the message has nothing of the file's content.
+/// [`InvalidInput`](crate::error::Kind::InvalidInput); the message has nothing of the file's
+/// content.
 pub(crate) fn find(text: &[u8], host: &str) -> Result<Credentials> {
     let host = if host == "docker.io" { HUB } else { host };
     let file = parse(text)?;

@@ -116,7 +116,7 @@ impl Docker {
             method: Method::GET,
             path: "/_ping".into(),
             timeout: Timeout::Total(PING),
-            limit: SMALL,
+            size_limit: SMALL,
         };
         call.succeed(Payload::Nothing)
             .map(drop)
@@ -174,7 +174,7 @@ impl Docker {
             method,
             path: format!("/v{}{path}", self.version),
             timeout,
-            limit,
+            size_limit: limit,
         }
     }
 
@@ -199,7 +199,7 @@ fn negotiate(http_agent: &Agent, left: Option<Duration>) -> Result<ApiVersion> {
         method: Method::GET,
         path: path.to_owned(),
         timeout: Timeout::Total(time),
-        limit: SMALL,
+        size_limit: SMALL,
     };
     let ping = call("/_ping");
     let response = ping.send(Payload::Nothing)?;

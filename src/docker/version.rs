@@ -21,7 +21,7 @@ impl ApiVersion {
 /// The oldest usable version: `HostConfig.Mounts` came with 1.25 (Docker 1.13).
 const OLDEST: ApiVersion = ApiVersion::new(1, 25);
 
-/// The newest version whose defaults are known here, and the oldest of Docker 29.0.
+/// The newest version that ecs-init was written for; the oldest that Docker 29.0 supports.
 const NEWEST: ApiVersion = ApiVersion::new(1, 44);
 
 impl fmt::Display for ApiVersion {
@@ -49,7 +49,8 @@ impl FromStr for ApiVersion {
     }
 }
 
-/// The version to try with a dockerd whose newest is `max`: it may not support it any more.
+/// The version to try first with a dockerd whose newest is `max`; `None` if dockerd is too old. A
+/// newer dockerd may no longer support the version.
 pub(super) fn newest_up_to(max: ApiVersion) -> Option<ApiVersion> {
     let best = max.min(NEWEST);
     (best >= OLDEST).then_some(best)

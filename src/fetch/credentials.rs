@@ -16,10 +16,11 @@ use crate::sys::signal::Stop;
 /// ("Retrieve security credentials from instance metadata" in the EC2 User Guide).
 const ROLE: &str = "iam/security-credentials/";
 
-/// The credentials of the first place that applies.
+/// The credentials of the first source that applies to the configuration.
 ///
 /// # Errors
-/// No place has credentials, and how to provide them. [`Kind::Unavailable`] if IMDS did not answer.
+/// The source has no credentials; the message says how to provide them. [`Kind::Unavailable`] if
+/// IMDS did not answer.
 pub fn credentials(layer: &S3Layer, stop: &Stop) -> Result<AwsCredentials> {
     let config = &*layer.base;
     if let Some(keys) = &layer.credentials {
@@ -76,7 +77,7 @@ fn from_role(config: &Config, stop: &Stop) -> Result<AwsCredentials> {
     Ok(keys)
 }
 
-/// Parses IMDS's response. Errors never repeat its values.
+/// Parses IMDS's response. Errors do not contain its values.
 fn parse_response(text: &str) -> Result<AwsCredentials> {
     let response: Value =
         serde_json::from_str(text).map_err(|_| rejected("the response of IMDS is not JSON"))?;
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn role_credentials_are_parsed_and_never_repeated() {
+    fn role_credentials_are_parsed_and_not_in_errors() {
         let response = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA1",
             "SecretAccessKey":"s3cr3t","Token":"t//=","Expiration":"2026-11-23T02:00:00Z"}"#;
         let keys = parse_response(response).unwrap();

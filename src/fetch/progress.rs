@@ -3,14 +3,14 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Limits how often something is done.
+/// Limits how often progress is shown.
 #[derive(Debug)]
-struct RateLimit {
+struct Throttle {
     interval: Duration,
     last: Instant,
 }
 
-impl RateLimit {
+impl Throttle {
     fn is_due(&mut self, now: Instant) -> bool {
         let due = now.saturating_duration_since(self.last) >= self.interval;
         if due {
@@ -25,7 +25,7 @@ impl RateLimit {
 #[derive(Debug)]
 pub struct ProgressLog {
     terminal: bool,
-    rate: RateLimit,
+    throttle: Throttle,
     start: Instant,
     offset: u64,
     drawn: bool,
@@ -42,7 +42,7 @@ impl ProgressLog {
         };
         ProgressLog {
             terminal,
-            rate: RateLimit {
+            throttle: Throttle {
                 interval,
                 last: now,
             },
@@ -52,9 +52,9 @@ impl ProgressLog {
         }
     }
 
-    /// Shows that `received` of `total` bytes are there, if a line is due.
+    /// Shows that `received` of `total` bytes have arrived, if a line is due.
     pub fn update(&mut self, received: u64, total: Option<u64>, now: Instant) {
-        if !self.rate.is_due(now) {
+        if !self.throttle.is_due(now) {
             return;
         }
         let elapsed = now.saturating_duration_since(self.start);
@@ -127,15 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn rate_limit_is_due_once_per_interval() {
+    fn progress_is_due_once_per_interval() {
         let start = Instant::now();
-        let mut rate = RateLimit {
+        let mut throttle = Throttle {
             interval: Duration::from_secs(10),
             last: start,
         };
-        assert!(!rate.is_due(start + Duration::from_secs(9)));
-        assert!(rate.is_due(start + Duration::from_secs(10)));
-        assert!(!rate.is_due(start + Duration::from_secs(19)));
-        assert!(rate.is_due(start + Duration::from_secs(20)));
+        assert!(!throttle.is_due(start + Duration::from_secs(9)));
+        assert!(throttle.is_due(start + Duration::from_secs(10)));
+        assert!(!throttle.is_due(start + Duration::from_secs(19)));
+        assert!(throttle.is_due(start + Duration::from_secs(20)));
     }
 }

@@ -1,5 +1,5 @@
-//! Temporary files. Each is locked by its writer, so that [`remove_stale`] can tell the file of a
-//! process that died from one that is still being written.
+//! Temporary files. Each is locked by its writer: [`remove_stale`] removes only files without a
+//! lock, whose writer has died.
 
 use std::borrow::Borrow;
 use std::cell::Cell;
@@ -125,7 +125,8 @@ pub(crate) fn remove_stale(dir: &Path) -> io::Result<()> {
             continue;
         }
         let path = entry.path();
-        // A symbolic link has no lock: it exists only for the moment before its rename.
+        // A symbolic link cannot be locked. It is renamed immediately after its creation, therefore
+        // this one is stale.
         if entry.file_type()?.is_symlink() {
             fs::remove_file(&path)?;
             continue;

@@ -5,7 +5,7 @@ use crate::fs::create_directory;
 use crate::types::Root;
 
 /// The credentials of a host outside EC2, which the SSM agent renews ("Amazon ECS external
-/// instances" in the ECS Developer Guide). The agent's container uses the same.
+/// instances" in the ECS Developer Guide). Mounted into the agent's container.
 pub const ROTATING_CREDENTIALS: &str = "/root/.aws";
 
 /// The mount points of EBS volumes of tasks.
@@ -51,7 +51,7 @@ pub(crate) fn make_directories(root: &Root) -> Result<Vec<Error>> {
 /// Creates a directory below `root`, as [`create_directory`] does.
 ///
 /// # Errors
-/// As there, with the path.
+/// The error of [`create_directory`], with the path.
 pub(crate) fn make_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
     let path = root.at(path);
     create_directory(&path, mode).context(|| format!("create the directory {}", path.display()))

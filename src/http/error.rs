@@ -1,4 +1,4 @@
-//! What can fail in an HTTP request, sorted from the errors of `ureq`, rustls and the sockets.
+//! The ways in which an HTTP request fails, from the errors of `ureq`, rustls and the sockets.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -28,13 +28,13 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// The kind of the error. Only [`Kind::Transient`] ones are worth a retry.
+    /// The kind of the error. Only [`Kind::Transient`] errors are retried.
     pub fn kind(&self) -> Kind {
         match self {
             HttpError::Timeout(_) | HttpError::Network(_) | HttpError::Proxy(None, _) => {
                 Kind::Transient
             }
-            HttpError::Lookup(e) if e.temporary => Kind::Transient,
+            HttpError::Lookup(e) if e.transient => Kind::Transient,
             HttpError::Lookup(_) => Kind::Unavailable,
             HttpError::Tls(_) => Kind::Untrusted,
             HttpError::Protocol(_) => Kind::InvalidInput,
@@ -138,8 +138,8 @@ impl From<io::Error> for HttpError {
     }
 }
 
-/// The status in ureq's message about a refusing proxy ("… responded 407/407"). ureq gives it in
-/// no other way. `None` if the message has another form.
+/// The status in ureq's message about a proxy that refused ("… responded 407/407"); ureq has no
+/// other access to it. `None` if the message has another form.
 fn proxy_status(message: &str) -> Option<u16> {
     let (_, after) = message.rsplit_once("responded ")?;
     after.split('/').next()?.parse().ok()
@@ -178,9 +178,9 @@ mod tests {
     fn kind_of_each_error() {
         use Kind::{InvalidInput, Rejected, Transient, Unavailable, Untrusted};
         let network = |kind: io::ErrorKind| HttpError::Network(kind.into());
-        let lookup = |temporary| {
+        let lookup = |transient| {
             HttpError::Lookup(LookupError {
-                temporary,
+                transient,
                 why: String::new(),
             })
         };

@@ -25,10 +25,11 @@ enum Bypass {
     All,
     /// An address, or a network with this prefix length.
     Network(IpAddr, u8),
-    /// The subdomains of a name, with `itself` also the name; only for `port` if it is given.
+    /// A domain: its subdomains, and the name itself if `include_name`. With `port`, only this
+    /// port.
     Name {
         name: String,
-        itself: bool,
+        include_name: bool,
         port: Option<u16>,
     },
     /// An address and port.
@@ -77,13 +78,14 @@ impl Proxies {
             Bypass::Address(a, p) => address == Some(*a) && *p == port,
             Bypass::Name {
                 name,
-                itself,
+                include_name,
                 port: wanted,
             } => {
                 let is_subdomain = host
                     .strip_suffix(name.as_str())
-                    .is_some_and(|front| front.ends_with('.'));
-                (is_subdomain || (*itself && host == *name)) && wanted.is_none_or(|p| p == port)
+                    .is_some_and(|prefix| prefix.ends_with('.'));
+                (is_subdomain || (*include_name && host == *name))
+                    && wanted.is_none_or(|p| p == port)
             }
         })
     }
@@ -143,10 +145,10 @@ fn parse_entry(entry: &str) -> Option<Bypass> {
     let parent = host.strip_prefix("*.").or_else(|| host.strip_prefix('.'));
     Some(Bypass::Name {
         name: parent.unwrap_or(host).trim_end_matches('.').to_owned(),
-        itself: parent.is_none(),
+        include_name: parent.is_none(),
         port,
     })
-    .filter(|d| !matches!(d, Bypass::Name { name, .. } if name.is_empty()))
+    .filter(|entry| !matches!(entry, Bypass::Name { name, .. } if name.is_empty()))
 }
 
 fn address_bits(address: IpAddr) -> u8 {

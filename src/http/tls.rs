@@ -125,7 +125,7 @@ fn remaining(details: &ConnectionDetails) -> NextTimeout {
         (limit.after, details.now, (details.current_time)())
     {
         let spent = now.saturating_duration_since(start);
-        // Some transports take zero for a second.
+        // Not 0, which some transports interpret as one second.
         let left = after.saturating_sub(spent).max(Duration::from_millis(1));
         limit.after = Limit::Exact(left);
     }

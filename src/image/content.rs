@@ -17,7 +17,7 @@ const MAX_JSON: u64 = 4 * 1024 * 1024;
 /// The largest size of a decompressed gzip file, in bytes. The agent's image has a tenth of it.
 const MAX_DECOMPRESSED: u64 = 4 * 1024 * 1024 * 1024;
 
-/// The entries of a tar by name. Of two with one name the later counts, as when unpacked.
+/// The entries of a tar by name. Of two entries with the same name the last is used, as by tar(1).
 pub(super) struct Content<R> {
     file: R,
     length: u64,

@@ -1,5 +1,5 @@
-//! What to pull from a registry. A digest takes the place of the signature; pulling by a tag needs
-//! the user's permission.
+//! What to pull from a registry. A digest replaces the signature; pulling by a tag needs the user's
+//! permission.
 
 use super::{REPOSITORY, Reference, TAG};
 use crate::config::Config;
@@ -13,7 +13,7 @@ use crate::verify::AllowUnsigned;
 enum Selector {
     /// The digest of the manifest or index identifies the image.
     Digest(String),
-    /// A tag, which the registry may move to another image; therefore with the permission.
+    /// A tag, and the permission to use it: the registry may move the tag to another image.
     Tag(String, AllowUnsigned),
 }
 
@@ -28,8 +28,8 @@ impl PullRequest {
     /// The request for `ECS_INIT_AGENT_IMAGE`.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::error::Kind::InvalidInput) if it is not an image reference, [`Kind::Untrusted`] if it has no
-    /// digest and the configuration requires one.
+    /// [`InvalidInput`](crate::error::Kind::InvalidInput) if it is not an image reference,
+    /// [`Kind::Untrusted`] if it has no digest and the configuration requires one.
     pub(crate) fn from_config(config: &Config) -> Result<PullRequest> {
         let image = &config.source.image;
         let origin = &image.origin;

@@ -1,4 +1,4 @@
-//! Which firewall the rules are written for.
+//! Chooses the firewall for which rules are written.
 
 use std::fs;
 
@@ -6,8 +6,9 @@ use crate::config::Firewall;
 use crate::error::Result;
 use crate::types::Root;
 
-/// The firewall by the setting `ECS_INIT_FIREWALL` (`None`: auto), and the reason. For auto,
-/// `missing_module` returns a kernel module that the iptables encoding needs and the kernel lacks.
+/// The firewall, and why it was chosen. `setting` is `ECS_INIT_FIREWALL`; with `None` (auto), the
+/// firewall is iptables unless `missing_module` returns a kernel module that the kernel lacks and
+/// iptables' rules need.
 ///
 /// # Errors
 /// Those of `missing_module`.
@@ -30,7 +31,8 @@ pub(crate) fn choose(
     })
 }
 
-/// The tables in use of iptables-legacy, the interface before `nf_tables`: `ip filter`.
+/// The tables of iptables-legacy that are in use, each with its family, for example `ip filter`.
+/// iptables-legacy uses the kernel's interface that preceded `nf_tables`.
 pub(crate) fn legacy_tables(root: &Root) -> Vec<String> {
     ["ip", "ip6"]
         .into_iter()
@@ -57,7 +59,7 @@ mod tests {
         let (firewall, reason) = auto(Some("xt_nat"));
         assert_eq!(firewall, Firewall::Nftables);
         assert!(reason.contains("xt_nat"), "{reason}");
-        // The kernel is asked for auto only.
+        // `missing_module` is called for auto only.
         let fails = || Err(Error::new(Kind::Io, "asked"));
         for firewall in [Firewall::Iptables, Firewall::Nftables] {
             assert_eq!(choose(Some(firewall), fails).unwrap().0, firewall);

@@ -7,11 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-/// From a change to its check, at least.
+/// The minimum time from a change to its check.
 const SETTLE: Duration = Duration::from_millis(200);
-/// From one check to the next, at least.
+/// The minimum time from one check to the next.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// After this many restores within [`WINDOW`], one per [`WINDOW`].
+/// After this many restores within [`WINDOW`], rules are restored once per [`WINDOW`].
 const RESTORES: usize = 5;
 /// See [`RESTORES`].
 const WINDOW: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {
     last_check: Option<Instant>,
-    /// The restores of the last [`WINDOW`], and the latest one in any case.
+    /// The restores of the last [`WINDOW`], and always the latest one.
     restores: Vec<Instant>,
     /// Whether restores are limited to one per [`WINDOW`].
     limited: bool,

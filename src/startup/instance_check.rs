@@ -6,9 +6,9 @@ use crate::fetch::imds;
 use crate::host::state;
 use crate::sys::signal::Stop;
 
-/// The maximum number of attempts to ask the metadata service for the instance ID. Few: an
-/// unreachable service must not delay the start.
-const TRIES: u32 = 2;
+/// The maximum number of requests for the instance ID. Few, because an unreachable metadata service
+/// must not delay the start.
+const ATTEMPTS: u32 = 2;
 
 /// Logs an error if the agent's state is another EC2 instance's. If either instance ID is unknown,
 /// it logs nothing. Without a state that has an instance ID, it sends no request.
@@ -33,7 +33,7 @@ fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
     let Some(recorded) = state::instance_id(&directory)? else {
         return Ok(None);
     };
-    let current = imds::get(config, "instance-id", TRIES, stop)
+    let current = imds::get(config, "instance-id", ATTEMPTS, stop)
         .context(|| "ask the instance metadata service for this instance's ID")?;
     let current = current.trim();
     if !state::is_id(current) {
@@ -44,8 +44,8 @@ fn compare(config: &Config, stop: &Stop) -> Result<Option<String>> {
         format!(
             "this instance is {current}, but the agent's state in {directory} is of {recorded}: \
              the image was made from an instance on which the agent had run; stop the agent, \
-             delete the content of {directory}, start the agent; to fix the image, delete the same \
-             before it is made (`ecs-init bake --check /` lists it)"
+             delete the content of {directory}, start the agent; to fix the image, delete that \
+             content before creating the image (`ecs-init bake --check /` lists it)"
         )
     }))
 }

@@ -1,8 +1,9 @@
-//! One supervisor per host: a locked file, which also tells `stop` which process to signal.
+//! One supervisor per host: a locked file. The holder of the lock is the process that `stop`
+//! signals.
 //!
 //! The kernel releases the lock (`F_SETLK`) when its process ends, even by SIGKILL: locks are never
-//! stale. The kernel also reports the holder, so the file's content does not matter. An
-//! abstract socket would not do: any user, or a task on the host's network, could take its name.
+//! stale. The kernel also reports the holder, so the file's content does not matter. An abstract
+//! socket is not suitable: any user, or a task on the host's network, could bind its name.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +24,7 @@ pub const PATH: &str = "/run/ecs-init.lock";
 /// How long a supervisor may take to stop: the agent has 10 s, dockerd needs some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The right to be this host's supervisor, until dropped.
+/// The lock of this host's supervisor, released when dropped.
 #[derive(Debug)]
 pub struct Lock {
     /// `None`: the file could not be created, and the supervisor runs without a lock.
@@ -40,7 +41,7 @@ impl Lock {
         let path = root.at(PATH);
         let file = match open(&path).and_then(|file| Ok((try_lock(&file)?, file))) {
             Ok((true, file)) => Some(file),
-            Ok((false, file)) => return Err(held(&path, &file)),
+            Ok((false, file)) => return Err(already_locked(&path, &file)),
             Err(e) => {
                 log::warn!(
                     "lock {}: {e}; a second supervisor would not be detected",
@@ -60,7 +61,7 @@ fn open(path: &Path) -> io::Result<File> {
     open_private(path)
 }
 
-fn held(path: &Path, file: &File) -> Error {
+fn already_locked(path: &Path, file: &File) -> Error {
     let holder = match holder(file) {
         Ok(Holder::Process(pid)) => format!("process {pid}"),
         _ => "another process".to_owned(),

@@ -1,10 +1,10 @@
-//! What to do after the agent exits. Pure: an exit and the history to an action.
+//! Decides what to do after the agent exits, from its exit and the earlier ones. Pure.
 
 use std::time::Duration;
 
 use crate::retry::{RetryLimit, RetryPolicy};
 
-/// How one run of the agent ended.
+/// How a run of the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AgentExit {
     /// It exited.
@@ -19,7 +19,7 @@ pub(super) enum AgentExit {
         /// The exit code.
         code: i64,
     },
-    /// Its container does not exist any more; the exit code is unknown.
+    /// Its container no longer exists; the exit code is unknown.
     Vanished,
     /// It could not be created, started or waited for.
     Failed,
@@ -77,7 +77,7 @@ enum PreviousUpdate {
 /// The policy and its history.
 #[derive(Debug, Default)]
 pub(super) struct Policy {
-    /// Restarts with a pause so far. Never reset.
+    /// The number of restarts with a pause. Never reset.
     pauses: u32,
     previous: Option<PreviousUpdate>,
     /// Failed updates in a row.

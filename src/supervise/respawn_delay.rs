@@ -1,5 +1,5 @@
-//! The end of `run --respawned`, under an init that restarts the process after every exit: delays
-//! the exit, because a restart would only repeat it.
+//! Delays the exit of `run --respawned`: the init restarts the process after every exit, and would
+//! restart it in a loop.
 
 use std::time::Duration;
 

@@ -124,7 +124,7 @@ where
             Err(e) => return self.failed(e).map(Some),
         };
         let Some(container) = container else {
-            log::warn!("the agent's container does not exist any more");
+            log::warn!("the agent's container no longer exists");
             return Ok(Some(AgentExit::Vanished));
         };
         if container.state.running {
@@ -159,8 +159,8 @@ where
         Ok(())
     }
 
-    /// Loads the version that the agent requests. Returns `action` if that succeeds, else what to
-    /// do instead.
+    /// Loads the version that the agent requests. Returns `action` if that succeeds, otherwise the
+    /// action to take instead.
     fn load_update(&mut self, action: Action) -> Result<Action> {
         log::info!("the agent requests another version of itself");
         match (self.load)(&self.docker, ImageToLoad::Requested) {
@@ -169,7 +169,7 @@ where
                 let disconnected = e.find::<Disconnected>().is_some();
                 self.recover(e)?;
                 Ok(if disconnected {
-                    // A lost connection says nothing about the image.
+                    // Not a failed update: the image may be valid.
                     self.policy.after(AgentExit::Failed, random_fraction())
                 } else {
                     self.policy.load_failed(random_fraction())
@@ -194,7 +194,7 @@ where
                 }
             }
             Err(e) if e.is_interrupted() => return Err(e),
-            // Some log drivers cannot be read; restart the agent all the same.
+            // Not fatal: some log drivers do not support reading.
             Err(e) => log::warn!("{e}"),
         }
         Ok(())

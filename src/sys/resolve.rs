@@ -9,7 +9,7 @@ use std::{fmt, io, ptr};
 #[derive(Debug)]
 pub struct LookupError {
     /// Whether a retry may succeed, for example after a name server timeout.
-    pub temporary: bool,
+    pub transient: bool,
     /// The resolver's message.
     pub why: String,
 }
@@ -18,7 +18,7 @@ impl LookupError {
     /// A retry will not succeed.
     pub fn permanent(why: &str) -> Self {
         LookupError {
-            temporary: false,
+            transient: false,
             why: why.to_owned(),
         }
     }
@@ -61,14 +61,14 @@ pub fn lookup(host: &str) -> Result<Vec<IpAddr>, LookupError> {
     match code {
         0 => Ok(addresses(&List(found))),
         libc::EAI_SYSTEM => Err(LookupError {
-            temporary: true,
+            transient: true,
             why: io::Error::last_os_error().to_string(),
         }),
         code => {
             // SAFETY: gai_strerror returns a static, NUL-terminated string for every code.
             let why = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
             Err(LookupError {
-                temporary: matches!(code, libc::EAI_AGAIN | libc::EAI_MEMORY),
+                transient: matches!(code, libc::EAI_AGAIN | libc::EAI_MEMORY),
                 why: why.to_string_lossy().into_owned(),
             })
         }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn lookup_of_empty_name_or_nul_fails() {
-        assert!(!lookup("a\0b").unwrap_err().temporary);
+        assert!(!lookup("a\0b").unwrap_err().transient);
         assert!(lookup("").is_err());
     }
 }

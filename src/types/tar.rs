@@ -40,8 +40,8 @@ pub enum FileTrust {
     Copied,
 }
 
-/// An open tar and its detached signature, not verified yet. `F` owns the open file: a [`File`], or
-/// a type that also has its path, so that the file that is stored later is the file that was
+/// An open tar and its detached signature, not verified yet. `F` holds the open file: a [`File`],
+/// or a type that also has its path. The file that is stored later is then the file that was
 /// verified.
 #[derive(Debug)]
 pub struct UnverifiedTar<F = File> {
@@ -78,17 +78,17 @@ impl<F: Borrow<File>> UnverifiedTar<F> {
         }
     }
 
-    /// The same tar with another owner of its open file.
-    pub fn map_file<G: Borrow<File>>(self, owner: impl FnOnce(F) -> G) -> UnverifiedTar<G> {
+    /// The same tar; `map` converts the value that holds the open file.
+    pub fn map_file<G: Borrow<File>>(self, map: impl FnOnce(F) -> G) -> UnverifiedTar<G> {
         UnverifiedTar {
-            file: owner(self.file),
+            file: map(self.file),
             signature: self.signature,
             source: self.source,
             trust: self.trust,
         }
     }
 
-    /// The owner of the open file.
+    /// The value that holds the open file.
     pub fn file(&self) -> &F {
         &self.file
     }
@@ -108,7 +108,7 @@ impl<F: Borrow<File>> UnverifiedTar<F> {
         self.signature.as_deref()
     }
 
-    /// The file's owner, the signature and the source, for verification.
+    /// The value that holds the open file, the signature and the source, for verification.
     pub(crate) fn into_parts(self) -> (F, Option<Vec<u8>>, TarSource) {
         (self.file, self.signature, self.source)
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// A version of the agent, as in the names of tars in S3.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AgentVersion {
-    /// `latest`, which moves.
+    /// `latest`: the newest version at the time of the download.
     #[default]
     Latest,
     /// A release, with its `v`: `v1.99.0`.

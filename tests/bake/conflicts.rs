@@ -1,4 +1,4 @@
-//! What an init system would start instead of the service.
+//! Units and inittab entries that override the installed service.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -44,7 +44,7 @@ fn mask_stays_after_failure_or_for_another_init() {
 }
 
 #[test]
-fn unit_of_the_user_stays() {
+fn unit_of_the_user_is_kept() {
     let fixture = systemd();
     fixture.write(UNIT, "[Service]\n");
     fixture.bake().unwrap();

@@ -156,7 +156,7 @@ fn invalid_or_missing_signature_changes_nothing() {
     assert_eq!(paths(fixture.tree()), [""; 0]);
 }
 
-/// Such as the download of a user, baked with sudo. Needs root, for chown(2).
+/// For example a tar that a user downloaded and bakes with sudo. Needs root, for chown(2).
 #[test]
 fn named_tar_may_have_any_owner() {
     let mut fixture = Fixture::new();
@@ -179,7 +179,7 @@ fn named_tar_may_have_any_owner() {
     );
 }
 
-/// Its version came from the command line and may be wrong.
+/// The version of the baked tar was given on the command line only, and may be wrong.
 #[test]
 fn baked_tar_of_unknown_version_is_downloaded_again() {
     let mut fixture = Fixture::new();
@@ -258,7 +258,7 @@ fn keyring_of_the_environment_is_installed() {
     assert!(copy == fs::read(keys).unwrap());
 }
 
-/// As install.sh of the tar.gz.
+/// `--no-agent`, which install.sh of the tar.gz uses.
 #[test]
 fn no_agent_option_installs_the_rest_and_keeps_baked_agent() {
     let mut fixture = Fixture::new();

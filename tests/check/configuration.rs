@@ -32,7 +32,7 @@ fn invalid_config_value_or_ignored_config_line() {
             |image| image.write(CONFIG, "ECS_CLUSTER=here"),
         );
     }
-    // What is read at boot may name the digest.
+    // The digest may be in a configuration that is read at boot.
     for later in ["WAIT_FOR=/etc/ecs/ecs.config", "CONFIG_S3=s3://bucket/key"] {
         let image = Image::baked();
         let text = format!("ECS_INIT_AGENT_SOURCE=registry\nECS_INIT_{later}\n");
@@ -85,7 +85,7 @@ fn config_writable_by_others() {
     }
 }
 
-/// Who can write to the directory can replace the file.
+/// A user who can write to the directory can replace the file.
 #[test]
 fn link_target_of_the_config_in_a_writable_directory() {
     for (file, directory) in [
@@ -115,7 +115,7 @@ fn config_of_another_owner() {
         |image| chown(image.at(CONFIG), Some(1234), None).expect("this test needs root"),
         |image| chown(image.at(CONFIG), Some(0), None).unwrap(),
     );
-    // A builder who is not root owns the whole tree.
+    // The whole tree belongs to an unprivileged builder.
     let image = Image::empty();
     image.write(CONFIG, "");
     for path in ["/", "/etc/ecs", CONFIG] {
@@ -124,13 +124,13 @@ fn config_of_another_owner() {
     assert_eq!(image.lines(), NOTHING);
     chown(image.at(CONFIG), Some(1235), None).unwrap();
     assert_eq!(image.rules(), ["owner"]);
-    // Including its tar.
+    // The cached tar, too.
     let image = Image::baked();
-    let given = std::process::Command::new("chown")
+    let status = std::process::Command::new("chown")
         .args(["-R", "1234"])
         .arg(image.root.dir())
         .status();
-    assert!(given.unwrap().success());
+    assert!(status.unwrap().success());
     assert_eq!(image.lines(), NOTHING);
 }
 
@@ -239,10 +239,10 @@ fn config_that_is_not_a_regular_file_is_unreadable() {
         path,
         "unreadable",
         |image| {
-            let made = std::process::Command::new("mkfifo")
+            let status = std::process::Command::new("mkfifo")
                 .arg(image.at(path))
                 .status();
-            assert!(made.unwrap().success());
+            assert!(status.unwrap().success());
         },
         |image| image.remove(path),
     );

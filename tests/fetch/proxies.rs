@@ -1,4 +1,4 @@
-//! Downloads through a proxy, and past it.
+//! Downloads with a proxy, and with `NO_PROXY`.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,5 @@
-//! Repeated apply, rules of the reference, and other programs that change rules at the same time.
+//! Repeated apply, rules of amazon-ecs-init (the reference), and other programs that change rules
+//! at the same time.
 
 use std::cell::Cell;
 

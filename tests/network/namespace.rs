@@ -25,9 +25,9 @@ pub(crate) use in_namespace;
 /// Runs `body` in a new namespace. `path` is the test's full name, including the crate's.
 pub fn run(path: &str, body: fn()) {
     let (_, name) = path.split_once("::").expect("a name within the crate");
-    let here = namespace();
+    let current = namespace();
     if let Some(outside) = std::env::var_os(OUTSIDE) {
-        assert_ne!(*outside, *here, "not in a new network namespace");
+        assert_ne!(*outside, *current, "not in a new network namespace");
         body();
         return;
     }
@@ -44,7 +44,7 @@ pub fn run(path: &str, body: fn()) {
         .args(["--net", "sh", "-ec", "ip link set lo up; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().expect("the test program"))
         .args(single_test_arguments(name))
-        .env(OUTSIDE, here)
+        .env(OUTSIDE, current)
         .output()
         .expect("run unshare (util-linux)");
     let text = text(&output);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::namespace::{sh, sh_in_new_namespace};
 
-/// The commands of the reference's pre-start, in its order.
+/// The commands of amazon-ecs-init's pre-start, in its order.
 pub const REFERENCE: &str = "\
 iptables -t nat -A PREROUTING -p tcp -d 169.254.170.2 --dport 80 -j DNAT --to-destination 127.0.0.1:51679
 iptables -t filter -I INPUT --dst 127.0.0.0/8 ! --src 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
@@ -16,7 +16,7 @@ ip6tables -t filter -I INPUT -p tcp --dport 51678 -i docker0 -j ACCEPT
 iptables -t nat -A OUTPUT -p tcp -d 169.254.170.2 --dport 80 -j REDIRECT --to-ports 51679
 ";
 
-/// The commands of the reference's post-stop.
+/// The commands of amazon-ecs-init's post-stop.
 pub fn reference_undo() -> String {
     REFERENCE.replace(" -A ", " -D ").replace(" -I ", " -D ")
 }
@@ -24,7 +24,7 @@ pub fn reference_undo() -> String {
 /// The rules of dockerd 20.10 to 28, as `iptables-save` prints them.
 pub const DOCKERD: &str = include_str!("dockerd.rules");
 
-/// The same after the reference's pre-start.
+/// The same after amazon-ecs-init's pre-start.
 pub const DOCKERD_WITH_AGENT: &str = include_str!("dockerd-with-agent.rules");
 
 /// How nft prints the mark in the user data of rules.
@@ -50,9 +50,8 @@ fn strip(text: &str) -> String {
         .collect()
 }
 
-/// Every expression, and the chains, without handles and without the mark.
-///
-/// For this program's rules it equals what [`with_match_tcp`] makes of iptables 1.8.9's.
+/// Every expression, and the chains, without handles and without the mark. After `pre-start` this
+/// equals the expressions of iptables 1.8.9 after [`with_match_tcp`].
 pub fn expressions() -> String {
     strip_handles(&sh(EXPRESSIONS))
 }

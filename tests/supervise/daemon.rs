@@ -6,10 +6,14 @@ use ecs_init::supervise::{ImageToLoad, Notify, Outcome, run_with};
 use ecs_init::sys::signal::Stop;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};
-use super::{Story, assert_slept, calls_of_one_run, spec, story, story_without_loads};
+use super::{Trace, assert_slept, calls_of_one_run, spec, supervise, supervise_without_loads};
 
-fn starts(story: &Story) -> usize {
-    story.calls.iter().filter(|call| *call == "start").count()
+fn starts(supervise: &Trace) -> usize {
+    supervise
+        .calls
+        .iter()
+        .filter(|call| *call == "start")
+        .count()
 }
 
 #[test]
@@ -19,7 +23,7 @@ fn lost_connection_is_not_an_exit() {
             ("wait", 0) => lost.clone(),
             _ => default_reply(call),
         };
-        let s = story_without_loads(script);
+        let s = supervise_without_loads(script);
         // Reconnect; it still runs; the exit.
         let want = calls_of_one_run(&["ping", "versioned-ping", "inspect", "wait", "ping"]);
         assert_eq!(s.calls, want);
@@ -42,7 +46,7 @@ fn exit_while_dockerd_was_away_restarts_unless_terminal() {
             }
             _ => default_reply(call),
         };
-        let s = story(script, |_| unreachable!());
+        let s = supervise(script, |_| unreachable!());
         assert_eq!(s.outcome, outcome, "{code}");
         let restarted = outcome == Outcome::Done;
         assert_eq!(starts(&s), 1 + usize::from(restarted), "{code}");
@@ -57,7 +61,7 @@ fn exit_0_reported_by_dockerd_in_shutdown_restarts() {
         ("ping", 1) => Reply::Close,
         _ => default_reply(call),
     };
-    assert_eq!(starts(&story_without_loads(script)), 2);
+    assert_eq!(starts(&supervise_without_loads(script)), 2);
 }
 
 #[test]
@@ -90,7 +94,7 @@ fn removed_container_is_created_again() {
         ("wait" | "inspect", 0) => missing(),
         _ => default_reply(call),
     };
-    let s = story_without_loads(script);
+    let s = supervise_without_loads(script);
     let mut want = calls_of_one_run(&["inspect"]);
     want.extend(calls_of_one_run(&["ping"]));
     assert_eq!(s.calls, want);
@@ -106,7 +110,7 @@ fn dockerd_errors_are_retried() {
         ("wait", 0) => response(200, r#"{"StatusCode":0,"Error":{"Message":"no shim"}}"#),
         _ => default_reply(call),
     };
-    let s = story_without_loads(script);
+    let s = supervise_without_loads(script);
     // Four failed starts, and two failed waits for a running agent.
     assert_slept(&s, &[0.5, 1.0, 2.0, 4.0, 1.0, 1.0]);
 }

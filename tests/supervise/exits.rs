@@ -10,12 +10,12 @@ use ecs_init::testing::TempDir;
 
 use super::engine::{Engine, Reply, default_reply, exited, response};
 use super::{
-    ONE_RUN, assert_loads, assert_slept, calls_of_one_run, spec, story, story_without_loads,
+    ONE_RUN, assert_loads, assert_slept, calls_of_one_run, spec, supervise, supervise_without_loads,
 };
 
 #[test]
 fn exit_0_is_done_and_exit_5_is_terminal() {
-    let s = story_without_loads(|call, _| default_reply(call));
+    let s = supervise_without_loads(|call, _| default_reply(call));
     assert_eq!(s.calls, calls_of_one_run(&["ping"]));
     assert_slept(&s, &[]);
 
@@ -23,7 +23,7 @@ fn exit_0_is_done_and_exit_5_is_terminal() {
         "wait" => exited(5),
         _ => default_reply(call),
     };
-    let s = story(script, |_| unreachable!());
+    let s = supervise(script, |_| unreachable!());
     assert_eq!(s.outcome, Outcome::Terminal);
     assert_eq!(s.calls, ONE_RUN);
 }
@@ -35,7 +35,7 @@ fn exit_2_shows_container_log() {
         ("logs", _) => response(200, "\u{1}\0\0\0\0\0\0\u{3}no\n"),
         _ => default_reply(call),
     };
-    let s = story_without_loads(script);
+    let s = supervise_without_loads(script);
     assert_eq!(s.calls[6..8], ["find", "logs?stdout=1&stderr=1&tail=200"]);
     assert_slept(&s, &[0.5]);
 }
@@ -48,7 +48,7 @@ fn update_is_immediate_and_backs_off_if_it_repeats_or_fails() {
         _ => default_reply(call),
     };
     // Immediate; soon after an update: 0.5 s; another exit: 1 s; not loaded: 2 s.
-    let s = story(script, |n| n != 2);
+    let s = supervise(script, |n| n != 2);
     assert_loads(&s, &[Requested; 3]);
     assert_slept(&s, &[0.5, 1.0, 2.0]);
 }
@@ -59,7 +59,7 @@ fn two_failed_updates_load_the_cached_image() {
         ("wait", 0..3) => exited(42),
         _ => default_reply(call),
     };
-    let s = story(script, |_| true);
+    let s = supervise(script, |_| true);
     assert_loads(&s, &[Requested, Requested, Cached]);
     assert_slept(&s, &[0.5, 1.0]);
     // Neither the updates nor the cached image can be loaded: the loop continues.
@@ -67,7 +67,7 @@ fn two_failed_updates_load_the_cached_image() {
         ("wait", 0..2) => exited(42),
         _ => default_reply(call),
     };
-    let s = story(script, |_| false);
+    let s = supervise(script, |_| false);
     assert_loads(&s, &[Requested, Requested, Cached]);
     assert_slept(&s, &[0.5, 2.0]);
 }

@@ -4,7 +4,9 @@ use ecs_init::supervise::ImageToLoad::Cached;
 use ecs_init::supervise::spec_digest;
 
 use super::engine::{Reply, default_reply, response};
-use super::{assert_loads, assert_slept, calls_of_one_run, spec, story, story_without_loads};
+use super::{
+    assert_loads, assert_slept, calls_of_one_run, spec, supervise, supervise_without_loads,
+};
 
 /// A container with the agent's name, created from `image` and with this digest in its label.
 fn existing(digest: &str, running: bool, image: &str) -> Reply {
@@ -25,7 +27,7 @@ fn matching_running_container_is_adopted() {
         "find" => existing(&digest, true, "sha256:1"),
         _ => default_reply(call),
     };
-    let s = story_without_loads(script);
+    let s = supervise_without_loads(script);
     assert_eq!(s.calls, ["find", "image", "wait", "ping"]);
 }
 
@@ -40,7 +42,7 @@ fn other_container_is_replaced() {
             "find" => found.clone(),
             _ => default_reply(call),
         };
-        let s = story_without_loads(script);
+        let s = supervise_without_loads(script);
         assert_eq!(s.calls, calls_of_one_run(&["ping"]));
     }
 }
@@ -54,7 +56,7 @@ fn old_image_is_removed_if_it_has_no_name() {
             ("image", 1) => response(200, &format!(r#"{{"Id":"sha256:0",{names}}}"#)),
             _ => default_reply(call),
         };
-        let calls = story_without_loads(script).calls;
+        let calls = supervise_without_loads(script).calls;
         let start = calls.iter().position(|c| c == "start").unwrap();
         calls[start + 1..].to_vec()
     };
@@ -76,7 +78,7 @@ fn missing_image_is_loaded_once_per_start() {
         ("image", 0) => missing(),
         _ => default_reply(call),
     };
-    let s = story(before, |_| true);
+    let s = supervise(before, |_| true);
     assert_loads(&s, &[Cached; 1]);
     let want = [
         "find", "image", "image", "remove", "create", "start", "wait", "ping",
@@ -89,7 +91,7 @@ fn missing_image_is_loaded_once_per_start() {
         ("create", 0) => missing(),
         _ => default_reply(call),
     };
-    let s = story(between, |_| true);
+    let s = supervise(between, |_| true);
     assert_loads(&s, &[Cached; 1]);
     let want = ["create", "image", "create", "start", "wait", "ping"];
     assert_eq!(s.calls[3..], want);
@@ -100,12 +102,12 @@ fn missing_image_is_loaded_once_per_start() {
         ("create", 0..4) => missing(),
         _ => default_reply(call),
     };
-    let s = story(again, |_| true);
+    let s = supervise(again, |_| true);
     assert_loads(&s, &[Cached; 2]);
     assert_slept(&s, &[0.5, 1.0]);
 
     // It cannot be loaded.
-    let s = story(before, |_| false);
+    let s = supervise(before, |_| false);
     assert_loads(&s, &[Cached; 1]);
     assert_slept(&s, &[0.5]);
 }

@@ -1,5 +1,5 @@
-//! Supervision against a scripted Engine on a real socket: any order of events. `tests/restart.rs`
-//! and the cases in `qemu-tests` have a real dockerd.
+//! Supervision with a scripted Engine on a real socket, for any order of events. `tests/restart.rs`
+//! and the cases in `qemu-tests` use a real dockerd.
 
 mod daemon;
 #[path = "../engine/mod.rs"]
@@ -17,12 +17,12 @@ use engine::{Engine, Reply};
 /// The requests from no container to the agent's exit.
 const ONE_RUN: [&str; 6] = ["find", "image", "remove", "create", "start", "wait"];
 
-/// What happened under supervision.
-struct Story {
+/// The recorded course of a supervision.
+struct Trace {
     outcome: Outcome,
     /// The requests, without the two of the connect.
     calls: Vec<String>,
-    /// In seconds, with jitter.
+    /// The pauses in seconds, with jitter.
     sleeps: Vec<f64>,
     loads: Vec<ImageToLoad>,
 }
@@ -36,10 +36,10 @@ fn spec() -> ContainerSpec {
 
 /// Supervises an agent in an Engine with this script; `load` returns whether the n-th image can be
 /// loaded.
-fn story(
+fn supervise(
     script: impl FnMut(&str, usize) -> Reply + Send + 'static,
     mut load: impl FnMut(usize) -> bool,
-) -> Story {
+) -> Trace {
     let engine = Engine::start(script);
     let (mut sleeps, mut loads) = (Vec::new(), Vec::new());
     let outcome = run_with(
@@ -57,7 +57,7 @@ fn story(
             Ok(())
         },
     );
-    Story {
+    Trace {
         outcome: outcome.unwrap(),
         calls: engine.calls().split_off(2),
         sleeps,
@@ -65,29 +65,29 @@ fn story(
     }
 }
 
-/// [`story`] of an agent that is done in the end, for which no image is loaded.
-fn story_without_loads(script: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Story {
-    let story = story(script, |_| unreachable!());
-    assert_eq!(story.outcome, Outcome::Done);
-    story
+/// [`supervise`] of an agent that is done in the end, for which no image is loaded.
+fn supervise_without_loads(script: impl FnMut(&str, usize) -> Reply + Send + 'static) -> Trace {
+    let trace = supervise(script, |_| unreachable!());
+    assert_eq!(trace.outcome, Outcome::Done);
+    trace
 }
 
 /// Asserts the sleeps; each may be up to a tenth longer.
 #[track_caller]
-fn assert_slept(story: &Story, want: &[f64]) {
+fn assert_slept(trace: &Trace, want: &[f64]) {
     let near = |(got, want): (&f64, &f64)| (*want..=want * 1.1 + 1e-9).contains(got);
     assert!(
-        story.sleeps.len() == want.len() && story.sleeps.iter().zip(want).all(near),
+        trace.sleeps.len() == want.len() && trace.sleeps.iter().zip(want).all(near),
         "slept {:?}, not {want:?}",
-        story.sleeps
+        trace.sleeps
     );
 }
 
 /// Asserts that the agent was done after these loads.
 #[track_caller]
-fn assert_loads(story: &Story, want: &[ImageToLoad]) {
+fn assert_loads(trace: &Trace, want: &[ImageToLoad]) {
     assert_eq!(
-        (story.outcome, story.loads.as_slice()),
+        (trace.outcome, trace.loads.as_slice()),
         (Outcome::Done, want)
     );
 }

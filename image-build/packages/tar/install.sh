@@ -7,7 +7,7 @@
 #
 # --arch defaults to this machine's architecture. --init is systemd, openrc, runit, s6,
 # s6-linux-init, sysvinit, upstart, busybox or none; it defaults to the one detected in
-# DIR. Idempotent; an existing ecs.config stays.
+# DIR. Idempotent; an existing ecs.config is kept.
 set -eu
 umask 022
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Report, Rule, STATE, some};
+use super::{Report, Rule, STATE, shortened};
 use crate::bake::CACHE;
 use crate::cache::DESIRED_IMAGE;
 use crate::host::{DIRECTORIES, ROTATING_CREDENTIALS, gpu, state};
@@ -27,12 +27,12 @@ pub(super) fn check(report: &mut Report) {
     check_agent_state(report);
     let gpu = report.names(gpu::DIRECTORY);
     if !gpu.is_empty() {
-        report.add(gpu::DIRECTORY, Rule::GpuState, some(&gpu));
+        report.add(gpu::DIRECTORY, Rule::GpuState, shortened(&gpu));
     }
     if !logs_are_elsewhere(report) {
         let logs = files_below(report, LOGS);
         if !logs.is_empty() {
-            report.add(LOGS, Rule::Logs, some(&logs));
+            report.add(LOGS, Rule::Logs, shortened(&logs));
         }
     }
     check_partial_files(report);
@@ -53,7 +53,7 @@ fn check_agent_state(report: &mut Report) {
     let real_path = report.tree.follow(state::DIRECTORY.as_ref()).ok();
     let instance = real_path.and_then(|real_path| state::instance_id(&real_path).ok().flatten());
     let instance = instance.map_or(String::new(), |id| format!("of instance {id}: "));
-    let detail = format!("{instance}{}", some(&names));
+    let detail = format!("{instance}{}", shortened(&names));
     report.add(state::DIRECTORY, Rule::AgentState, detail);
 }
 
@@ -70,7 +70,7 @@ fn check_aws_credentials(report: &mut Report) {
             .lines()
             .filter(|line| !line.trim_start().starts_with(['#', ';']));
         let has_secret = lines.any(|line| AWS_SECRETS.iter().any(|name| line.contains(name)));
-        // Models of AWS services name secrets without having any.
+        // API models contain the names of secrets, but no values.
         let is_model = file.as_encoded_bytes().starts_with(b"models/");
         let is_credentials = file == "credentials" && !text.trim().is_empty();
         if !is_model && (has_secret || is_credentials) {
@@ -79,8 +79,7 @@ fn check_aws_credentials(report: &mut Report) {
     }
 }
 
-/// Whether a link makes the directory of the logs another one of the agent's directories, whose
-/// content is not logs.
+/// Whether `/var/log/ecs` is a link to another of the agent's directories: its files are not logs.
 fn logs_are_elsewhere(report: &Report) -> bool {
     let Ok(logs) = report.tree.follow(LOGS.as_ref()) else {
         return false;

@@ -1,6 +1,6 @@
-//! `bake --check`: what must not be in an image, because it belongs to one instance, because it is a
-//! secret, or because the first start would reject it. Nothing is written, and links of the tree are
-//! followed inside it.
+//! `bake --check`: lists what must not be in an image, because it belongs to one instance, is a
+//! secret, or would be rejected at the first start. Writes nothing. Follows the tree's links as a
+//! host booted from it.
 
 mod cache;
 mod leftovers;
@@ -82,8 +82,8 @@ impl Report<'_> {
         self.findings.push(Finding { path, rule, detail });
     }
 
-    /// The result of reading `path`; `None` if it does not exist. Any other error is a finding: what
-    /// cannot be read must not count as missing.
+    /// The result of reading `path`; `None` if it does not exist. Any other error is a finding:
+    /// what cannot be read must not count as missing.
     fn existing<T>(&mut self, path: impl AsRef<Path>, result: io::Result<T>) -> Option<T> {
         if_exists(result).unwrap_or_else(|error| {
             self.add(path, Rule::Unreadable, error.to_string());
@@ -134,7 +134,7 @@ impl Report<'_> {
                     if !self.tree.is_null(&path) {
                         files.insert(path);
                     }
-                } else if !self.tree.entry(&path).is_ok_and(|it| it.is_symlink()) {
+                } else if !self.tree.entry(&path).is_ok_and(|entry| entry.is_symlink()) {
                     // Links to directories are not followed: they could form a loop.
                     directories.push((path, ""));
                 }
@@ -143,7 +143,8 @@ impl Report<'_> {
         files
     }
 
-    /// The settings that a start reads from them. What that start would ignore or reject is added.
+    /// The settings that a start would read from the configuration files. Adds a finding for each
+    /// setting that the start would ignore or reject.
     fn check_config(&mut self) -> Config {
         // `secrets::check` reports what cannot be read.
         let settings = image_config::settings(|path| self.tree.read(path.as_ref()).ok());
@@ -155,7 +156,7 @@ impl Report<'_> {
         ];
         warnings.extend(errors.into_iter().flatten().map(|error| error.to_string()));
         for warning in warnings {
-            // Most start with `PATH:LINE: `.
+            // Most warnings start with `PATH:LINE: `.
             let in_file = |path| Some((path, warning.strip_prefix(path)?.strip_prefix(':')?));
             let (path, why) = match FILES.into_iter().find_map(in_file) {
                 Some((path, rest)) => (path, format!("line {rest}")),
@@ -167,8 +168,8 @@ impl Report<'_> {
     }
 }
 
-/// The first of many names.
-fn some(names: &[OsString]) -> String {
+/// The first names and the number of the others, for a message.
+fn shortened(names: &[OsString]) -> String {
     const SHOWN: usize = 3;
     let shown = names.iter().take(SHOWN).map(|name| name.to_string_lossy());
     let shown = shown.collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Credentials in the configuration, which everybody who has the image can read.
+//! Credentials in the configuration: every user of the image could read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use super::{Report, Rule};
 use crate::config::{self, file};
 use crate::docker::credentials;
 
-/// Variables of the agent, and options of log drivers in `ECS_LOG_OPTS`, whose values are credentials.
+/// Variables of the agent, and options of log drivers in `ECS_LOG_OPTS`, whose values are
+/// credentials.
 const AGENT_SECRETS: [&str; 3] = ["ECS_ENGINE_AUTH_DATA", "splunk-token", "logentries-token"];
 
-/// Everything whose value is a credential.
+/// The names whose values are credentials.
 fn secrets() -> impl Iterator<Item = &'static str> {
     config::secret_variables().chain(AGENT_SECRETS)
 }
@@ -39,8 +40,8 @@ fn has_engine_auth_data(json: &[u8]) -> bool {
     let mut entries = json.as_object().into_iter().flatten();
     // The agent's JSON decoder (Go) ignores the case of keys.
     entries.any(|(key, value)| {
-        let is_it = key.eq_ignore_ascii_case("EngineAuthData");
-        is_it && !value.is_null() && is_real(&value.to_string())
+        let matches = key.eq_ignore_ascii_case("EngineAuthData");
+        matches && !value.is_null() && is_real(&value.to_string())
     })
 }
 
@@ -55,7 +56,7 @@ fn check_logins(report: &mut Report, path: &Path) {
     }
 }
 
-/// The credentials in a text: by line number the rule and what was found.
+/// The credentials in a text: for each line number, the rule and what was found.
 fn in_text(text: &str) -> BTreeMap<usize, (Rule, String)> {
     let variable = |name: &str| {
         let is_aws = name.starts_with("AWS_");
@@ -74,8 +75,8 @@ fn in_text(text: &str) -> BTreeMap<usize, (Rule, String)> {
         }
         // Anywhere in the line: in a comment, after `export`, after an open quote.
         for name in secrets() {
-            let mut places = line.match_indices(name);
-            if places.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(is_real)) {
+            let mut matches = line.match_indices(name);
+            if matches.any(|(at, _)| value(&line[at + name.len()..]).is_some_and(is_real)) {
                 found.insert(index + 1, variable(name));
             }
         }
@@ -106,8 +107,8 @@ fn value(rest: &str) -> Option<&str> {
 
 /// Whether a value is more than quotes, empty braces or a placeholder such as `<yours>`.
 fn is_real(value: &str) -> bool {
-    let around = |c: char| c.is_whitespace() || r#"{}"'\"#.contains(c);
-    let value = value.trim_matches(around);
+    let is_delimiter = |c: char| c.is_whitespace() || r#"{}"'\"#.contains(c);
+    let value = value.trim_matches(is_delimiter);
     !(value.is_empty() || value.starts_with('<') && value.ends_with('>'))
 }
 
@@ -129,7 +130,8 @@ fn has_access_key(line: &str) -> bool {
     })
 }
 
-/// Whether the value is a URL with `user:password@`. In a proxy's variable the scheme may be missing.
+/// Whether the value is a URL with `user:password@`. In a proxy's variable the scheme may be
+/// missing.
 fn has_password(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let rest = match value.split_once("://") {

@@ -1,16 +1,16 @@
-//! Which init system a tree has: facts are read, then a pure function decides.
+//! Detects the init system of a tree: reads facts from the tree, then decides with a pure function.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::table::{Spec, TABLE};
+use super::table::{InitSpec, TABLE};
 use super::{Init, Tree};
 use crate::error::{Error, Result};
 
-/// What the kernel starts.
+/// The program that the kernel starts.
 const PROCESS_1: &str = "/sbin/init";
 
-/// What there is in a tree.
+/// The facts about a tree from which its init system is decided.
 #[derive(Debug, Default)]
 struct Facts {
     /// What `/sbin/init` resolves to, as a path of the image.
@@ -35,36 +35,36 @@ fn exists(tree: &Tree, path: &str) -> bool {
     tree.target_in_image(path.as_ref()).is_some()
 }
 
-/// The init system of a tree, by what `/sbin/init` resolves to in it and by the files of init
-/// systems. Never [`Init::None`], which only a person can know.
+/// The init system of a tree, from the target of `/sbin/init` and the files of init systems. Never
+/// [`Init::None`], which cannot be detected.
 ///
 /// # Errors
-/// None or several were found, or [`check`] fails. Lists what was found and names `--init`.
+/// No init system or several were found, or [`check`] fails. The message lists what was found.
 pub(in crate::bake) fn detect(tree: &Tree) -> Result<Init> {
     let facts = Facts::read(tree);
     if let Some(init) = decide(&facts) {
         return check(init, tree);
     }
     Err(Error::invalid(format!(
-        "{}: cannot tell the init system: {}; name one with --init, or use --init none if \
+        "{}: cannot detect the init system: {}; set it with --init, or use --init none if \
              process 1 starts `ecs-init run` itself",
         tree.dir().display(),
         describe(&facts)
     )))
 }
 
-/// This init system, if the file or directory that it reads is in the tree. [`Init::S6`] is
-/// [`Init::S6LinuxInit`] in a tree that has that.
+/// Checks that the file or directory that `init` reads is in the tree. Returns the init system to
+/// use: [`Init::S6LinuxInit`] for [`Init::S6`] in a tree with s6-linux-init.
 ///
 /// # Errors
-/// It is not; the error names the path.
+/// The file or directory does not exist; the message has its path.
 pub(in crate::bake) fn check(init: Init, tree: &Tree) -> Result<Init> {
     let spec = init.spec();
-    let exists = |spec: &Spec| spec.reads.is_none_or(|path| exists(tree, path));
-    if let Some(other) = spec.may_be.filter(|other| exists(other.spec())) {
+    let exists = |spec: &InitSpec| spec.required_path.is_none_or(|path| exists(tree, path));
+    if let Some(other) = spec.replaced_by.filter(|other| exists(other.spec())) {
         return Ok(other);
     }
-    match spec.reads {
+    match spec.required_path {
         Some(path) if !exists(spec) => Err(Error::invalid(format!(
             "{}: {init} reads {path}, which does not exist: create it, or use --init none",
             tree.dir().display()
@@ -79,22 +79,21 @@ fn decide(facts: &Facts) -> Option<Init> {
     candidates.dedup();
     if let Some(path) = &facts.process_1 {
         if let Some(spec) = TABLE.iter().find(|spec| is_process_1(spec, path)) {
-            let mut winners = candidates.iter();
-            let winner = winners.find(|winner| winner.spec().wins_over.contains(&spec.init));
-            return Some(winner.copied().unwrap_or(spec.init));
+            let mut candidates = candidates.iter();
+            let preferred = candidates.find(|init| init.spec().precedes.contains(&spec.init));
+            return Some(preferred.copied().unwrap_or(spec.init));
         }
         candidates.retain(|init| !init.spec().is_always_linked);
     }
     let all = candidates.clone();
-    let wins = |winner: &Init, init: &Init| winner.spec().wins_over.contains(init);
-    candidates.retain(|init| !all.iter().any(|winner| wins(winner, init)));
+    candidates.retain(|init| !all.iter().any(|other| other.spec().precedes.contains(init)));
     match candidates[..] {
         [init] => Some(init),
         _ => None,
     }
 }
 
-fn is_process_1(spec: &Spec, path: &Path) -> bool {
+fn is_process_1(spec: &InitSpec, path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let has_prefix = |prefix: &str| {
         let mut names = path.iter().filter_map(|name| name.to_str());
@@ -104,7 +103,7 @@ fn is_process_1(spec: &Spec, path: &Path) -> bool {
         || spec.process_1_prefix.is_some_and(has_prefix)
 }
 
-/// What was found.
+/// The facts as text, for the error.
 fn describe(facts: &Facts) -> String {
     let mut text = match &facts.process_1 {
         Some(path) => format!("{PROCESS_1} is {}", path.display()),

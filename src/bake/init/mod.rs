@@ -10,8 +10,8 @@ use super::Change;
 use super::tree::Tree;
 use crate::error::{Error, Result};
 pub(super) use detect::{check, detect};
+use table::{InitSpec, TABLE};
 pub(super) use table::{OVERRIDING_UNIT, SYSTEMD_DROP_INS, SYSTEMD_UNIT};
-use table::{Spec, TABLE};
 
 /// Where the program is in an image, as in Amazon's packages. Every service starts it.
 pub(super) const PROGRAM: &str = "/usr/libexec/amazon-ecs-init";
@@ -27,8 +27,8 @@ pub enum Init {
     Runit,
     /// s6, with `s6-svscan` over `/etc/s6/service`.
     S6,
-    /// s6-linux-init, which copies its `run-image` to `/run` and runs `s6-svscan` over the `service`
-    /// directory in it ("The s6-linux-init-maker program" in its documentation).
+    /// s6-linux-init, which copies its `run-image` to `/run` and runs `s6-svscan` over the
+    /// `service` directory in it ("The s6-linux-init-maker program" in its documentation).
     S6LinuxInit,
     /// System V init, which reads `/etc/inittab`.
     SysV,
@@ -51,12 +51,12 @@ impl Init {
         self.spec().name
     }
 
-    /// Its service, enabled. Does not include [`PROGRAM`].
+    /// The changes that install and enable its service, without [`PROGRAM`].
     pub(super) fn service(self) -> Vec<Change> {
         self.spec().changes()
     }
 
-    fn spec(self) -> &'static Spec {
+    fn spec(self) -> &'static InitSpec {
         &TABLE[self as usize]
     }
 }

@@ -12,34 +12,35 @@ pub(in crate::bake) const OVERRIDING_UNIT: &str = "/etc/systemd/system/ecs.servi
 pub(in crate::bake) const SYSTEMD_DROP_INS: &str = "/etc/systemd/system/ecs.service.d";
 
 const INITTAB: &str = "/etc/inittab";
-/// BusyBox runs the `shutdown` entries in order, and those of a system unmount its file systems: the
-/// service's entries go before them.
+/// BusyBox runs the `shutdown` entries in order, and those of a system unmount its file systems:
+/// the service's entries go before them.
 const INITTAB_SHUTDOWN: &str = ":shutdown:";
 const S6_SERVICE: &str = "/etc/s6/service";
 const S6_LINUX_INIT_SERVICE: &str = "/etc/s6-linux-init/current/run-image/service";
 
 /// One init system.
 #[derive(Debug)]
-pub(super) struct Spec {
+pub(super) struct InitSpec {
     pub init: Init,
     /// The name that `--init` takes.
     pub name: &'static str,
     /// File names of its process 1: `/sbin/init` resolves to one of them.
     pub process_1: &'static [&'static str],
-    /// Its process 1 has a directory or file name with this prefix anywhere in its path.
+    /// The path of its process 1 has a component with this prefix.
     pub process_1_prefix: Option<&'static str>,
     /// Files that only a system with this init has.
     pub signs: &'static [&'static str],
-    /// Whether `/sbin/init` is always a link to its process 1. If `/sbin/init` is another program,
-    /// the signs then do not count.
+    /// Whether `/sbin/init` is always a link to its process 1. If it is, and `/sbin/init` is
+    /// another program, `signs` are ignored.
     pub is_always_linked: bool,
-    /// Init systems that it runs on top of, or whose files it brings along: it wins over them.
-    pub wins_over: &'static [Init],
-    /// What it reads, which must exist: created by `bake`, it would lack the system's own services,
-    /// or nothing would read it.
-    pub reads: Option<&'static str>,
-    /// The init system that it really is, if what that one reads exists.
-    pub may_be: Option<Init>,
+    /// Init systems over which it has precedence: it is started by them, or it includes their
+    /// files.
+    pub precedes: &'static [Init],
+    /// The file or directory that it reads. `bake` does not create it: a new one would not have the
+    /// system's own services, or would not be read.
+    pub required_path: Option<&'static str>,
+    /// The init system to use instead, if that one's required path exists.
+    pub replaced_by: Option<Init>,
     /// The files of its service.
     pub files: &'static [ServiceFile],
     /// The links of its service: path and target.
@@ -95,19 +96,19 @@ macro_rules! inittab {
     };
 }
 
-impl Spec {
-    /// An init system that nothing indicates and that needs nothing.
-    const fn new(init: Init, name: &'static str) -> Spec {
-        Spec {
+impl InitSpec {
+    /// An init system without signs, requirements and files.
+    const fn new(init: Init, name: &'static str) -> InitSpec {
+        InitSpec {
             init,
             name,
             process_1: &[],
             process_1_prefix: None,
             signs: &[],
             is_always_linked: false,
-            wins_over: &[],
-            reads: None,
-            may_be: None,
+            precedes: &[],
+            required_path: None,
+            replaced_by: None,
             files: &[],
             links: &[],
             inittab: None,
@@ -115,7 +116,7 @@ impl Spec {
         }
     }
 
-    /// Its service, enabled.
+    /// The changes that install and enable its service.
     pub(super) fn changes(&self) -> Vec<Change> {
         let files = self
             .files
@@ -135,8 +136,8 @@ impl Spec {
 }
 
 /// Every init system, in the order of [`Init`].
-pub(super) const TABLE: [Spec; 9] = [
-    Spec {
+pub(super) const TABLE: [InitSpec; 9] = [
+    InitSpec {
         process_1: &["systemd"],
         signs: &["/usr/lib/systemd/systemd", "/lib/systemd/systemd"],
         is_always_linked: true,
@@ -146,19 +147,19 @@ pub(super) const TABLE: [Spec; 9] = [
             SYSTEMD_UNIT,
         )],
         enabled_by: "the link",
-        ..Spec::new(Init::Systemd, "systemd")
+        ..InitSpec::new(Init::Systemd, "systemd")
     },
-    Spec {
+    InitSpec {
         process_1: &["openrc-init"],
         signs: &["/sbin/openrc-run"],
         // Alpine's process 1 is BusyBox; Debian's System V init runs OpenRC's /etc/init.d/rc.
-        wins_over: &[Init::Busybox, Init::SysV],
+        precedes: &[Init::Busybox, Init::SysV],
         files: &[service_file!("openrc/ecs", 0o755, "/etc/init.d/ecs")],
         links: &[("/etc/runlevels/default/ecs", "/etc/init.d/ecs")],
         enabled_by: "the link",
-        ..Spec::new(Init::OpenRc, "openrc")
+        ..InitSpec::new(Init::OpenRc, "openrc")
     },
-    Spec {
+    InitSpec {
         process_1: &["runit-init", "runit"],
         signs: &[
             "/sbin/runit-init",
@@ -172,54 +173,54 @@ pub(super) const TABLE: [Spec; 9] = [
         ],
         links: &[("/etc/runit/runsvdir/default/ecs", "/etc/sv/ecs")],
         enabled_by: "the link",
-        ..Spec::new(Init::Runit, "runit")
+        ..InitSpec::new(Init::Runit, "runit")
     },
-    Spec {
+    InitSpec {
         process_1_prefix: Some("s6-svscan"),
         signs: &["/usr/bin/s6-svscan", "/bin/s6-svscan", "/command/s6-svscan"],
-        reads: Some(S6_SERVICE),
-        may_be: Some(Init::S6LinuxInit),
+        required_path: Some(S6_SERVICE),
+        replaced_by: Some(Init::S6LinuxInit),
         // s6-supervise executes `run`; the program needs no script around it.
         links: &[("/etc/s6/service/ecs/run", PROGRAM)],
         enabled_by: "existing: `s6-svscan` scans the directory",
-        ..Spec::new(Init::S6, "s6")
+        ..InitSpec::new(Init::S6, "s6")
     },
-    Spec {
+    InitSpec {
         process_1_prefix: Some("s6-linux-init"),
-        reads: Some(S6_LINUX_INIT_SERVICE),
+        required_path: Some(S6_LINUX_INIT_SERVICE),
         links: &[(
             "/etc/s6-linux-init/current/run-image/service/ecs/run",
             PROGRAM,
         )],
         enabled_by: "existing: process 1 copies it to `/run/service`",
-        ..Spec::new(Init::S6LinuxInit, "s6-linux-init")
+        ..InitSpec::new(Init::S6LinuxInit, "s6-linux-init")
     },
-    Spec {
+    InitSpec {
         // Debian and derivatives; Red Hat and Slackware.
         signs: &["/etc/init.d/rc", "/etc/rc.d/rc"],
-        reads: Some(INITTAB),
+        required_path: Some(INITTAB),
         inittab: inittab!("sysvinit/inittab"),
-        ..Spec::new(Init::SysV, "sysvinit")
+        ..InitSpec::new(Init::SysV, "sysvinit")
     },
-    Spec {
+    InitSpec {
         process_1: &["upstart"],
         signs: &["/sbin/initctl"],
         // It runs the scripts of System V init.
-        wins_over: &[Init::SysV],
+        precedes: &[Init::SysV],
         files: &[service_file!(
             "upstart/ecs.conf",
             0o644,
             "/etc/init/ecs.conf"
         )],
-        ..Spec::new(Init::Upstart, "upstart")
+        ..InitSpec::new(Init::Upstart, "upstart")
     },
-    Spec {
+    InitSpec {
         process_1: &["busybox"],
-        reads: Some(INITTAB),
+        required_path: Some(INITTAB),
         inittab: inittab!("busybox/inittab"),
-        ..Spec::new(Init::Busybox, "busybox")
+        ..InitSpec::new(Init::Busybox, "busybox")
     },
-    Spec::new(Init::None, "none"),
+    InitSpec::new(Init::None, "none"),
 ];
 
 #[cfg(test)]

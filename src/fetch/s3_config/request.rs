@@ -105,7 +105,7 @@ impl Request<'_> {
         if response.status() != 200 {
             return self.error_response(response, region);
         }
-        // Half a configuration looks like a complete one, so its length must be known.
+        // A truncated configuration can be valid. Without a length, truncation is not detected.
         let chunked = response.header("transfer-encoding").is_some();
         if response.content_length().is_none() && !chunked {
             return Err(response.error(HttpError::Protocol(
@@ -120,7 +120,7 @@ impl Request<'_> {
         let status = response.status();
         let error = response.error(HttpError::Status(status));
         let region_header = response.header("x-amz-bucket-region").map(str::to_owned);
-        // Without a body it is an error all the same.
+        // The body is optional: it only improves the message.
         let body = match response.read_all(ERROR_LIMIT) {
             Err(error) if error.is_interrupted() => return Err(error),
             body => body.unwrap_or_default(),

@@ -33,8 +33,8 @@ pub(crate) struct AppArmor {
 
 impl AppArmor {
     /// Reads the kernel's state (admin-guide/LSM/apparmor.rst). `None` if AppArmor is disabled, or
-    /// unused: without a parser and without a loaded profile dockerd confines no container, and
-    /// ecs-init must not ask for it.
+    /// if the host has neither a parser nor a loaded profile: dockerd then uses no profile for any
+    /// container, and must not be requested to.
     pub(crate) fn read(root: &Root) -> Option<AppArmor> {
         let enabled =
             fs::read_to_string(root.at("/sys/module/apparmor/parameters/enabled")).ok()?;
@@ -79,7 +79,7 @@ fn loaded_profiles(root: &Root) -> BTreeSet<String> {
 /// service loads at the next boot; on a read-only root it passes the text to the parser.
 ///
 /// # Errors
-/// The profile cannot be loaded. With `fallback` that is only a warning.
+/// The profile cannot be loaded. With `fallback`, this is a warning and not an error.
 pub(crate) fn ensure(root: &Root, profile: &str, fallback: bool) -> Result<()> {
     let Some(apparmor) = AppArmor::read(root) else {
         return Ok(());

@@ -4,7 +4,7 @@
 //! page    id u64, flags u16, count u16, overflow u32; 1 + overflow pages of the file belong to it
 //!   meta    magic, version, page size, flags: u32; root page, sequence, free list, high water
 //!           mark, transaction, FNV-64a of all that: u64. Pages 0 and 1; the higher transaction wins
-//!   branch  count × (pos u32, key size u32, page u64); a child's key is its first
+//!   branch  count × (pos u32, key size u32, page u64); the key is the first key of the child
 //!   leaf    count × (flags u32, pos u32, key size u32, value size u32); flag 1: a bucket
 //! bucket  root page u64, sequence u64; root page 0: one leaf page follows, inline
 //! ```
@@ -52,7 +52,7 @@ pub(super) fn get(file: &File, bucket: &[u8], key: &[u8]) -> io::Result<Option<V
         return Ok(None);
     };
     if flags & IS_BUCKET == 0 {
-        return Err(damaged("a value where a bucket should be"));
+        return Err(damaged("a bucket's name has a value"));
     }
     let value = match u64_at(&found, 0)? {
         0 => {
@@ -137,7 +137,7 @@ impl Meta {
         let mut header = [0; PAGE_HEADER];
         file.read_exact_at(&mut header, offset)?;
         if u64_at(&header, 0)? != id {
-            return Err(damaged("a page with the ID of another"));
+            return Err(damaged("a page with a wrong ID"));
         }
         let length = (u64::from(u32_at(&header, 12)?) + 1) * size;
         // Do not allocate more than the file has.

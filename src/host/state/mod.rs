@@ -16,15 +16,16 @@ use crate::sys::file::open_regular_nofollow;
 
 /// The directory of the agent's state.
 pub const DIRECTORY: &str = "/var/lib/ecs/data";
-/// The most bytes that are read of the JSON file, which has all tasks.
+/// The largest part of the JSON file that is read, in bytes. The file contains all tasks.
 const JSON_LIMIT: u64 = 16 * 1024 * 1024;
-/// The longest accepted ID, in bytes. EC2's have 19.
+/// The longest accepted ID, in bytes. EC2's IDs have 19.
 const ID_LIMIT: usize = 64;
 
 /// The instance ID in the state in `directory`; `None` without a state, or without an ID in it.
 ///
 /// # Errors
-/// [`Kind::Io`] if a file cannot be read, [`InvalidInput`](crate::error::Kind::InvalidInput) if it is damaged.
+/// [`Kind::Io`] if a file cannot be read, [`InvalidInput`](crate::error::Kind::InvalidInput) if it
+/// is damaged.
 pub fn instance_id(directory: &Path) -> Result<Option<String>> {
     for (name, read) in [
         (

@@ -37,7 +37,7 @@ const ERROR_TEXT: u16 = 1;
 
 /// Appends one message: header, then `body` (family header and attributes).
 pub(crate) fn write(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &[u8]) {
-    // No message of this program is near 4 GiB; the kernel rejects a length that is capped.
+    // The program's messages are much smaller than 4 GiB. The kernel would reject `u32::MAX`.
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     to.extend_from_slice(&length.to_ne_bytes());
     to.extend_from_slice(&kind.to_ne_bytes());

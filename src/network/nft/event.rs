@@ -6,7 +6,7 @@ use crate::network::netlink::message::{self, Message};
 
 pub use super::abi::GROUP;
 
-/// A notification of interest.
+/// A notification that the guard uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A batch was applied; the ruleset has this generation ID now.
@@ -32,7 +32,7 @@ impl Event {
     }
 }
 
-/// Tells changes by other programs from this program's own. Pure.
+/// Distinguishes changes by other programs from those by this program. Pure.
 #[derive(Debug, Default)]
 pub(crate) struct EventFilter {
     /// The generation ID that was last read or written.

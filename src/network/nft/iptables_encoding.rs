@@ -7,7 +7,7 @@
 //! `-D` would not find it, and after save and restore the rule would drop all TCP. So the port is
 //! encoded as in 1.8.7, with xtables' `match tcp`, which all later versions read. The result equals
 //! 1.8.7's expression by expression; 1.8.7, 1.8.9 and 1.8.11 print, check and delete each rule with
-//! the reference's commands.
+//! amazon-ecs-init's commands.
 
 use super::abi;
 use super::expressions::Expressions;

@@ -6,7 +6,7 @@ use crate::network::chain::{ChainId, Family};
 use crate::network::rules::Position;
 
 /// A table that one batch creates and deletes, so that it never exists afterwards. The notification
-/// of its creation tells a [`Guard`](crate::network::Guard) that rules are removed on purpose.
+/// of its creation informs a [`Guard`](crate::network::Guard) that rules are removed intentionally.
 pub(crate) const TEARDOWN_MARKER: &str = "ecs-init-teardown";
 
 /// A rule as it is sent to the kernel.

@@ -4,8 +4,8 @@
 //! list of entries: type (1 byte), length (1 byte), value. Readers skip unknown types. iptables-nft
 //! and nft use the types 0 to 7; type 0 is a comment, which iptables prints.
 //!
-//! Kernels before 5.10 keep user data of rules only. There, tables and chains have no mark and
-//! stay, empty, after an undo.
+//! Kernels before 5.10 store user data of rules only. Tables and chains then have no mark, and
+//! remain empty after an undo.
 
 /// The type of the mark's entry.
 const MARK_TYPE: u8 = 0xec;
@@ -23,9 +23,9 @@ pub(super) fn mark() -> Vec<u8> {
     data
 }
 
-/// User data with the mark and a rule's text in nft syntax, for rules in the dedicated table. A
-/// program that changes the rule writes other user data, so the text tells what the rule is. A text
-/// that is too long is cut: it then differs from the rule, which is rewritten at each apply.
+/// User data with the mark and a rule's text in nft syntax, for rules in the dedicated table. Rules
+/// are compared by this text: another program that changes a rule writes other user data. A text
+/// that is too long is truncated, and the rule is written again at each apply.
 pub(super) fn mark_with_text(text: &str) -> Vec<u8> {
     let mut data = mark();
     let text = text.as_bytes();

@@ -35,22 +35,22 @@ pub struct Running {
     service: Service,
     table: Table,
     state: Arc<Mutex<State>>,
-    keeper: Option<JoinHandle<()>>,
+    restarter: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Starts the thread, which starts the program, if the tree has it.
     pub fn start(service: Service, table: Table) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let keeper = Path::new(service.argv[0]).exists().then(|| {
+        let restarter = Path::new(service.argv[0]).exists().then(|| {
             let (table, state) = (table.clone(), state.clone());
-            thread::spawn(move || keep(&service, &table, &state))
+            thread::spawn(move || keep_running(&service, &table, &state))
         });
         Self {
             service,
             table,
             state,
-            keeper,
+            restarter,
         }
     }
 
@@ -61,16 +61,18 @@ impl Running {
             state.stopping = true;
             state.pid
         };
-        let Some(keeper) = &self.keeper else { return };
+        let Some(restarter) = &self.restarter else {
+            return;
+        };
         for (signal, grace) in [(libc::SIGTERM, self.service.grace), (libc::SIGKILL, LONG)] {
             if let Some(pid) = pid {
                 let _ = self.table.kill(pid, signal);
             }
             let end = std::time::Instant::now() + grace;
-            while !keeper.is_finished() && std::time::Instant::now() < end {
+            while !restarter.is_finished() && std::time::Instant::now() < end {
                 thread::sleep(Duration::from_millis(50));
             }
-            if keeper.is_finished() {
+            if restarter.is_finished() {
                 return;
             }
         }
@@ -82,7 +84,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep(service: &Service, table: &Table, state: &Mutex<State>) {
+fn keep_running(service: &Service, table: &Table, state: &Mutex<State>) {
     let name = service.argv[0];
     let argv: Vec<String> = service.argv.iter().map(ToString::to_string).collect();
     loop {

@@ -179,7 +179,7 @@ fn distributions_are_detected() {
     }
 }
 
-/// Each error names what was found, and the option.
+/// Each error lists the files that were found, and mentions `--init`.
 #[test]
 fn zero_or_several_inits_are_listed_in_the_error() {
     let cases: [(&[&str], &[&str]); 7] = [

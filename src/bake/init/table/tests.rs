@@ -31,7 +31,7 @@ fn every_service_starts_the_program() {
     }
 }
 
-/// The README's table is this one: copy the text that a failure prints.
+/// The README has the same table. If this test fails, copy the table that it prints to the README.
 #[test]
 fn readme_lists_every_service() {
     let readme = include_str!("../../../../image-build/init/README.md");
@@ -57,8 +57,8 @@ fn readme_lists_every_service() {
     assert!(readme.contains(&table), "{table}");
 }
 
-/// User data runs in cloud-final.service, which many systems order after multi-user.target, which by
-/// default waits for the units it wants: the two would wait for each other.
+/// User data runs in cloud-final.service, which many systems order after multi-user.target, which
+/// by default waits for the units it wants: the two would wait for each other.
 #[test]
 fn unit_waits_for_docker_and_not_for_cloud_init() {
     let unit = unit();

@@ -38,12 +38,12 @@ impl OptionSpec {
 
 /// The values of the options and operands of one command.
 #[derive(Debug, Default)]
-pub(super) struct Given {
+pub(super) struct ParsedArguments {
     pub(super) options: Vec<(&'static str, OsString)>,
     pub(super) operands: VecDeque<OsString>,
 }
 
-impl Given {
+impl ParsedArguments {
     pub(super) fn add(&mut self, option: &OptionSpec, parser: &mut lexopt::Parser) -> Result<()> {
         let name = option.name();
         let value = if option.usage == name {
@@ -60,12 +60,15 @@ impl Given {
 
     /// Whether an option was given.
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.options.iter().any(|(given, _)| *given == name)
+        self.options.iter().any(|(option, _)| *option == name)
     }
 
     /// The values of a repeatable option, in their order.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &OsString> {
-        let same = self.options.iter().filter(move |(given, _)| *given == name);
+        let same = self
+            .options
+            .iter()
+            .filter(move |(option, _)| *option == name);
         same.map(|(_, value)| value)
     }
 
