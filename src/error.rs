@@ -13,26 +13,22 @@ use std::io;
 /// | 5 | the agent reported that it can never run on this host (its own exit code 5) |
 /// | 255 | any other failure: the error is in the log |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum ExitCode {
     /// Success, or stopped by a signal.
-    Success,
+    Success = 0,
     /// The command line is wrong.
-    Usage,
+    Usage = 1,
     /// The agent can never run on this host; service units have `RestartPreventExitStatus=5`.
-    AgentTerminal,
+    AgentTerminal = 5,
     /// Any other failure.
-    Failure,
+    Failure = 255,
 }
 
 impl ExitCode {
     /// The number that the parent process receives.
     pub fn code(self) -> u8 {
-        match self {
-            ExitCode::Success => 0,
-            ExitCode::Usage => 1,
-            ExitCode::AgentTerminal => 5,
-            ExitCode::Failure => 255,
-        }
+        self as u8
     }
 }
 

@@ -25,17 +25,17 @@ pub enum Table {
     Dedicated,
 }
 
-/// A base chain, by its hook.
+/// A base chain, by its hook; the value is the number of the hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {
     /// Incoming packets before routing.
-    Prerouting,
+    Prerouting = 0,
     /// Packets to this host.
-    Input,
+    Input = 1,
     /// Packets that this host forwards.
-    Forward,
+    Forward = 2,
     /// Packets from this host.
-    Output,
+    Output = 3,
 }
 
 /// A chain by family, table and hook.
@@ -78,12 +78,7 @@ impl Table {
 impl Chain {
     /// The hook's number.
     pub(crate) fn hook_number(self) -> u32 {
-        match self {
-            Chain::Prerouting => 0,
-            Chain::Input => 1,
-            Chain::Forward => 2,
-            Chain::Output => 3,
-        }
+        self as u32
     }
 }
 

@@ -10,11 +10,12 @@ use super::signal::{Interest, Stop, WaitResult, wait};
 
 /// The netlink protocol of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
 pub enum Protocol {
     /// Routes (rtnetlink(7)).
-    Route,
+    Route = libc::NETLINK_ROUTE,
     /// Netfilter (nfnetlink, `linux/netfilter/nfnetlink.h`).
-    Netfilter,
+    Netfilter = libc::NETLINK_NETFILTER,
 }
 
 /// An open netlink socket (close-on-exec).
@@ -40,10 +41,7 @@ impl Socket {
     /// # Errors
     /// From socket(2) or bind(2). `EPROTONOSUPPORT`: the kernel does not support the protocol.
     pub fn open(protocol: Protocol, timeout: Duration) -> io::Result<Socket> {
-        let number = match protocol {
-            Protocol::Route => libc::NETLINK_ROUTE,
-            Protocol::Netfilter => libc::NETLINK_NETFILTER,
-        };
+        let number = protocol as libc::c_int;
         // SAFETY: socket(2) takes no pointer.
         let fd = check(unsafe {
             libc::socket(
@@ -137,24 +135,14 @@ impl Socket {
     /// `TimedOut` after the timeout of [`Socket::open`]; `ENOBUFS` if the kernel dropped datagrams;
     /// otherwise from recvfrom(2), except EINTR, which is retried.
     pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        loop {
-            buffer.resize(buffer.capacity().max(FIRST_BUFFER), 0);
-            if wait(
-                Some((self.fd.as_fd(), Interest::Read)),
-                &Stop::never(),
-                Some(self.timeout),
-            )? == WaitResult::TimedOut
-            {
+        while !self.try_receive(buffer)? {
+            let socket = Some((self.fd.as_fd(), Interest::Read));
+            if wait(socket, &Stop::never(), Some(self.timeout))? == WaitResult::TimedOut {
                 let why = "the kernel did not reply in time";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            match self.receive_datagram(buffer) {
-                Ok(KERNEL) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
         }
+        Ok(())
     }
 
     /// Receives one datagram from the kernel into `buffer` without waiting; `false` if the queue is
