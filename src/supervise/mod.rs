@@ -32,6 +32,7 @@ use crate::docker::{Disconnected, Docker};
 use crate::error::Result;
 use crate::retry;
 use crate::sys::signal::Stop;
+use policy::Policy;
 use run_loop::Supervisor;
 
 /// The name of the agent's container.
@@ -92,11 +93,18 @@ pub fn run_with(
     load: impl FnMut(&Docker, ImageToLoad) -> Result<()>,
     sleep: impl FnMut(Duration) -> Result<()>,
 ) -> Result<Outcome> {
-    let mut supervisor = Supervisor::new(docker, spec, notify, load, sleep);
+    let mut supervisor = Supervisor {
+        docker: docker.clone(),
+        spec,
+        notify,
+        policy: Policy::default(),
+        load,
+        sleep,
+    };
     match supervisor.run_loop() {
         Err(e) if e.is_interrupted() => {
             notify.stopping();
-            stop_agent(supervisor.docker())?;
+            stop_agent(&supervisor.docker)?;
             Ok(Outcome::Interrupted)
         }
         result => result,

@@ -19,41 +19,20 @@ const LOG_LINES: u32 = 200;
 
 /// The loop and its state.
 pub(super) struct Supervisor<'a, L, S> {
-    docker: Docker,
-    spec: &'a ContainerSpec,
-    notify: &'a Notify,
-    policy: Policy,
-    load: L,
-    sleep: S,
+    /// The current connection to dockerd.
+    pub docker: Docker,
+    pub spec: &'a ContainerSpec,
+    pub notify: &'a Notify,
+    pub policy: Policy,
+    pub load: L,
+    pub sleep: S,
 }
 
-impl<'a, L, S> Supervisor<'a, L, S>
+impl<L, S> Supervisor<'_, L, S>
 where
     L: FnMut(&Docker, ImageToLoad) -> Result<()>,
     S: FnMut(Duration) -> Result<()>,
 {
-    pub(super) fn new(
-        docker: &Docker,
-        spec: &'a ContainerSpec,
-        notify: &'a Notify,
-        load: L,
-        sleep: S,
-    ) -> Self {
-        Supervisor {
-            docker: docker.clone(),
-            spec,
-            notify,
-            policy: Policy::default(),
-            load,
-            sleep,
-        }
-    }
-
-    /// The current connection to dockerd.
-    pub(super) fn docker(&self) -> &Docker {
-        &self.docker
-    }
-
     pub(super) fn run_loop(&mut self) -> Result<Outcome> {
         loop {
             let exit = self.run_once()?;
