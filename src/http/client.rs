@@ -127,9 +127,8 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub fn get_no_redirect(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response> {
-        let request = format!("GET {}", redact(url));
         let response = parse(url).and_then(|uri| self.send(Method::GET, &uri, headers));
-        Response::new(request, response)
+        Response::new(format!("GET {}", redact(url)), response)
     }
 
     /// Sends a PUT request with an empty body. Does not follow redirects.

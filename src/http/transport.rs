@@ -241,9 +241,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
                     let transport = StreamTransport::new(stream, buffers(details), stop);
                     return Ok(Some(Either::B(transport)));
                 }
-                Err(Error::Io(e)) if was_stopped(&e) => {
-                    return Err(Error::Io(e));
-                }
+                Err(Error::Io(e)) if was_stopped(&e) => return Err(Error::Io(e)),
                 Err(Error::Io(e)) => {
                     last = Some(io::Error::new(e.kind(), format!("connect to {addr}: {e}")).into());
                 }

@@ -79,11 +79,7 @@ fn check_metadata(
             signature.typ()
         )));
     }
-    let Some(created) = signature.signature_creation_time() else {
-        return Err(VerifyError::MalformedSignature(
-            "without a creation time".into(),
-        ));
-    };
+    let created = creation_time(signature)?;
     let issuers = signature.get_issuers();
     let Some(issuer) = issuers.iter().max_by_key(|i| i.as_bytes().len()) else {
         return Err(VerifyError::MalformedSignature("without an issuer".into()));
@@ -108,6 +104,11 @@ fn check_metadata(
         return Err(VerifyError::Expired(Subject::Signature, Some(expires)));
     }
     check_policy(signature, &group.policy)
+}
+
+fn creation_time(signature: &Signature) -> Result<SystemTime, VerifyError> {
+    let time = signature.signature_creation_time();
+    time.ok_or_else(|| VerifyError::MalformedSignature("without a creation time".into()))
 }
 
 /// Checks a signature of data with the policy, mainly its hash algorithm.
@@ -179,11 +180,7 @@ struct Helper<'k> {
 impl Helper<'_> {
     /// Checks a signature that Sequoia accepts: its key must be valid now, too.
     fn accept(&self, checked: &GoodChecksum<'_>) -> Result<Provenance, VerifyError> {
-        let Some(created) = checked.sig.signature_creation_time() else {
-            return Err(VerifyError::MalformedSignature(
-                "without a creation time".into(),
-            ));
-        };
+        let created = creation_time(checked.sig)?;
         self.check_key(&checked.ka, created)?;
         check_policy(checked.sig, &self.group.policy)?;
         Ok(Provenance::Signed {
