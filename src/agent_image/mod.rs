@@ -55,13 +55,13 @@ pub fn source<'a>(config: &'a Config, stop: &'a Stop) -> Result<Box<dyn ImageSou
 /// another name, or if a container uses it; the supervisor removes it after replacing the
 /// container.
 fn remove_old(docker: &Docker, before: Option<ImageInfo>, loaded: &Loaded) -> Result<()> {
-    if let Some(old) = before.filter(|old| old.id != loaded.id()) {
-        match docker.remove_dangling_image(&old.id) {
-            Ok(true) => log::info!("removed the old image {}", old.id),
-            Ok(false) => {}
-            Err(error) if error.is_interrupted() => return Err(error),
-            Err(error) => log::warn!("{error}"),
+    if let Some(old) = before.filter(|old| old.id != loaded.id())
+        && let Err(error) = docker.remove_dangling_image(&old.id)
+    {
+        if error.is_interrupted() {
+            return Err(error);
         }
+        log::warn!("{error}");
     }
     Ok(())
 }

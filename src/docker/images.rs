@@ -75,14 +75,14 @@ impl Docker {
             .context(context)
     }
 
-    /// Removes an image that has no name and no container; returns whether it was removed.
+    /// Removes an image if it has no name and no container.
     ///
     /// # Errors
     /// The call failed.
-    pub(crate) fn remove_dangling_image(&self, id: &str) -> Result<bool> {
+    pub(crate) fn remove_dangling_image(&self, id: &str) -> Result<()> {
         let image = self.image(id)?;
         if image.is_none_or(|i| !i.repo_tags.is_empty() || !i.repo_digests.is_empty()) {
-            return Ok(false);
+            return Ok(());
         }
         let context = || format!("remove the image {id}");
         // Not forced: an image that got a name or a container in the meantime is kept.
@@ -90,15 +90,15 @@ impl Docker {
         let call = self.call(Method::DELETE, &path, CHANGE, LARGE);
         let (status, body) = call.response(Payload::Nothing).context(context)?;
         match status {
-            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::NOT_FOUND => {}
             StatusCode::CONFLICT => {
                 let error = ApiError::from_body(status.as_u16(), &body);
                 log::debug!("image {id} not removed: {error}");
-                Ok(false)
             }
-            _ if status.is_success() => Ok(true),
-            _ => Err(call::api_error(status, &body)).context(context),
+            _ if status.is_success() => log::info!("removed the old image {id}"),
+            _ => return Err(call::api_error(status, &body)).context(context),
         }
+        Ok(())
     }
 }
 

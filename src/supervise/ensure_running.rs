@@ -44,8 +44,11 @@ pub(super) fn ensure_running(
     // Without interruption: the stop that follows a signal must find a running container, not one
     // that is about to start.
     docker.without_stop().start_container(&created.id)?;
-    if let Some(existing) = existing.filter(|c| !c.image.is_empty() && c.image != image) {
-        remove_old_image(docker, &existing.image);
+    // The image of the replaced container. A failure costs only disk space.
+    if let Some(existing) = existing.filter(|c| !c.image.is_empty() && c.image != image)
+        && let Err(error) = docker.remove_dangling_image(&existing.image)
+    {
+        log::warn!("{error}");
     }
     Ok(created.id)
 }
@@ -72,14 +75,4 @@ fn reload(
 /// Whether dockerd answered 404: for `create`, that the image does not exist.
 fn is_not_found(error: &Error) -> bool {
     error.find::<ApiError>().is_some_and(|e| e.status == 404)
-}
-
-/// Removes the image of the replaced container if it has no name and no container uses it. A
-/// failure costs only disk space.
-fn remove_old_image(docker: &Docker, image: &str) {
-    match docker.remove_dangling_image(image) {
-        Ok(true) => log::info!("removed the agent's old image {image}"),
-        Ok(false) => {}
-        Err(e) => log::warn!("{e}"),
-    }
 }
