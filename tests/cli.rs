@@ -42,7 +42,7 @@ fn help_and_version_print_to_stdout() {
 }
 
 #[test]
-fn usage_error_exits_with_1_and_prints_the_commands_usage() {
+fn usage_error_exits_with_1_and_prints_the_commands_help() {
     let root = TempDir::new("cli");
     for (arguments, usage) in [
         (&[][..], "usage: ecs-init COMMAND"),
