@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::value::invalid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `ECS_INIT_AGENT_SOURCE`: where the agent's image comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub(super) fn agent_source(text: &str) -> Result<AgentSource> {
     match text {
         "tar" => Ok(AgentSource::Tar),
         "registry" => Ok(AgentSource::Registry),
-        _ => Err(invalid("not an agent source (use tar or registry)")),
+        _ => Err(Error::invalid("not an agent source (use tar or registry)")),
     }
 }
 
@@ -37,7 +36,9 @@ pub(super) fn selinux(text: &str) -> Result<Selinux> {
     match text {
         "disable" => Ok(Selinux::Disable),
         "relabel" => Ok(Selinux::Relabel),
-        _ => Err(invalid("not an SELinux mode (use disable or relabel)")),
+        _ => Err(Error::invalid(
+            "not an SELinux mode (use disable or relabel)",
+        )),
     }
 }
 
@@ -66,7 +67,9 @@ pub(super) fn firewall(text: &str) -> Result<Option<Firewall>> {
         "auto" => Ok(None),
         "iptables" => Ok(Some(Firewall::Iptables)),
         "nftables" => Ok(Some(Firewall::Nftables)),
-        _ => Err(invalid("not a firewall (use auto, iptables or nftables)")),
+        _ => Err(Error::invalid(
+            "not a firewall (use auto, iptables or nftables)",
+        )),
     }
 }
 

@@ -10,7 +10,7 @@ use super::model::{
 };
 use super::origin::{Origin, Setting};
 use super::s3::S3Url;
-use super::value::{docker_host, invalid};
+use super::value::docker_host;
 use super::variables::{self as var, Variable};
 use super::warning::Warning;
 use crate::error::Error;
@@ -219,7 +219,7 @@ impl Reader {
             self.layers.warn(Warning::Value {
                 origin,
                 variable: variable.row.name,
-                error: invalid(
+                error: Error::invalid(
                     "not a comma-separated list of absolute paths; pre-start and run refuse it",
                 ),
             });

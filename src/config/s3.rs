@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::value::invalid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The last fetched object, after a line that names its URL: see [`S3Url::first_line`].
 pub const FILE: &str = "/var/lib/ecs/ecs.config.s3";
@@ -29,9 +28,9 @@ impl S3Url {
         let (bucket, key) = text
             .strip_prefix("s3://")
             .and_then(|rest| rest.split_once('/'))
-            .ok_or_else(|| invalid("not an S3 URL (s3://bucket/key)"))?;
+            .ok_or_else(|| Error::invalid("not an S3 URL (s3://bucket/key)"))?;
         if bucket.contains(":accesspoint") {
-            return Err(invalid(
+            return Err(Error::invalid(
                 "the bucket is an access point's ARN: use the access point's alias instead",
             ));
         }
@@ -39,16 +38,18 @@ impl S3Url {
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(is_allowed) || is_dots(bucket)
         {
-            return Err(invalid("not a bucket name (letters, digits, '-' and '.')"));
+            return Err(Error::invalid(
+                "not a bucket name (letters, digits, '-' and '.')",
+            ));
         }
         if key.is_empty() || key.len() > MAX_KEY_LENGTH || key.contains(char::is_control) {
-            return Err(invalid(
+            return Err(Error::invalid(
                 "the key after the bucket is missing or not allowed in S3",
             ));
         }
         // HTTP clients resolve such segments before they send the URL (RFC 3986, section 5.2.4).
         if key.split('/').any(is_dots) {
-            return Err(invalid(
+            return Err(Error::invalid(
                 "the key has a segment '.' or '..', which a URL cannot express",
             ));
         }

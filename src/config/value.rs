@@ -10,12 +10,6 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::error::{Error, Result};
-use crate::types::AgentVersion;
-
-/// The error of a parser.
-pub(super) fn invalid(problem: &str) -> Error {
-    Error::invalid(problem)
-}
 
 /// Any text.
 #[allow(clippy::unnecessary_wraps)] // a parser like the others
@@ -28,7 +22,7 @@ pub(super) fn boolean(text: &str) -> Result<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(invalid("not a boolean (use true or false)")),
+        _ => Err(Error::invalid("not a boolean (use true or false)")),
     }
 }
 
@@ -36,14 +30,16 @@ pub(super) fn boolean(text: &str) -> Result<bool> {
 pub(super) fn seconds(text: &str) -> Result<Duration> {
     match text.parse::<u32>() {
         Ok(s) if s <= 86_400 => Ok(Duration::from_secs(s.into())),
-        _ => Err(invalid("not a whole number of seconds from 0 to 86400")),
+        _ => Err(Error::invalid(
+            "not a whole number of seconds from 0 to 86400",
+        )),
     }
 }
 
 /// A number of bytes.
 pub(super) fn bytes(text: &str) -> Result<u64> {
     let number = text.parse();
-    number.map_err(|_| invalid("not a whole number of bytes"))
+    number.map_err(|_| Error::invalid("not a whole number of bytes"))
 }
 
 /// An absolute path.
@@ -51,7 +47,7 @@ pub(super) fn absolute_path(text: &str) -> Result<PathBuf> {
     if text.starts_with('/') {
         Ok(text.into())
     } else {
-        Err(invalid("not an absolute path"))
+        Err(Error::invalid("not an absolute path"))
     }
 }
 
@@ -67,14 +63,14 @@ pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>> {
 /// A JSON object whose values are strings.
 pub(super) fn string_map(text: &str) -> Result<BTreeMap<String, String>> {
     let map = serde_json::from_str(text);
-    map.map_err(|_| invalid("not a JSON object of strings"))
+    map.map_err(|_| Error::invalid("not a JSON object of strings"))
 }
 
 /// A `DOCKER_HOST`, which must be a Unix socket.
 pub(super) fn docker_host(text: &str) -> Result<PathBuf> {
     match text.strip_prefix("unix://") {
         Some(path) if path.starts_with('/') => Ok(path.into()),
-        _ => Err(invalid("not a Unix socket (unix:///path/to/socket)")),
+        _ => Err(Error::invalid("not a Unix socket (unix:///path/to/socket)")),
     }
 }
 
@@ -82,7 +78,7 @@ pub(super) fn docker_host(text: &str) -> Result<PathBuf> {
 pub(super) fn socket(text: &str) -> Result<PathBuf> {
     match text.strip_prefix("unix://").unwrap_or(text) {
         path if path.starts_with('/') => Ok(path.into()),
-        _ => Err(invalid("not a Unix socket (unix:///path/to/socket)")),
+        _ => Err(Error::invalid("not a Unix socket (unix:///path/to/socket)")),
     }
 }
 
@@ -90,7 +86,9 @@ pub(super) fn socket(text: &str) -> Result<PathBuf> {
 pub(super) fn apparmor_fallback(text: &str) -> Result<()> {
     match text {
         "docker-default" => Ok(()),
-        _ => Err(invalid("not docker-default, the only fallback profile")),
+        _ => Err(Error::invalid(
+            "not docker-default, the only fallback profile",
+        )),
     }
 }
 
@@ -102,15 +100,10 @@ pub(super) fn log_level(text: &str) -> Result<LevelFilter> {
         "warn" => Ok(LevelFilter::Warn),
         "error" | "crit" => Ok(LevelFilter::Error),
         "none" => Ok(LevelFilter::Off),
-        _ => Err(invalid(
+        _ => Err(Error::invalid(
             "not a log level (use debug, info, warn, error, crit or none)",
         )),
     }
-}
-
-/// A version of the agent.
-pub(super) fn agent_version(text: &str) -> Result<AgentVersion> {
-    text.parse()
 }
 
 /// The name of an AWS region: lower-case letters, digits and dashes. It becomes a part of host
@@ -127,7 +120,7 @@ pub fn region(text: &str) -> Result<String> {
     {
         Ok(text.to_owned())
     } else {
-        Err(invalid("not a region name (like eu-central-1)"))
+        Err(Error::invalid("not a region name (like eu-central-1)"))
     }
 }
 
@@ -143,7 +136,7 @@ pub fn url(text: &str) -> Result<String> {
         Some(rest) if !rest.is_empty() && !text.contains(char::is_whitespace) => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(invalid("not an http:// or https:// URL")),
+        _ => Err(Error::invalid("not an http:// or https:// URL")),
     }
 }
 
@@ -152,7 +145,7 @@ pub(super) fn imds_mode(text: &str) -> Result<bool> {
     match text.to_ascii_lowercase().as_str() {
         "ipv4" => Ok(false),
         "ipv6" => Ok(true),
-        _ => Err(invalid("not an endpoint mode (use IPv4 or IPv6)")),
+        _ => Err(Error::invalid("not an endpoint mode (use IPv4 or IPv6)")),
     }
 }
 
@@ -161,7 +154,7 @@ pub(super) fn log_driver(text: &str) -> Result<String> {
     match text {
         "awslogs" | "fluentd" | "gelf" | "json-file" | "journald" | "logentries" | "syslog"
         | "splunk" => Ok(text.to_owned()),
-        _ => Err(invalid(
+        _ => Err(Error::invalid(
             "not a log driver for the agent's container (use awslogs, fluentd, gelf, json-file, \
              journald, logentries, syslog or splunk)",
         )),

@@ -12,8 +12,8 @@ use log::LevelFilter;
 
 use super::choice::{AgentSource, Firewall, Selinux, agent_source, firewall, selinux};
 use super::value::{
-    absolute_path, agent_version, apparmor_fallback, boolean, bytes, docker_host, imds_mode,
-    log_driver, log_level, paths, region, seconds, socket, string_map, text, url,
+    absolute_path, apparmor_fallback, boolean, bytes, docker_host, imds_mode, log_driver,
+    log_level, paths, region, seconds, socket, string_map, text, url,
 };
 use crate::error::Result;
 use crate::types::AgentVersion;
@@ -83,7 +83,7 @@ variables! {
     /// A tar on this host; its signature is the same path with `.asc`.
     ECS_INIT_AGENT_TAR: PathBuf, absolute_path, "";
     /// The agent's version: `latest`, `v1.2.3`, or the first 8 hex digits of a commit.
-    ECS_INIT_AGENT_VERSION: AgentVersion, agent_version, "latest";
+    ECS_INIT_AGENT_VERSION: AgentVersion, str::parse, "latest";
     /// Load a cached or local tar that has no signature; pull an image by its tag.
     ECS_INIT_ALLOW_UNSIGNED: bool, boolean, "false";
     /// `docker-default`: use Docker's AppArmor profile if the agent's cannot be loaded.
