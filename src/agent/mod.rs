@@ -26,7 +26,7 @@ pub struct Plan {
 /// Plans the agent's container. `host` must have been read with [`paths`].
 ///
 /// # Errors
-/// [`Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the configuration
+/// [`crate::error::Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the configuration
 /// allows no other.
 pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     let mut warnings = Vec::new();

@@ -59,7 +59,7 @@ pub(super) fn newest_up_to(max: ApiVersion) -> Option<ApiVersion> {
 /// The newest version that ecs-init and a dockerd with the versions `min` to `max` support.
 ///
 /// # Errors
-/// [`Kind::Unavailable`]; the message has both ranges and what to update.
+/// [`crate::error::Kind::Unavailable`]; the message has both ranges and what to update.
 pub(super) fn newest_common(min: ApiVersion, max: ApiVersion) -> Result<ApiVersion> {
     let best = max.min(NEWEST);
     let hint = if best < OLDEST {
