@@ -26,8 +26,8 @@ pub struct Plan {
 /// Plans the agent's container. `host` must have been read with [`paths`].
 ///
 /// # Errors
-/// [`crate::error::Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the configuration
-/// allows no other.
+/// [`crate::error::Kind::Unavailable`] if the configured AppArmor profile is not loaded, and the
+/// configuration allows no other.
 pub fn plan(config: &Config, host: &Host) -> Result<Plan> {
     let mut warnings = Vec::new();
     let mounts = mounts::mounts(config, host, &mut warnings);
