@@ -43,8 +43,8 @@ impl RetryPolicy {
         }
     }
 
-    /// The pause after this many failures in a row, without the current one. `random` is from 0
-    /// to 1. Pure.
+    /// The pause after a failure that follows `failures` others in a row. `random` is from 0 to 1.
+    /// Pure.
     pub fn pause(&self, failures: u32, random: f64) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         let pause = self.first_pause.saturating_mul(factor).min(self.max_pause);

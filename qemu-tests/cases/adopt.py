@@ -8,7 +8,7 @@ from harness.case import ALL, FAILURE, KERNEL, Scene, case
 from harness.errors import equal, expect
 from harness.host import SIGKILL
 
-from .supervise import prepared
+from .supervise import run_pre_start
 
 LOCK = "/run/ecs-init.lock"
 CACHE = "/var/cache/ecs"
@@ -59,7 +59,7 @@ def update(t: Scene, tar: bytes) -> None:
 @case("full", "bare", engines=ALL, guests=KERNEL)
 def killed_supervisor_adopts(t: Scene) -> None:
     """After SIGKILL a new `start` adopts the running agent; SIGTERM still stops it."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     before = started_at(t)
     process.kill(SIGKILL)
@@ -78,7 +78,7 @@ def killed_supervisor_adopts(t: Scene) -> None:
 @case()
 def adopted_agent_is_supervised(t: Scene) -> None:
     """An adopted agent that exits is restarted in a new container with the same labels."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     before = started_at(t)
     label = t.docker.inspect("ecs-agent")["Config"]["Labels"]
@@ -98,7 +98,7 @@ def adopted_agent_is_supervised(t: Scene) -> None:
 @case()
 def changed_agent_is_replaced(t: Scene) -> None:
     """A changed configuration or image replaces the running agent."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     before = started_at(t)
     process.kill(SIGKILL)
@@ -123,7 +123,7 @@ def changed_agent_is_replaced(t: Scene) -> None:
 @case(guests=KERNEL)
 def second_start_is_refused(t: Scene) -> None:
     """A second `start` or `run` exits 255 and names the first's process; nothing changes."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     before, rules = started_at(t), t.rules()
     for command in "start", "run":
@@ -140,7 +140,7 @@ def second_start_is_refused(t: Scene) -> None:
 @case()
 def lock_file_not_writable(t: Scene) -> None:
     """If the lock's file cannot be created, a warning names it and the agent runs."""
-    prepared(t)
+    run_pre_start(t)
     # Root can write anywhere, except below a directory that does not exist.
     t.host.symlink(LOCK, "/nonexistent/lock")
     process = t.start()
@@ -153,7 +153,7 @@ def lock_file_not_writable(t: Scene) -> None:
 @case()
 def stop_before_container_exists(t: Scene) -> None:
     """`stop` before `start` has created a container: `start` exits 0 and no agent runs."""
-    prepared(t)
+    run_pre_start(t)
     t.docker.daemon.kill(SIGSTOP)
     process = t.spawn("start")
     holds_lock(t, process)
@@ -171,7 +171,7 @@ def stop_before_container_exists(t: Scene) -> None:
 @case()
 def stop_soon_after_start(t: Scene) -> None:
     """`stop` at different moments after `start`: `start` exits 0 and no agent runs."""
-    prepared(t)
+    run_pre_start(t)
     for delay in 0, 0.05, 0.15, 0.4:
         t.host.remove(LOCK)
         process = t.spawn("start")
@@ -186,11 +186,11 @@ def stop_soon_after_start(t: Scene) -> None:
 @case()
 def stop_kills_agent_ignoring_sigterm(t: Scene) -> None:
     """An agent killed by `stop` is not restarted; `start` exits 0."""
-    prepared(t, "stubborn")
+    run_pre_start(t, "ignore-sigterm")
     process = t.start()
     t.init("stop")
     equal(process.wait().code, 0, "start after stop")
-    equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
+    equal(t.events(), ["start ignore-sigterm", "sigterm"], "the agents' events")
 
 
 @case()
@@ -206,7 +206,7 @@ def stop_without_dockerd(t: Scene) -> None:
 @case()
 def pruned_image_is_reloaded(t: Scene) -> None:
     """An image removed between pre-start and start is loaded from the cache, not from S3."""
-    prepared(t)
+    run_pre_start(t)
     # As `docker system prune -a` does with an unused image.
     t.docker.ok("DELETE", f"/images/{t.docker.images()[AGENT]}")
     expect(AGENT not in t.docker.images(), "the image is still there")
@@ -221,7 +221,7 @@ def pruned_image_is_reloaded(t: Scene) -> None:
 @case()
 def update_failed_twice_falls_back(t: Scene) -> None:
     """An updated agent that exits 42 twice: the cached image runs again, logged as an error."""
-    prepared(t, "exit 42", "exit 42", "exit 42")
+    run_pre_start(t, "exit 42", "exit 42", "exit 42")
     update(t, t.artifacts.next)
     process = t.spawn("start")
     t.host.until("a fourth start", lambda: t.starts() == 4, process=process)
@@ -236,7 +236,7 @@ def update_failed_twice_falls_back(t: Scene) -> None:
 @case()
 def unloadable_update_falls_back(t: Scene) -> None:
     """An update that is not an image, requested twice: the cached image is loaded and runs."""
-    prepared(t, "exit 42", "exit 42")
+    run_pre_start(t, "exit 42", "exit 42")
     before = t.docker.images()[AGENT]
     update(t, b"not a tar")
     process = t.spawn("start")
@@ -251,7 +251,7 @@ def unloadable_update_falls_back(t: Scene) -> None:
 @case()
 def old_images_are_removed(t: Scene) -> None:
     """After an update and after a reload the untagged old image is removed."""
-    prepared(t, "exit 42 500")
+    run_pre_start(t, "exit 42 500")
     old = t.docker.images()[AGENT]
     update(t, t.artifacts.next)
     process = t.spawn("start")
@@ -271,7 +271,7 @@ def old_images_are_removed(t: Scene) -> None:
 @case()
 def old_image_in_use_kept(t: Scene) -> None:
     """The old image is kept while another container uses it."""
-    prepared(t, "exit 42 500")
+    run_pre_start(t, "exit 42 500")
     old = t.docker.images()[AGENT]
     t.docker.ok("POST", "/containers/create?name=other", {"Image": AGENT})
     update(t, t.artifacts.next)

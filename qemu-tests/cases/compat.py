@@ -6,7 +6,7 @@ from harness.errors import equal, expect
 
 from .acquire import CACHED, STATE, loaded
 from .rules import ROUTE_LOCALNET
-from .supervise import prepared
+from .supervise import run_pre_start
 
 EBS = "/mnt/ecs/ebs"
 
@@ -82,7 +82,7 @@ def reload_cache_command(t: Scene) -> None:
 @case()
 def ebs_directory(t: Scene) -> None:
     """pre-start creates /mnt/ecs/ebs; if it cannot, ECS_EBSTA_SUPPORTED is false."""
-    prepared(t)
+    run_pre_start(t)
     found = t.host.stat(EBS)
     equal((found["type"], found["mode"] & 0o7777), ("directory", 0o755), EBS)
     process = t.start()
@@ -101,7 +101,7 @@ def ebs_directory(t: Scene) -> None:
 @case()
 def privileged_and_host_pid_namespace(t: Scene) -> None:
     """ECS_AGENT_RUN_PRIVILEGED and ECS_AGENT_PID_NAMESPACE_HOST set Privileged and PidMode."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start("start", ECS_AGENT_RUN_PRIVILEGED="true",
                       ECS_AGENT_PID_NAMESPACE_HOST="true")
     config = t.docker.inspect("ecs-agent")["HostConfig"]
@@ -113,7 +113,7 @@ def privileged_and_host_pid_namespace(t: Scene) -> None:
 @case()
 def log_driver_and_sizes(t: Scene) -> None:
     """Log driver, sizes and options; an unknown driver becomes json-file with a warning."""
-    prepared(t)
+    run_pre_start(t)
 
     def log(**settings: str) -> tuple[dict, str]:
         process = t.start("start", **settings)
@@ -131,7 +131,7 @@ def log_driver_and_sizes(t: Scene) -> None:
 @case()
 def gmsa_socket(t: Scene) -> None:
     """With ECS_GMSA_SUPPORTED the credentials fetcher's socket is mounted and its variable set."""
-    prepared(t)
+    run_pre_start(t)
     t.host.write("/opt/fetcher.sock", "")
     process = t.start("start", ECS_GMSA_SUPPORTED="true",
                       CREDENTIALS_FETCHER_HOST="/opt/fetcher.sock")
@@ -165,7 +165,7 @@ def docker_host_socket(t: Scene) -> None:
 def post_stop_errors_are_logged(t: Scene) -> None:
     """What post-stop cannot undo is logged; it continues with the rest and exits 0."""
     before = t.rules()
-    prepared(t)
+    run_pre_start(t)
     expect(t.rules() != before, "pre-start wrote no rule")
     # This root has no sysctls.
     result = t.init("post-stop", ECS_INIT_ROOT="/nonexistent")
@@ -187,7 +187,7 @@ def errors_exit_255(t: Scene) -> None:
 def agent_environment(t: Scene) -> None:
     """The agent's environment equals the reference's on such a host."""
     t.host.write("/etc/ssl/certs/ca.pem", "")
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     found = environment(t)
     wanted = {
@@ -220,7 +220,7 @@ def external_mounts(t: Scene) -> None:
     """ECS_EXTERNAL: rotating credentials, no cloud-init result, no capabilities, no task ENI."""
     for path in ("/root/.aws/credentials", "/var/lib/cloud/data/result.json"):
         t.host.write(path, "")
-    prepared(t)
+    run_pre_start(t)
     external = {"ECS_EXTERNAL": "true", "AWS_REGION": "us-west-2"}
     process = t.start("start", **external)
     mounts = mounted(t)
@@ -237,7 +237,7 @@ def gpu_directory(t: Scene) -> None:
     """With GPUs the directory with their description is mounted."""
     t.host.write("/dev/nvidia0", "")
     t.host.write("/var/lib/ecs/gpu/nvidia-gpu-info.json", "{}")
-    prepared(t)
+    run_pre_start(t)
     process = t.start("start", ECS_ENABLE_GPU_SUPPORT="true")
     equal(mounted(t).get("/var/lib/ecs/gpu"), "/var/lib/ecs/gpu", "the mount")
     process.kill()

@@ -3,7 +3,7 @@
 from harness.case import ALL, ARCHITECTURE, Scene, case
 from harness.errors import equal, expect
 
-from .supervise import prepared
+from .supervise import run_pre_start
 
 #: Sources of mounts that the hosts do not have.
 SOURCES = (
@@ -47,7 +47,7 @@ CAPABILITIES = 0xa80425fb | 1 << 12 | 1 << 21
 
 def created(t: Scene) -> dict:
     """Starts the agent; its container as inspect shows it."""
-    prepared(t)
+    run_pre_start(t)
     t.start()
     return t.docker.inspect("ecs-agent")
 
@@ -129,7 +129,7 @@ def missing_mount_sources_left_out(t: Scene) -> None:
               "/usr/lib/docker/plugins", "/var/lib/ecs/deps", "/var/lib/cloud")
     equal([path for path in absent if t.host.exists(path)], [], "existed before")
     lib64 = t.host.exists("/lib64")
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     equal([path for path in absent if t.host.exists(path)], [], "created")
     equal(t.host.exists("/lib64"), lib64, "/lib64 exists")

@@ -4,7 +4,7 @@ from harness import messages
 from harness.case import ARCHITECTURE, KERNEL, Scene, case
 from harness.errors import equal, expect
 
-from .rules import BRIDGE, LOCALHOST, OFFHOST, chains, has_credentials, prepared
+from .rules import BRIDGE, LOCALHOST, OFFHOST, chains, has_credentials, run_pre_start
 
 INPUT_ACCEPT = ("-A INPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 51679 "
              "-m conntrack --ctstate DNAT -j ACCEPT")
@@ -16,7 +16,7 @@ def nftables_backend_serves_tasks(t: Scene) -> None:
     """With ECS_INIT_FIREWALL=nftables tasks get credentials; iptables' tables are unchanged."""
     t.settings["ECS_INIT_FIREWALL"] = "nftables"
     before = t.rules()
-    prepared(t)
+    run_pre_start(t)
     if t.host.variant == "full":
         equal(t.rules(), before, "the rules in iptables' tables")
     t.load_task()
@@ -37,7 +37,7 @@ def nftables_backend_serves_tasks(t: Scene) -> None:
 def nftables_rules_command_loads_in_nft(t: Scene) -> None:
     """nft loads what `rules` prints for nftables, with the same result as pre-start."""
     t.settings |= {"ECS_INIT_FIREWALL": "nftables", "ECS_INIT_BLOCK_IMDS": "true"}
-    prepared(t)
+    run_pre_start(t)
 
     def tables() -> list[str]:
         return [t.host.output(NFT, "-s", "list", "table", family, "ecs-init")
@@ -54,7 +54,7 @@ def nftables_rules_command_loads_in_nft(t: Scene) -> None:
 def firewall_backend_switch(t: Scene) -> None:
     """Another ECS_INIT_FIREWALL at the next pre-start removes the previous backend's rules."""
     before = t.rules()
-    prepared(t)
+    run_pre_start(t)
     iptables = t.rules()
     t.init("pre-start", ECS_INIT_FIREWALL="nftables")
     equal(t.rules(), before, "the rules in iptables' tables")
@@ -71,7 +71,7 @@ def input_policy_drop(t: Scene) -> None:
     t.host.output(iptables, "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED",
                   "-j", "ACCEPT")
     t.host.output(iptables, "-P", "INPUT", "DROP")
-    prepared(t)
+    run_pre_start(t)
     equal(chains(t)["INPUT"][:4], [BRIDGE, OFFHOST, LOCALHOST, INPUT_ACCEPT], "filter INPUT")
     t.load_task()
     t.start()
@@ -87,7 +87,7 @@ def input_policy_drop(t: Scene) -> None:
 def imds_blocked(t: Scene) -> None:
     """ECS_INIT_BLOCK_IMDS drops a bridge task's packets to IMDS, also after a dockerd restart."""
     rule = "-A FORWARD -d 169.254.169.254/32 -i docker0 -j DROP"
-    prepared(t)
+    run_pre_start(t)
     equal(t.chain("iptables", "mangle", "FORWARD"), [], "mangle FORWARD by default")
     t.init("pre-start", ECS_INIT_BLOCK_IMDS="true")
     t.docker.stop()
@@ -105,7 +105,7 @@ def imds_blocked(t: Scene) -> None:
 @case(guests=KERNEL)
 def rules_restored_after_flush(t: Scene) -> None:
     """While `start` runs, flushed rules are restored; rules removed by post-stop are not."""
-    prepared(t)
+    run_pre_start(t)
     rules = chains(t)["INPUT"]
     t.load_task()
     process = t.start()

@@ -5,7 +5,7 @@ from harness.archives import AGENT
 from harness.case import FAILURE, KERNEL, Scene, case
 from harness.errors import equal, expect
 
-from .supervise import TERMINAL, prepared
+from .supervise import TERMINAL, run_pre_start
 
 CONFIG = "/etc/ecs/ecs.config"
 
@@ -48,7 +48,7 @@ def wait_for_timeout(t: Scene) -> None:
 @case(guests=KERNEL)
 def sd_notify_messages(t: Scene) -> None:
     """READY=1 when the agent's container runs, again after a restart; STOPPING=1 after SIGTERM."""
-    prepared(t, "exit 1")
+    run_pre_start(t, "exit 1")
     t.host.listen("/run/notify", "/run/received")
     process = t.spawn("start", NOTIFY_SOCKET="/run/notify")
     # The first agent may answer too, before it exits.
@@ -67,7 +67,7 @@ def sd_notify_messages(t: Scene) -> None:
 def respawned_run_stays_after_exit_5(t: Scene) -> None:
     """`run --respawned` keeps running after the agent's exit 5, until SIGTERM; then it exits 5."""
     before = t.rules()
-    prepared(t, "exit 5")
+    run_pre_start(t, "exit 5")
     process = t.spawn("run", "--respawned")
     t.host.until("it waits for SIGTERM", lambda: process.logged(messages.STAYS),
                  process=process)

@@ -27,7 +27,7 @@ def chains(t: Scene) -> dict[str, list[str]]:
     }
 
 
-def prepared(t: Scene, **settings: str) -> None:
+def run_pre_start(t: Scene, **settings: str) -> None:
     t.artifacts.publish(t.bucket)
     t.init("pre-start", **settings)
 
@@ -42,7 +42,7 @@ def has_credentials(t: Scene, network: str) -> None:
 @case(engines=ALL, guests=ARCHITECTURE)
 def rules_match_reference(t: Scene) -> None:
     """iptables prints the rules of pre-start exactly like the reference's, in the same order."""
-    prepared(t)
+    run_pre_start(t)
     found = chains(t)
     # dockerd has a rule before it in each nat chain.
     equal(found["PREROUTING"][-1], PREROUTING, "the last of nat PREROUTING")
@@ -70,7 +70,7 @@ def rules_command(t: Scene) -> None:
 @case("full", "bare")
 def pre_start_twice(t: Scene) -> None:
     """A second pre-start changes no rule and loads no image."""
-    prepared(t)
+    run_pre_start(t)
     rules, images = t.rules(), t.docker.images()
     expect(any("51678" in rule or "c9de" in rule for rule in rules), f"no rule about 51678 in {rules}")
     t.init("pre-start")
@@ -85,7 +85,7 @@ def pre_start_twice(t: Scene) -> None:
 def post_stop_restores_network(t: Scene) -> None:
     """post-stop without dockerd restores the rules and route_localnet from before pre-start."""
     before, localnet = t.rules(), t.host.text(ROUTE_LOCALNET)
-    prepared(t)
+    run_pre_start(t)
     expect(t.rules() != before, "pre-start wrote no rule")
     t.docker.stop()
     t.init("post-stop")
@@ -104,7 +104,7 @@ def foreign_rules_kept(t: Scene) -> None:
                  ["-t", "nat", "-A", "OUTPUT", "-d", "169.254.170.3/32", "-j", "ACCEPT"]):
         t.host.output("/usr/sbin/iptables", *rule)
     before = t.rules()
-    prepared(t)
+    run_pre_start(t)
     inserted = t.chain("iptables", "filter", "INPUT")
     equal(inserted[:3], [BRIDGE, OFFHOST, LOCALHOST], "the first rules of filter INPUT")
     t.init("post-stop")
@@ -123,7 +123,7 @@ def duplicate_rules_removed(t: Scene) -> None:
                 words = rule.split()
                 words[0] = "-A" if table == "nat" else "-I"
                 t.host.output("/usr/sbin/iptables", "-t", table, *words)
-    prepared(t)
+    run_pre_start(t)
     found = chains(t)
     equal(found["INPUT"], [BRIDGE, OFFHOST, LOCALHOST], "filter INPUT")
     equal(found["PREROUTING"].count(PREROUTING), 1, "copies in nat PREROUTING")
@@ -137,7 +137,7 @@ def duplicate_rules_removed(t: Scene) -> None:
 @case()
 def rules_deletable_by_iptables(t: Scene) -> None:
     """iptables -C and -D find the rules; dockerd adds its own; pre-start restores the missing one."""
-    prepared(t)
+    run_pre_start(t)
     t.host.output("/usr/sbin/iptables", "-t", "nat", "-C", *PREROUTING.split()[1:])
     t.host.output("/usr/sbin/iptables", "-t", "filter", "-D", *LOCALHOST.split()[1:])
     equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT after one was deleted")
@@ -152,7 +152,7 @@ def rules_deletable_by_iptables(t: Scene) -> None:
 @case()
 def rule_switches(t: Scene) -> None:
     """ECS_SKIP_LOCALHOST_TRAFFIC_FILTER and ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS omit their rules."""
-    prepared(t, ECS_SKIP_LOCALHOST_TRAFFIC_FILTER="true")
+    run_pre_start(t, ECS_SKIP_LOCALHOST_TRAFFIC_FILTER="true")
     equal(t.chain("iptables", "filter", "INPUT"), [BRIDGE, OFFHOST], "INPUT without the filter")
     t.init("post-stop", ECS_SKIP_LOCALHOST_TRAFFIC_FILTER="true")
     t.init("pre-start", ECS_ALLOW_OFFHOST_INTROSPECTION_ACCESS="true")
@@ -165,7 +165,7 @@ def route_without_default_route(t: Scene) -> None:
     """Without an IPv4 default route pre-start routes 169.254.170.2 to lo; post-stop removes it."""
     def routed() -> str:
         return t.host.output("/usr/bin/ip", "route", "show", "169.254.170.2").strip()
-    prepared(t)
+    run_pre_start(t)
     equal(routed(), "", "the route on a host with a default route")
     t.host.output("/usr/bin/ip", "route", "delete", "default")
     t.init("pre-start")
@@ -179,7 +179,7 @@ def route_without_default_route(t: Scene) -> None:
 @case("full", "bare", engines=ALL, guests=ARCHITECTURE)
 def credentials_reach_tasks(t: Scene) -> None:
     """Tasks on the bridge and on the host's network get credentials at 169.254.170.2."""
-    prepared(t)
+    run_pre_start(t)
     t.load_task()
     process = t.start()
     for network in ("bridge", "host"):
@@ -196,7 +196,7 @@ def credentials_reach_tasks(t: Scene) -> None:
 @case("full", "bare", guests=ARCHITECTURE)
 def introspection_port_closed_from_outside(t: Scene) -> None:
     """51678 answers on lo and to a task on docker0, not from outside."""
-    prepared(t)
+    run_pre_start(t)
     t.load_task()
     t.start()
     expect(t.host.outside("/v1/metadata") is None, "51678 answers from outside")

@@ -9,7 +9,7 @@ from harness.host import SIGKILL
 TERMINAL = 5
 
 
-def prepared(t: Scene, *actions: str) -> None:
+def run_pre_start(t: Scene, *actions: str) -> None:
     """Runs pre-start; `actions` are those of the agent's starts, in order."""
     t.artifacts.publish(t.bucket)
     t.init("pre-start")
@@ -19,7 +19,7 @@ def prepared(t: Scene, *actions: str) -> None:
 @case()
 def exit_0_ends(t: Scene) -> None:
     """After the agent's exit 0 `start` exits 0."""
-    prepared(t, "exit 0")
+    run_pre_start(t, "exit 0")
     t.init("start")
     equal(t.events(), ["start exit 0"], "the agents' events")
 
@@ -27,7 +27,7 @@ def exit_0_ends(t: Scene) -> None:
 @case()
 def exit_5_is_terminal(t: Scene) -> None:
     """After the agent's exit 5 it is not restarted; `start` exits 5."""
-    prepared(t, "exit 5")
+    run_pre_start(t, "exit 5")
     t.init("start", code=TERMINAL)
     equal(t.events(), ["start exit 5"], "the agents' events")
 
@@ -35,7 +35,7 @@ def exit_5_is_terminal(t: Scene) -> None:
 @case()
 def other_exit_restarts_agent(t: Scene) -> None:
     """After any other exit code the agent is restarted in a new container."""
-    prepared(t, "exit 1", "exit 7")
+    run_pre_start(t, "exit 1", "exit 7")
     process = t.start()
     # The answer came from the third container, or from the second before it exited.
     t.host.until("a third start", lambda: t.starts() == 3, process=process)
@@ -48,7 +48,7 @@ def other_exit_restarts_agent(t: Scene) -> None:
 @case(engines=ALL)
 def exit_2_logs_container_output(t: Scene) -> None:
     """After exit 2 the container's last lines are logged and the agent is restarted."""
-    prepared(t, "exit 2")
+    run_pre_start(t, "exit 2")
     process = t.start()
     t.host.until("a second start", lambda: t.starts() == 2, process=process)
     process.kill()
@@ -58,9 +58,9 @@ def exit_2_logs_container_output(t: Scene) -> None:
 
 
 @case("full", "bare", engines=ALL)
-def exit_42_updates(t: Scene) -> None:
+def exit_42_updates_agent(t: Scene) -> None:
     """After exit 42 the image that desired-image names is loaded and started."""
-    prepared(t, "exit 42 500")
+    run_pre_start(t, "exit 42 500")
     name = t.artifacts.name("v1.99.1")
     t.host.write(f"/var/cache/ecs/{name}", t.artifacts.next)
     # Only the base name is used.
@@ -75,7 +75,7 @@ def exit_42_updates(t: Scene) -> None:
 @case()
 def unsigned_update_rejected(t: Scene) -> None:
     """With ECS_INIT_REQUIRE_SIGNED_UPDATES an update without signature is not loaded."""
-    prepared(t, "exit 42")
+    run_pre_start(t, "exit 42")
     before = t.docker.images()[AGENT]
     name = t.artifacts.name("v1.99.1")
     t.host.write(f"/var/cache/ecs/{name}", t.artifacts.next)
@@ -90,7 +90,7 @@ def unsigned_update_rejected(t: Scene) -> None:
 @case(engines=ALL, guests=KERNEL)
 def sigterm_stops_agent(t: Scene) -> None:
     """SIGTERM to `start` stops the agent with SIGTERM; `start` exits 0."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
@@ -101,18 +101,18 @@ def sigterm_stops_agent(t: Scene) -> None:
 @case()
 def agent_ignoring_sigterm_is_killed(t: Scene) -> None:
     """An agent that ignores SIGTERM is killed after 10 s."""
-    prepared(t, "stubborn")
+    run_pre_start(t, "ignore-sigterm")
     process = t.start()
     process.kill()
     equal(process.wait().code, 0, "start after SIGTERM")
     equal(t.docker.inspect("ecs-agent")["State"]["Running"], False, "the container runs")
-    equal(t.events(), ["start stubborn", "sigterm"], "the agents' events")
+    equal(t.events(), ["start ignore-sigterm", "sigterm"], "the agents' events")
 
 
 @case(guests=COMMAND)
 def stop_and_pre_stop(t: Scene) -> None:
     """`stop` and `pre-stop` stop the agent; without an agent they exit 0."""
-    prepared(t)
+    run_pre_start(t)
     t.init("stop")
     process = t.start()
     t.init("stop")
@@ -125,7 +125,7 @@ def stop_and_pre_stop(t: Scene) -> None:
 @case()
 def leftover_container(t: Scene) -> None:
     """A foreign container named ecs-agent is replaced."""
-    prepared(t)
+    run_pre_start(t)
     t.load_task()
     made = t.docker.ok("POST", "/containers/create?name=ecs-agent",
                        {"Image": "task:test", "Cmd": ["http://192.0.2.1/", "600000"]})["Id"]
@@ -139,7 +139,7 @@ def leftover_container(t: Scene) -> None:
 @case(engines=ALL)
 def dockerd_restarted(t: Scene) -> None:
     """A dockerd restart does not end `start`; the agent runs again afterwards."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     t.docker.stop()
     expect(process.running, "start exited with dockerd")
@@ -153,7 +153,7 @@ def dockerd_restarted(t: Scene) -> None:
 @case()
 def dockerd_killed(t: Scene) -> None:
     """After SIGKILL of dockerd and a new start the agent runs again."""
-    prepared(t)
+    run_pre_start(t)
     process = t.start()
     t.docker.stop(SIGKILL)
     t.docker.start()

@@ -11,12 +11,12 @@ from .runner import Options, host_maker
 from .world import Artifacts, Surroundings, World
 
 #: About the size of the real agent's tar, in bytes.
-WEIGHT = 30 << 20
+TAR_PADDING = 30 << 20
 
 ROUNDS = 3
 
 #: Seconds until the memory of an idle `start` is read.
-SETTLED = 30
+IDLE_SECONDS = 30
 
 
 def measure(stage: str, world: World, options: Options) -> None:
@@ -24,12 +24,12 @@ def measure(stage: str, world: World, options: Options) -> None:
     arch = "x86_64" if stage == "ns" else stage
     programs = builds.guest_programs(arch)
     artifacts = Artifacts(world, programs, arch)
-    artifacts.tar = archives.agent(programs.agent, padding=WEIGHT)
+    artifacts.tar = archives.agent(programs.agent, padding=TAR_PADDING)
     artifacts.signature = world.trusted.sign(artifacts.tar)
     binary = builds.under_test(arch, options.binary_directory, options.debug)
     job = artifacts.job(binary).write(options.logs / f"job-{stage}.tar")
     make = host_maker(stage, arch, ["full"], programs.driver, job, Results())
-    prepared, up = [], []
+    pre_start_seconds, answer_seconds = [], []
     for number in range(ROUNDS):
         log = options.logs / f"{stage}-{number}"
         log.mkdir(parents=True)
@@ -38,16 +38,17 @@ def measure(stage: str, world: World, options: Options) -> None:
             artifacts.publish(around.bucket)
             started = time.monotonic()
             scene.init("pre-start")
-            prepared.append(time.monotonic() - started)
+            pre_start_seconds.append(time.monotonic() - started)
             process = scene.start()
-            up.append(time.monotonic() - started)
+            answer_seconds.append(time.monotonic() - started)
             if number == ROUNDS - 1:
-                time.sleep(SETTLED)
+                time.sleep(IDLE_SECONDS)
                 memory = _memory(scene, process.pid)
     size = len(artifacts.tar) / (1 << 20)
     print(f"{stage}: tar of {size:.1f} MiB, {ROUNDS} cold starts, median: "
-          f"pre-start {median(prepared):.2f} s, pre-start until the agent answers {median(up):.2f} s")
-    print(f"{stage}: start after {SETTLED} s: {memory}", flush=True)
+          f"pre-start {median(pre_start_seconds):.2f} s, "
+          f"pre-start until the agent answers {median(answer_seconds):.2f} s")
+    print(f"{stage}: start after {IDLE_SECONDS} s: {memory}", flush=True)
 
 
 def _memory(scene: Scene, pid: int) -> str:

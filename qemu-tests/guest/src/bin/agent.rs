@@ -5,7 +5,7 @@
 //! as the default:
 //!
 //! - `serve`: until SIGTERM, then exit 0
-//! - `stubborn`: until SIGKILL
+//! - `ignore-sigterm`: until SIGKILL
 //! - `exit CODE [MILLISECONDS]`: after that time
 //!
 //! `/data/agent-events` gets a line for every start and SIGTERM, so that a test sees the events of
@@ -29,7 +29,7 @@ const CREDENTIALS: &str = r#"{"RoleArn":"arn:aws:iam::123456789012:role/test-age
 #[derive(Debug, PartialEq)]
 enum Action {
     Serve,
-    Stubborn,
+    IgnoreSigterm,
     Exit { code: i32, after: Duration },
 }
 
@@ -38,7 +38,7 @@ impl Action {
         let words: Vec<_> = line.split_whitespace().collect();
         match words.as_slice() {
             [] | ["serve"] => Some(Self::Serve),
-            ["stubborn"] => Some(Self::Stubborn),
+            ["ignore-sigterm"] => Some(Self::IgnoreSigterm),
             ["exit", code, rest @ ..] => Some(Self::Exit {
                 code: code.parse().ok()?,
                 after: match rest {
@@ -146,7 +146,7 @@ fn main() -> io::Result<()> {
     loop {
         terminate.wait()?;
         record("sigterm");
-        if action != Action::Stubborn {
+        if action != Action::IgnoreSigterm {
             exit(0)
         }
     }
